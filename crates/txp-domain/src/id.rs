@@ -1,0 +1,1 @@
+//! Identifiers: what a merchant may call things, and what we call uploads.

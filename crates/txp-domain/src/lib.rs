@@ -1,0 +1,12 @@
+//! The pure core of the transaction processor: no clock, no randomness, no I/O, no async.
+//!
+//! Everything here is a value or a function of values. The history of events is the truth; the
+//! state of a transaction ([`transaction`]) and of an upload ([`upload`]) are folds of it, and a
+//! finding ([`rule`]) is a judgement over it.
+
+pub mod card;
+pub mod id;
+pub mod money;
+pub mod position;
+pub mod redact;
+pub mod time;

@@ -1,0 +1,1 @@
+//! Free text that we echo never holds a long run of digits.
