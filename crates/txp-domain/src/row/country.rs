@@ -5,9 +5,6 @@
 
 use std::fmt;
 
-/// How many codes are assigned.
-pub const COUNTRY_COUNT: usize = 249;
-
 /// A country by its two upper-case letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
@@ -90,6 +87,9 @@ crate::text::text_form!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many codes are assigned.
+    const COUNTRY_COUNT: usize = 249;
 
     #[test]
     fn the_table_holds_the_assigned_codes() {
