@@ -7,7 +7,8 @@
 //!
 //! Pure: the caller says what time it is, keeps the record of alerts and hands messages to a sink.
 //! The policy is split like an account: [`Cooldowns::decide`] looks, [`Cooldowns::record`] changes,
-//! so that after a crash the state is made again from the alerts recorded.
+//! so that after a crash the state is made again from the record: [`Cooldowns::record`] for each
+//! alert as it was decided, [`Cooldowns::due`] at the time of each digest.
 
 mod cooldown;
 mod digest;

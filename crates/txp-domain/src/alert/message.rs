@@ -3,9 +3,9 @@
 
 use super::{Digest, Notice};
 use crate::finding::Finding;
-use crate::rule::Severity;
+use crate::rule::{SCORE_MAX, Severity};
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::fmt;
 
 /// The most characters of a subject: the limit of SNS for e-mail.
 pub const SUBJECT_CHARS_MAX: usize = 100;
@@ -32,24 +32,6 @@ impl Message {
     #[must_use]
     pub fn of(finding: &Finding) -> Self {
         let notice = Notice::of(finding);
-        let mut text = String::new();
-        for hit in &finding.hits {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {}", hit.rule, hit.words);
-        }
-        let card = &finding.card;
-        let _ = writeln!(text, "\ntransaction  {}", finding.transaction_id);
-        let _ = writeln!(text, "merchant     {}", finding.merchant_id);
-        let _ = writeln!(text, "amount       {}", notice.money);
-        let _ = writeln!(text, "card         {} ending in {}", card.brand, card.last4);
-        let _ = writeln!(text, "event time   {}", notice.event_time);
-        let _ = writeln!(text, "severity     {}", finding.severity.name());
-        let _ = writeln!(text, "score        {} of 1000", finding.score);
-        let _ = writeln!(
-            text,
-            "\nnext: txp status {} --merchant {}",
-            finding.transaction_id, finding.merchant_id
-        );
         let subject = format!(
             "{} {} at {}: {}",
             finding.severity.name(),
@@ -58,9 +40,9 @@ impl Message {
             notice.rule
         );
         Self {
-            id: notice.id,
             subject: cut(subject),
-            body: with_json(text, finding),
+            body: with_json(FindingText(finding).to_string(), finding),
+            id: notice.id,
             severity: finding.severity,
             rule: notice.rule,
             merchant_id: notice.merchant_id,
@@ -70,29 +52,18 @@ impl Message {
     /// The message of a digest.
     #[must_use]
     pub fn of_digest(digest: &Digest) -> Self {
-        let findings = if digest.count == 1 { "finding" } else { "findings" };
-        let mut text = format!(
-            "{} more {findings} of {} at {} from {} to {}\n\n",
-            digest.count, digest.rule, digest.merchant_id, digest.first.at, digest.last.at
-        );
-        for total in digest.totals() {
-            let _ = writeln!(text, "together {total}");
-        }
-        let _ = writeln!(text, "\nhighest scores:");
-        for notice in &digest.top {
-            let _ = writeln!(text, "{} {}: {}", notice.score, notice.transaction_id, notice.words);
-        }
         let subject = format!(
-            "{} {} more {findings} at {}: {}",
+            "{} {} more {} at {}: {}",
             digest.severity.name(),
             digest.count,
+            findings(digest.count),
             digest.merchant_id,
             digest.rule
         );
         Self {
             id: digest.id.clone(),
             subject: cut(subject),
-            body: with_json(text, digest),
+            body: with_json(DigestText(digest).to_string(), digest),
             severity: digest.severity,
             rule: digest.rule.clone(),
             merchant_id: digest.merchant_id.clone(),
@@ -108,6 +79,67 @@ impl Message {
             ("merchant_id", &self.merchant_id),
         ]
     }
+}
+
+/// A finding for a person.
+struct FindingText<'a>(&'a Finding);
+
+impl fmt::Display for FindingText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = self.0;
+        for hit in &finding.hits {
+            writeln!(f, "{}: {}", hit.rule, hit.words)?;
+        }
+        let card = &finding.card;
+        writeln!(f)?;
+        writeln!(f, "transaction  {}", finding.transaction_id)?;
+        writeln!(f, "merchant     {}", finding.merchant_id)?;
+        writeln!(f, "amount       {}", finding.inputs.content.money)?;
+        writeln!(f, "card         {} ending in {}", card.brand, card.last4)?;
+        writeln!(f, "event time   {}", finding.event_time())?;
+        writeln!(f, "severity     {}", finding.severity.name())?;
+        writeln!(f, "score        {} of {SCORE_MAX}", finding.score)?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "next: txp status {} --merchant {}",
+            finding.transaction_id, finding.merchant_id
+        )
+    }
+}
+
+/// A digest for a person.
+struct DigestText<'a>(&'a Digest);
+
+impl fmt::Display for DigestText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = self.0;
+        writeln!(
+            f,
+            "{} more {} by {} at {}, after the alert already sent",
+            digest.count,
+            findings(digest.count),
+            digest.rule,
+            digest.merchant_id
+        )?;
+        writeln!(f)?;
+        writeln!(f, "first        {}", digest.first.at)?;
+        writeln!(f, "last         {}", digest.last.at)?;
+        for total in digest.totals() {
+            writeln!(f, "together     {total}")?;
+        }
+        writeln!(f)?;
+        writeln!(f, "highest scores:")?;
+        for notice in &digest.top {
+            let Notice { score, transaction_id, words, .. } = notice;
+            writeln!(f, "{score} {transaction_id}: {words}")?;
+        }
+        Ok(())
+    }
+}
+
+fn findings(count: u64) -> &'static str {
+    if count == 1 { "finding" } else { "findings" }
 }
 
 /// Cuts a subject to its limit. What it is made of is ASCII, and the start says the most.
