@@ -1,0 +1,191 @@
+//! A profile as bytes: about 14 bytes for each sale that is recognised, 3 for each one before.
+//!
+//! `version, scale, count, sum, older, recent`. Numbers are LEB128; event times are differences to
+//! the time before them in units of the scale (seconds, milliseconds or nanoseconds, the coarsest
+//! that loses nothing). Equal profiles have equal bytes. Bytes are checked on the way in: a profile
+//! that no sequence of sales could have made is refused, never judged by.
+
+use super::{PREDECESSORS_MAX, Profile, RECOGNISED_MAX, Sale};
+use crate::money::Amount;
+use crate::time::Timestamp;
+
+/// The one version written; every version ever written stays readable.
+const VERSION: u8 = 1;
+
+/// Nanoseconds in one unit of event time, by the scale's number.
+const SCALES_NANOSECONDS: [i64; 3] = [1, 1_000_000, 1_000_000_000];
+
+/// Why bytes are no profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeFault {
+    /// The bytes end inside the profile.
+    #[error("stored profile ends early; rebuild the profiles from the history")]
+    Truncated,
+    /// A newer program wrote them.
+    #[error("stored profile has version {0}, this program reads up to {VERSION}; upgrade it")]
+    UnknownVersion(u8),
+    /// They contradict themselves.
+    #[error("stored profile is damaged ({0}); rebuild the profiles from the history")]
+    Damaged(&'static str),
+}
+
+impl Profile {
+    /// Appends the profile's bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let scale = self.scale();
+        out.extend([VERSION, scale]);
+        put(out, u128::from(self.count));
+        put(out, self.sum);
+        put(out, self.older.len() as u128);
+        put(out, self.recent.len() as u128);
+        let unit = unit_of(scale);
+        let mut last = 0i64;
+        for at in &self.older {
+            put_time(out, &mut last, at.0 / unit);
+        }
+        for sale in &self.recent {
+            out.extend(sale.digest.to_le_bytes());
+            put_time(out, &mut last, sale.at.0 / unit);
+            put(out, u128::from(sale.amount.0));
+        }
+    }
+
+    /// Reads a profile from all of `bytes`.
+    ///
+    /// # Errors
+    /// If the bytes are no profile that this program wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeFault> {
+        let mut input = bytes;
+        let version = take_byte(&mut input)?;
+        if version != VERSION {
+            return Err(DecodeFault::UnknownVersion(version));
+        }
+        let scale = take_byte(&mut input)?;
+        if usize::from(scale) >= SCALES_NANOSECONDS.len() {
+            return Err(DecodeFault::Damaged("unknown time scale"));
+        }
+        let count = take_u64(&mut input)?;
+        let sum = take(&mut input)?;
+        let older_len = take_len(&mut input, PREDECESSORS_MAX)?;
+        let recent_len = take_len(&mut input, RECOGNISED_MAX)?;
+        let unit = unit_of(scale);
+        let mut last = 0i64;
+        let mut older = Vec::with_capacity(older_len);
+        for _ in 0..older_len {
+            older.push(take_time(&mut input, &mut last, unit)?);
+        }
+        let mut recent = Vec::with_capacity(recent_len);
+        for _ in 0..recent_len {
+            let Some((digest, rest)) = input.split_first_chunk() else {
+                return Err(DecodeFault::Truncated);
+            };
+            input = rest;
+            recent.push(Sale {
+                digest: u64::from_le_bytes(*digest),
+                at: take_time(&mut input, &mut last, unit)?,
+                amount: Amount(take_u64(&mut input)?),
+            });
+        }
+        if !input.is_empty() {
+            return Err(DecodeFault::Damaged("bytes after its end"));
+        }
+        let profile = Self {
+            count,
+            sum,
+            recent,
+            older,
+        };
+        profile.is_possible().then_some(profile)
+            .ok_or(DecodeFault::Damaged("its numbers contradict its sales"))
+    }
+
+    /// Whether some sequence of sales makes this profile.
+    fn is_possible(&self) -> bool {
+        let kept = self.recent.len() + self.older.len();
+        let kept_sum: u128 = self.recent.iter().map(|sale| u128::from(sale.amount.0)).sum();
+        let all_kept = self.count == kept as u64;
+        (self.older.is_empty() || self.recent.len() == RECOGNISED_MAX)
+            && (all_kept || (kept == RECOGNISED_MAX + PREDECESSORS_MAX && self.count > kept as u64))
+            && (kept_sum == self.sum || (!self.older.is_empty() && kept_sum < self.sum))
+    }
+
+    /// The coarsest scale that all event times are multiples of.
+    fn scale(&self) -> u8 {
+        let fits = |unit: i64| {
+            self.recent.iter().all(|sale| sale.at.0 % unit == 0)
+                && self.older.iter().all(|at| at.0 % unit == 0)
+        };
+        let coarsest = SCALES_NANOSECONDS.iter().rposition(|unit| fits(*unit));
+        coarsest.and_then(|scale| u8::try_from(scale).ok()).unwrap_or(0)
+    }
+}
+
+fn unit_of(scale: u8) -> i64 {
+    SCALES_NANOSECONDS
+        .get(usize::from(scale))
+        .copied()
+        .unwrap_or(1)
+}
+
+/// Writes a number as LEB128: seven bits a byte, the lowest first.
+fn put(out: &mut Vec<u8>, mut number: u128) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Writes a time as its difference to the last one, the sign in the lowest bit.
+fn put_time(out: &mut Vec<u8>, last: &mut i64, units: i64) {
+    let difference = i128::from(units) - i128::from(*last);
+    put(out, ((difference << 1) ^ (difference >> 127)).cast_unsigned());
+    *last = units;
+}
+
+fn take_byte(input: &mut &[u8]) -> Result<u8, DecodeFault> {
+    let (first, rest) = input.split_first().ok_or(DecodeFault::Truncated)?;
+    *input = rest;
+    Ok(*first)
+}
+
+fn take(input: &mut &[u8]) -> Result<u128, DecodeFault> {
+    let mut number = 0u128;
+    for shift in (0..u128::BITS).step_by(7) {
+        let byte = take_byte(input)?;
+        let bits = u128::from(byte & 0x7f);
+        let shifted = bits << shift;
+        if shifted >> shift != bits {
+            return Err(DecodeFault::Damaged("a number beyond 128 bits"));
+        }
+        number |= shifted;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(DecodeFault::Damaged("a number beyond 128 bits"))
+}
+
+fn take_u64(input: &mut &[u8]) -> Result<u64, DecodeFault> {
+    u64::try_from(take(input)?).map_err(|_| DecodeFault::Damaged("a number beyond 64 bits"))
+}
+
+fn take_len(input: &mut &[u8], limit: usize) -> Result<usize, DecodeFault> {
+    let len = usize::try_from(take(input)?).ok();
+    len.filter(|len| *len <= limit)
+        .ok_or(DecodeFault::Damaged("more sales than a profile keeps"))
+}
+
+fn take_time(input: &mut &[u8], last: &mut i64, unit: i64) -> Result<Timestamp, DecodeFault> {
+    let coded = take(input)?;
+    let difference = (coded >> 1).cast_signed() ^ -((coded & 1).cast_signed());
+    let units = i128::from(*last)
+        .checked_add(difference)
+        .and_then(|units| i64::try_from(units).ok());
+    let at = units.and_then(|units| units.checked_mul(unit));
+    let (Some(units), Some(at)) = (units, at) else {
+        return Err(DecodeFault::Damaged("a time out of range"));
+    };
+    *last = units;
+    Ok(Timestamp(at))
+}
