@@ -6,11 +6,18 @@
 
 mod text;
 
+pub mod alert;
 pub mod card;
+pub mod event;
+pub mod finding;
 pub mod id;
 pub mod money;
 pub mod position;
+pub mod profile;
 pub mod redact;
 pub mod row;
+pub mod rule;
 pub mod time;
+pub mod transaction;
+pub mod upload;
 pub mod violation;

@@ -23,7 +23,7 @@ pub const FUTURE_MAX_NANOS: i64 = SECONDS_PER_DAY * NANOS_PER_SECOND;
 pub const RFC3339_BYTES_MAX: usize = "2262-04-11T23:47:16.854775807Z".len();
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted (years 1970 to 2262).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 /// Why a text is not a moment that a transaction can have.

@@ -1,1 +1,10 @@
-//! Skeleton.
+//! Ports, stages and wire formats: the pipeline, whatever it runs on.
+//!
+//! A stage takes a batch and returns an outcome; it is generic over the ports in [`port`], which
+//! the embedded host (`txp-local`) and AWS (`txp-aws`) each implement once. Files, rules, alerts
+//! and API documents are wire formats and live here; stored formats belong to the adapters.
+
+pub mod batch;
+pub mod port;
+pub mod retry;
+pub mod stage;

@@ -61,6 +61,13 @@ impl UploadId {
     }
 }
 
+impl Default for UploadId {
+    /// The id of all zeros, which no upload has.
+    fn default() -> Self {
+        Self::new(0, [0; 6])
+    }
+}
+
 impl fmt::Display for UploadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

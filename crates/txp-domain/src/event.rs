@@ -1,0 +1,202 @@
+//! The events: what happened, in CloudEvents 1.0 JSON, for ever.
+//!
+//! Every version ever written is read ([`decode()`] upcasts on load); only the newest is written
+//! ([`encode()`]). The bytes of a row's event depend on the file, the upload record and the
+//! fingerprint key alone, so that reading an upload again gives the same events again.
+//!
+//! Deliberately absent: positions and arrival times. They belong to the log, beside the event.
+
+mod decode;
+mod encode;
+mod finding;
+mod row;
+mod ruleset;
+pub mod schema;
+mod upload;
+
+pub use decode::{DecodeError, Decoded, RowPlace, decode};
+pub use encode::{EncodedRow, RowEncoder, encode};
+pub use finding::AnomalyFlagged;
+pub use row::{rejected_partition_key, CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData};
+pub use ruleset::RulesetActivated;
+pub use upload::{
+    BucketRecords, Defaults, FailureReason, Merchants, SourceFile, UploadEvent, UploadFailed, UploadOptions,
+    UploadParsed, UploadReceived, UploadTally, CurrencySums,
+};
+
+use crate::id::UploadId;
+use crate::time::Timestamp;
+use std::fmt;
+
+/// The CloudEvents version that every event is written in.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// How many partitions of its own an upload has for rows that touch no transaction.
+pub const REJECTED_ROW_PARTITIONS: u64 = 16;
+
+/// The types of event, by their stable names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventType {
+    /// An upload arrived.
+    UploadReceived,
+    /// Every row of an upload was read.
+    UploadParsed,
+    /// An upload ended before all of its rows were read.
+    UploadFailed,
+    /// A valid sale or refund row.
+    TransactionAccepted,
+    /// A valid chargeback row.
+    TransactionDisputed,
+    /// An invalid row.
+    RowRejected,
+    /// A rule's finding.
+    AnomalyFlagged,
+    /// A rule set judges from here on.
+    RulesetActivated,
+}
+
+impl EventType {
+    /// All types.
+    pub const ALL: [Self; 8] = [
+        Self::UploadReceived,
+        Self::UploadParsed,
+        Self::UploadFailed,
+        Self::TransactionAccepted,
+        Self::TransactionDisputed,
+        Self::RowRejected,
+        Self::AnomalyFlagged,
+        Self::RulesetActivated,
+    ];
+
+    /// The `type` attribute.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UploadReceived => "upload.received",
+            Self::UploadParsed => "upload.parsed",
+            Self::UploadFailed => "upload.failed",
+            Self::TransactionAccepted => "transaction.accepted",
+            Self::TransactionDisputed => "transaction.disputed",
+            Self::RowRejected => "row.rejected",
+            Self::AnomalyFlagged => "anomaly.flagged",
+            Self::RulesetActivated => "ruleset.activated",
+        }
+    }
+
+    /// The newest version of this type's data, the only one that is written.
+    #[must_use]
+    pub fn version(self) -> u32 {
+        1
+    }
+
+    /// The `dataschema` attribute of the newest version.
+    #[must_use]
+    pub fn data_schema(self) -> String {
+        format!("schemas/{}/{}.json", self.name(), self.version())
+    }
+
+    /// The type of a name; `None` if we know none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One event, owned or borrowing from the JSON that it was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// What became of a row.
+    Row(RowEvent<'a>),
+    /// A step in an upload's life.
+    Upload(UploadEvent),
+    /// A finding.
+    AnomalyFlagged(Box<AnomalyFlagged>),
+    /// A change of the rules that judge.
+    RulesetActivated(Box<RulesetActivated>),
+}
+
+impl Event<'_> {
+    /// The event's type.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::Row(row) => row.event_type(),
+            Self::Upload(upload) => upload.event_type(),
+            Self::AnomalyFlagged(_) => EventType::AnomalyFlagged,
+            Self::RulesetActivated(_) => EventType::RulesetActivated,
+        }
+    }
+
+    /// The event's id: derived, so that a redelivered event is recognised.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Row(row) => row.id(),
+            Self::Upload(upload) => upload.id(),
+            Self::AnomalyFlagged(flagged) => flagged.id().to_owned(),
+            Self::RulesetActivated(activated) => activated.id(),
+        }
+    }
+
+    /// The partition key: events with the same key stay in order.
+    #[must_use]
+    pub fn partition_key(&self) -> String {
+        match self {
+            Self::Row(row) => row.partition_key(),
+            Self::Upload(upload) => upload_partition_key(upload.upload_id()),
+            Self::AnomalyFlagged(flagged) => flagged.subject(),
+            Self::RulesetActivated(_) => RulesetActivated::PARTITION_KEY.to_owned(),
+        }
+    }
+
+    /// The `source` attribute: what made the event.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match self {
+            Self::Row(row) => upload_source(row.upload_id),
+            Self::Upload(upload) => upload_source(upload.upload_id()),
+            Self::AnomalyFlagged(flagged) => format!("/rules/{}", flagged.finding.rule_set),
+            Self::RulesetActivated(activated) => format!("/rules/{}", activated.version),
+        }
+    }
+
+    /// The `subject` attribute: what the event is about.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Row(row) => row.subject(),
+            Self::Upload(upload) => upload.upload_id().to_string(),
+            Self::AnomalyFlagged(flagged) => flagged.subject(),
+            Self::RulesetActivated(activated) => activated.version.clone(),
+        }
+    }
+
+    /// The `time` attribute: when the upload that it stems from arrived.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Row(row) => row.uploaded_at,
+            Self::Upload(upload) => upload.time(),
+            Self::AnomalyFlagged(flagged) => flagged.time,
+            Self::RulesetActivated(activated) => activated.activated_at,
+        }
+    }
+}
+
+/// The partition key of an upload's own events.
+#[must_use]
+pub fn upload_partition_key(upload_id: UploadId) -> String {
+    format!("upload/{upload_id}")
+}
+
+/// The `source` attribute of an upload's events.
+#[must_use]
+pub fn upload_source(upload_id: UploadId) -> String {
+    format!("/uploads/{upload_id}")
+}

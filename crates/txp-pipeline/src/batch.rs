@@ -1,0 +1,258 @@
+//! Events on their way, in batches: encoded in one buffer, and rows also as typed values beside
+//! it, so that nothing is decoded or copied between reading a row and folding it.
+
+use std::sync::Arc;
+use txp_domain::event::{self, EncodedRow, Event, RejectedRow, RowEvent, RowOutcome};
+use txp_domain::id::UploadId;
+use txp_domain::money::{Amount, Currency};
+use txp_domain::position::{Bucket, Position, Sequence};
+use txp_domain::row::{CardFacts, Country, Facts, Mcc, TimeSource, TransactionType};
+use txp_domain::time::Timestamp;
+
+/// What all rows of an upload share.
+#[derive(Clone, Debug, Default)]
+pub struct UploadContext {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// When it arrived.
+    pub uploaded_at: Timestamp,
+    /// The key that fingerprints are made under.
+    pub key_id: Box<str>,
+}
+
+/// One event of a batch.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The bucket of its partition key.
+    pub bucket: Bucket,
+    /// Where its JSON starts in the batch's bytes.
+    pub start: u32,
+    /// Where its JSON ends.
+    pub end: u32,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Row(RowEntry),
+    Other(Box<Event<'static>>),
+}
+
+/// A row's values; its texts are found in the encoded event.
+#[derive(Clone, Copy, Debug)]
+struct RowEntry {
+    record: u64,
+    line: u64,
+    at: EncodedRow,
+    merchant_len: u8,
+    transaction_len: u8,
+    original_len: u8,
+    terminal_len: u8,
+    values: Option<RowValues>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RowValues {
+    amount: Amount,
+    currency: Currency,
+    kind: TransactionType,
+    time_source: TimeSource,
+    country: Option<Country>,
+    mcc: Option<Mcc>,
+    timestamp: Timestamp,
+    card: CardFacts,
+}
+
+/// A batch of events: rows of one upload, or a few other events.
+#[derive(Clone, Debug, Default)]
+pub struct EventBatch {
+    /// The encoded events, back to back.
+    pub bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    upload: Arc<UploadContext>,
+}
+
+/// One event as a stage sees it: where it stands, when it was appended, what it says.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// Its position.
+    pub position: Position,
+    /// When it was appended, Unix milliseconds.
+    pub arrival_millis: i64,
+    /// The event.
+    pub event: Event<'a>,
+}
+
+impl EventBatch {
+    /// Empties the batch for rows of an upload, keeping its room.
+    pub fn restart(&mut self, upload: &Arc<UploadContext>) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.upload = Arc::clone(upload);
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries, in order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The JSON of an entry.
+    #[must_use]
+    pub fn json(&self, entry: &Entry) -> &[u8] {
+        self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default()
+    }
+
+    /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`.
+    pub fn push_valid(&mut self, start: usize, record: u64, line: u64, facts: &Facts<'_>, at: EncodedRow) {
+        let row = RowEntry {
+            record,
+            line,
+            at,
+            merchant_len: short(facts.merchant_id),
+            transaction_len: short(facts.transaction_id),
+            original_len: facts.original_transaction_id.map_or(0, short),
+            terminal_len: facts.terminal_id.map_or(0, short),
+            values: Some(RowValues {
+                amount: facts.amount,
+                currency: facts.currency,
+                kind: facts.kind,
+                time_source: facts.time_source,
+                country: facts.country,
+                mcc: facts.mcc,
+                timestamp: facts.timestamp,
+                card: facts.card,
+            }),
+        };
+        let key_start = start + at.subject_at as usize;
+        let key_len = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
+        let bucket = Bucket::of(self.bytes.get(key_start..key_start + key_len).unwrap_or_default());
+        self.push(bucket, start, Body::Row(row));
+    }
+
+    /// Takes in an invalid row, encoded at the end of [`Self::bytes`] from `start`.
+    pub fn push_rejected(
+        &mut self,
+        start: usize,
+        record: u64,
+        line: u64,
+        ids: Option<(&str, &str)>,
+        at: EncodedRow,
+    ) {
+        let (merchant_len, transaction_len) = ids.map_or((0, 0), |(m, t)| (short(m), short(t)));
+        let partition_key = match ids {
+            Some((merchant_id, transaction_id)) => format!("{merchant_id}/{transaction_id}"),
+            None => event::rejected_partition_key(self.upload.upload_id, record),
+        };
+        let row = RowEntry {
+            record,
+            line,
+            at,
+            merchant_len,
+            transaction_len,
+            original_len: 0,
+            terminal_len: 0,
+            values: None,
+        };
+        self.push(Bucket::of(partition_key.as_bytes()), start, Body::Row(row));
+    }
+
+    /// Takes in any other event and encodes it.
+    ///
+    /// # Errors
+    /// The event cannot be written as JSON.
+    pub fn push_event(&mut self, event: Event<'static>) -> Result<(), serde_json::Error> {
+        let start = self.bytes.len();
+        event::encode(&event, &mut self.bytes)?;
+        let bucket = Bucket::of(event.partition_key().as_bytes());
+        self.push(bucket, start, Body::Other(Box::new(event)));
+        Ok(())
+    }
+
+    fn push(&mut self, bucket: Bucket, start: usize, body: Body) {
+        let (start, end) = (offset(start), offset(self.bytes.len()));
+        self.entries.push(Entry { bucket, start, end, body });
+    }
+
+    /// The events as stages see them, once the log has given the first of them its sequence.
+    pub fn deliveries(&self, first_sequence: u64, arrival_millis: i64) -> impl Iterator<Item = Delivery<'_>> {
+        (first_sequence..).zip(&self.entries).map(move |(sequence, entry)| Delivery {
+            position: Position { bucket: entry.bucket, sequence: Sequence::from(sequence), subsequence: 0 },
+            arrival_millis,
+            event: self.event(entry),
+        })
+    }
+
+    /// The event of an entry, borrowed.
+    #[must_use]
+    pub fn event(&self, entry: &Entry) -> Event<'_> {
+        match &entry.body {
+            Body::Row(row) => Event::Row(self.row(entry, row)),
+            Body::Other(event) => Event::clone(event),
+        }
+    }
+
+    fn row(&self, entry: &Entry, row: &RowEntry) -> RowEvent<'_> {
+        let text = |at: u32, len: usize| {
+            let start = entry.start as usize + at as usize;
+            let bytes = self.bytes.get(start..start + len).unwrap_or_default();
+            std::str::from_utf8(bytes).unwrap_or_default()
+        };
+        let merchant_len = usize::from(row.merchant_len);
+        let merchant_id = text(row.at.subject_at, merchant_len);
+        let after_slash = row.at.subject_at + u32::from(row.merchant_len) + 1;
+        let transaction_id = text(after_slash, usize::from(row.transaction_len));
+        let optional = |at: u32, len: u8| (len > 0).then(|| text(at, usize::from(len)));
+        let outcome = match &row.values {
+            Some(values) => RowOutcome::Valid {
+                facts: Facts {
+                    transaction_id,
+                    merchant_id,
+                    amount: values.amount,
+                    currency: values.currency,
+                    kind: values.kind,
+                    original_transaction_id: optional(row.at.original_at, row.original_len),
+                    terminal_id: optional(row.at.terminal_at, row.terminal_len),
+                    country: values.country,
+                    mcc: values.mcc,
+                    timestamp: values.timestamp,
+                    time_source: values.time_source,
+                    card: values.card,
+                },
+                key_id: &self.upload.key_id,
+            },
+            None => RowOutcome::Rejected(RejectedRow {
+                ids: (merchant_len > 0).then_some((merchant_id, transaction_id)),
+                violations: text(row.at.violations_at, row.at.violations_len as usize),
+            }),
+        };
+        RowEvent {
+            upload_id: self.upload.upload_id,
+            uploaded_at: self.upload.uploaded_at,
+            record: row.record,
+            line: row.line,
+            outcome,
+        }
+    }
+}
+
+/// Identifiers have at most 64 bytes.
+fn short(text: &str) -> u8 {
+    u8::try_from(text.len()).unwrap_or(u8::MAX)
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,213 @@
+//! What the stages need of the world. One adapter per port and binary.
+//!
+//! Every port is idempotent or conditional, because delivery is at least once everywhere. Futures
+//! need not be `Send`: a stage runs on the thread that calls it.
+
+use crate::batch::EventBatch;
+use std::fmt;
+use txp_domain::card::Fingerprint;
+use txp_domain::event::UploadEvent;
+use txp_domain::id::UploadId;
+use txp_domain::money::Currency;
+use txp_domain::position::{Bucket, Position};
+use txp_domain::profile::Profile;
+use txp_domain::time::Timestamp;
+use txp_domain::transaction::{FreshTransaction, Transaction};
+use txp_domain::upload::ClassCounts;
+
+/// What a caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Too much at once: slow down and try again.
+    Throttled,
+    /// May go away by itself: try again.
+    Transient,
+    /// What is stored is damaged.
+    Corrupt,
+    /// No room is left.
+    Full,
+    /// Not allowed.
+    Denied,
+    /// Will not go away by trying again.
+    Permanent,
+}
+
+/// An error of a port: kind, what was being done, and the cause.
+#[derive(Debug)]
+pub struct PortError {
+    /// What can be done about it.
+    pub kind: ErrorKind,
+    /// What was being done, where, and what to do.
+    pub context: String,
+    /// The cause.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl PortError {
+    /// An error without a deeper cause.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// An error with its cause.
+    pub fn caused(
+        kind: ErrorKind,
+        context: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { kind, context: context.into(), source: Some(Box::new(source)) }
+    }
+
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Throttled | ErrorKind::Transient)
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.context)
+    }
+}
+
+impl std::error::Error for PortError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A conditional write's outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It is stored.
+    Stored,
+    /// Something else is there than was expected: read again.
+    Conflict,
+}
+
+/// The ordered history, for appending.
+pub trait EventSink {
+    /// Appends a batch. When it returns, every event of it is durable, in order per bucket. After
+    /// an error some may be: the caller appends again from the first that it is not sure of, and
+    /// readers drop the repeats.
+    fn append(&mut self, batch: EventBatch) -> impl Future<Output = Result<EventBatch, AppendError>>;
+}
+
+/// A batch that may not wholly be in the history: it comes back, to be tried again.
+#[derive(Debug)]
+pub struct AppendError {
+    /// The batch.
+    pub batch: EventBatch,
+    /// Why.
+    pub error: PortError,
+}
+
+/// The transactions' state.
+pub trait TransactionStore {
+    /// Stores items that nothing is known of, without a read; `inserted` gets one answer per item:
+    /// `false` where something is there already.
+    fn insert_new(
+        &mut self,
+        items: &[FreshTransaction<'_>],
+        inserted: &mut Vec<bool>,
+    ) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Reads an item.
+    fn load(
+        &mut self,
+        merchant_id: &str,
+        transaction_id: &str,
+    ) -> impl Future<Output = Result<Option<Transaction>, PortError>>;
+
+    /// Stores an item if the stored one is of `expected_revision`; 0: there is none.
+    fn store(
+        &mut self,
+        item: &Transaction,
+        expected_revision: u64,
+    ) -> impl Future<Output = Result<Written, PortError>>;
+}
+
+/// A step of one upload's watermark in one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// The bucket.
+    pub bucket: Bucket,
+    /// The watermark that must stand.
+    pub from: u64,
+    /// The watermark to set.
+    pub to: u64,
+    /// The rows in between, by class.
+    pub counts: ClassCounts,
+}
+
+/// The uploads' state.
+pub trait UploadStore {
+    /// The last record folded of an upload from a bucket; `u64::MAX` once all of them are.
+    fn watermark(
+        &mut self,
+        upload_id: UploadId,
+        bucket: Bucket,
+    ) -> impl Future<Output = Result<u64, PortError>>;
+
+    /// Advances a watermark and counts the rows, if it stands where it is expected.
+    fn advance(&mut self, step: &Advance, arrival_millis: i64) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Applies one of the upload's own events.
+    fn apply(&mut self, event: &UploadEvent, arrival_millis: i64) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// What a profile is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileKey {
+    /// The card.
+    pub fingerprint: Fingerprint,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// What detection remembers of cards.
+pub trait ProfileStore {
+    /// Reads a profile; an empty one where there is none.
+    fn load(&mut self, key: ProfileKey) -> impl Future<Output = Result<Profile, PortError>>;
+
+    /// Stores a profile if the stored one is of `expected_revision`; 0: there is none.
+    fn store(
+        &mut self,
+        key: ProfileKey,
+        profile: Profile,
+        expected_revision: u64,
+    ) -> impl Future<Output = Result<Written, PortError>>;
+}
+
+/// An event that cannot be processed, by where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poison {
+    /// Where it stands.
+    pub position: Position,
+    /// Which stage could not process it.
+    pub stage: &'static str,
+    /// Why; never the event's content.
+    pub reason: String,
+}
+
+/// Where events go that cannot be processed, so that the rest goes on.
+pub trait Quarantine {
+    /// Keeps a poison event's position and reason; the same position again changes nothing.
+    fn put(&mut self, poison: &Poison) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// The time, and waiting. Stages have no clock of their own.
+pub trait Clock {
+    /// Now, in UTC.
+    fn now(&self) -> Timestamp;
+
+    /// Waits.
+    fn sleep(&self, millis: u64) -> impl Future<Output = ()>;
+
+    /// A random number, for jitter.
+    fn jitter(&self) -> u64;
+}

@@ -1,0 +1,5 @@
+//! The stages: each takes a batch and returns how far it got.
+
+pub mod aggregate;
+pub mod detect;
+pub mod ingest;

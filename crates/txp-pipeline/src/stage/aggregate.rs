@@ -1,0 +1,286 @@
+//! Folding the history into the state of transactions and uploads.
+//!
+//! Rows are folded per key, in order. Nearly every row is the first with its key: those go to the
+//! store together, one conditional put each and no read. The rest is read, folded and written if
+//! unchanged meanwhile. After the states come the watermarks; a crash in between means that rows
+//! are seen again, classed again as before, and counted once.
+//!
+//! What it hands on is the change feed: the judgements that are due, in order.
+
+mod progress;
+
+use crate::batch::Delivery;
+use crate::port::{ErrorKind, PortError, TransactionStore, UploadStore, Written};
+use progress::Progress;
+use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
+use txp_domain::id::EventId;
+use txp_domain::transaction::{Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How often a conditional write is tried against others before the batch is given back.
+pub const CONFLICT_ATTEMPTS_MAX: u32 = 16;
+
+/// A judgement that is due: a transaction's facts have changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The index of the delivery that changed them.
+    pub delivery: usize,
+    /// The facts' revision since.
+    pub facts_revision: u32,
+    /// The row that stands, where the delivery is a new conflict with it.
+    pub standing: Option<Box<FirstAccepted>>,
+}
+
+/// What folding a batch gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The judgements that are due, by delivery.
+    pub changes: Vec<Change>,
+    /// The findings that were folded into their transactions for the first time, by delivery.
+    pub flagged: Vec<usize>,
+    /// The first delivery that was not folded, and why; those after it may have been. All of the
+    /// batch from there on is to be delivered again.
+    pub failed: Option<(usize, PortError)>,
+}
+
+/// The stage, with its buffers.
+#[derive(Debug, Default)]
+pub struct Aggregator {
+    progress: Progress,
+    classes: Vec<Option<Class>>,
+    keyed: Vec<Keyed>,
+    inserted: Vec<bool>,
+}
+
+/// A delivery that touches a transaction.
+#[derive(Clone, Copy, Debug)]
+struct Keyed {
+    hash: u64,
+    delivery: u32,
+}
+
+impl Aggregator {
+    /// Folds a batch, in the order of its deliveries.
+    pub async fn fold<S: TransactionStore + UploadStore>(
+        &mut self,
+        store: &mut S,
+        deliveries: &[Delivery<'_>],
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.classes.clear();
+        self.classes.resize(deliveries.len(), None);
+        self.progress.begin();
+        let mut work = Work { deliveries, outcome: &mut outcome, classes: &mut self.classes };
+        match self.progress.load(store, deliveries).await {
+            Ok(()) => {
+                work.sort_by_key(&self.progress, &mut self.keyed);
+                work.fold_keys(store, &self.keyed, &mut self.inserted).await;
+                let end = work.outcome.failed.as_ref().map_or(deliveries.len(), |(at, _)| *at);
+                if let Err(failed) = self.progress.advance(store, deliveries, &self.classes, end).await {
+                    work.fail(failed.0, failed.1);
+                }
+            }
+            Err((at, error)) => work.fail(at, error),
+        }
+        outcome.changes.sort_unstable_by_key(|change| change.delivery);
+        outcome.flagged.sort_unstable();
+        outcome
+    }
+}
+
+/// One batch at work.
+struct Work<'a, 'd> {
+    deliveries: &'a [Delivery<'d>],
+    outcome: &'a mut Outcome,
+    classes: &'a mut Vec<Option<Class>>,
+}
+
+impl<'d> Work<'_, 'd> {
+    fn fail(&mut self, delivery: usize, error: PortError) {
+        if self.outcome.failed.as_ref().is_none_or(|(at, _)| delivery < *at) {
+            self.outcome.failed = Some((delivery, error));
+        }
+    }
+
+    /// Finds the deliveries that touch a transaction, those of one transaction side by side in
+    /// order. Repeats are left out.
+    fn sort_by_key(&mut self, progress: &Progress, keyed: &mut Vec<Keyed>) {
+        keyed.clear();
+        for (index, delivery) in self.deliveries.iter().enumerate() {
+            let ids = match &delivery.event {
+                Event::Row(row) if progress.is_repeat(row, delivery.position.bucket) => None,
+                Event::Row(row) => row.ids().or_else(|| {
+                    self.class(index, Class::Rejected);
+                    None
+                }),
+                Event::AnomalyFlagged(flagged) => Some(flagged.ids()),
+                _ => None,
+            };
+            if let Some((merchant_id, transaction_id)) = ids {
+                let hash = xxh3_64(transaction_id.as_bytes()) ^ xxh3_64(merchant_id.as_bytes()).rotate_left(1);
+                keyed.push(Keyed { hash, delivery: u32::try_from(index).unwrap_or(u32::MAX) });
+            }
+        }
+        keyed.sort_unstable_by_key(|k| (k.hash, k.delivery));
+    }
+
+    fn class(&mut self, delivery: usize, class: Class) {
+        if let Some(slot) = self.classes.get_mut(delivery) {
+            *slot = Some(class);
+        }
+    }
+
+    fn delivery(&self, keyed: &Keyed) -> Option<&'_ Delivery<'d>> {
+        self.deliveries.get(keyed.delivery as usize)
+    }
+
+    async fn fold_keys<S: TransactionStore>(
+        &mut self,
+        store: &mut S,
+        keyed: &[Keyed],
+        inserted: &mut Vec<bool>,
+    ) {
+        let groups = || keyed.chunk_by(|a, b| a.hash == b.hash);
+        let deliveries = self.deliveries;
+        let mut fresh: Vec<FreshTransaction<'_>> = Vec::with_capacity(keyed.len());
+        fresh.extend(groups().filter_map(|group| candidate(deliveries, group)));
+        if let Err(error) = store.insert_new(&fresh, inserted).await {
+            // Which of them are stored is not known; their rows are classed again next time.
+            let first = keyed.iter().map(|k| k.delivery).min().unwrap_or(0);
+            self.fail(first as usize, error);
+            return;
+        }
+        let mut answers = inserted.iter().copied();
+        for group in groups() {
+            let is_new = candidate(deliveries, group).is_some() && answers.next().unwrap_or(false);
+            let rest = if is_new { self.first_sight(group) } else { group };
+            if let Err((at, error)) = self.fold_group(store, rest).await {
+                self.fail(at, error);
+            }
+        }
+    }
+
+    /// Takes the first of a group as inserted.
+    fn first_sight<'g>(&mut self, group: &'g [Keyed]) -> &'g [Keyed] {
+        let Some((first, rest)) = group.split_first() else { return group };
+        let delivery = first.delivery as usize;
+        self.class(delivery, Class::Accepted);
+        self.outcome.changes.push(Change { delivery, facts_revision: FIRST_FACTS_REVISION, standing: None });
+        rest
+    }
+
+    /// Folds what is left of a group, one event after the other. Keys whose hashes collide share a
+    /// group: each event looks up its own item.
+    async fn fold_group<S: TransactionStore>(
+        &mut self,
+        store: &mut S,
+        group: &[Keyed],
+    ) -> Result<(), (usize, PortError)> {
+        for keyed in group {
+            let index = keyed.delivery as usize;
+            let Some(delivery) = self.delivery(keyed).cloned() else { continue };
+            match &delivery.event {
+                Event::Row(row) => self.fold_row(store, index, &delivery, row).await,
+                Event::AnomalyFlagged(flagged) => self.fold_flag(store, index, &delivery, flagged).await,
+                _ => Ok(()),
+            }
+            .map_err(|error| (index, error))?;
+        }
+        Ok(())
+    }
+
+    async fn fold_row<S: TransactionStore>(
+        &mut self,
+        store: &mut S,
+        index: usize,
+        delivery: &Delivery<'_>,
+        row: &RowEvent<'_>,
+    ) -> Result<(), PortError> {
+        let Some((merchant_id, transaction_id)) = row.ids() else { return Ok(()) };
+        for _ in 0..CONFLICT_ATTEMPTS_MAX {
+            let stored = store.load(merchant_id, transaction_id).await?;
+            let expected = stored.as_ref().map_or(0, |item| item.revision);
+            let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+            if let (Class::Accepted, Some(link)) = (item.classify(row), row.dispute_link()) {
+                // Before the item: were it after, a crash in between would lose the link.
+                link_dispute(store, link.merchant_id, link.original_transaction_id, link.event).await?;
+            }
+            let applied = item.apply_row(row, &delivery.position, delivery.arrival_millis);
+            if applied.changed && store.store(&item, expected).await? == Written::Conflict {
+                continue;
+            }
+            self.class(index, applied.class);
+            self.hand_on(index, &item, applied);
+            return Ok(());
+        }
+        Err(contended())
+    }
+
+    fn hand_on(&mut self, delivery: usize, item: &Transaction, applied: Applied) {
+        if let Some(facts_revision) = applied.facts_revision {
+            let conflict = applied.class == Class::Conflict;
+            let standing = item.first.clone().filter(|_| conflict).map(Box::new);
+            self.outcome.changes.push(Change { delivery, facts_revision, standing });
+        }
+    }
+
+    async fn fold_flag<S: TransactionStore>(
+        &mut self,
+        store: &mut S,
+        index: usize,
+        delivery: &Delivery<'_>,
+        flagged: &AnomalyFlagged,
+    ) -> Result<(), PortError> {
+        let (merchant_id, transaction_id) = flagged.ids();
+        let event = flagged.id();
+        let finding = serde_json::to_string(flagged).map_err(|error| {
+            PortError::caused(ErrorKind::Permanent, "a finding cannot be written as JSON", error)
+        })?;
+        for _ in 0..CONFLICT_ATTEMPTS_MAX {
+            let stored = store.load(merchant_id, transaction_id).await?;
+            let expected = stored.as_ref().map_or(0, |item| item.revision);
+            let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+            if item.apply_flag(event, &finding, &delivery.position, delivery.arrival_millis)
+                && store.store(&item, expected).await? == Written::Conflict
+            {
+                continue;
+            }
+            self.outcome.flagged.push(index);
+            return Ok(());
+        }
+        Err(contended())
+    }
+}
+
+/// The first event of a group, where it may be the first sight of its transaction: any valid row
+/// but a chargeback, whose link must be written before it.
+fn candidate<'a>(deliveries: &'a [Delivery<'_>], group: &[Keyed]) -> Option<FreshTransaction<'a>> {
+    let delivery = deliveries.get(group.first()?.delivery as usize)?;
+    match &delivery.event {
+        Event::Row(row) if row.dispute_link().is_none() => {
+            FreshTransaction::of(row, &delivery.position, delivery.arrival_millis)
+        }
+        _ => None,
+    }
+}
+
+async fn link_dispute<S: TransactionStore>(
+    store: &mut S,
+    merchant_id: &str,
+    transaction_id: &str,
+    event: EventId,
+) -> Result<(), PortError> {
+    for _ in 0..CONFLICT_ATTEMPTS_MAX {
+        let stored = store.load(merchant_id, transaction_id).await?;
+        let expected = stored.as_ref().map_or(0, |item| item.revision);
+        let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+        if !item.link_dispute(event) || store.store(&item, expected).await? == Written::Stored {
+            return Ok(());
+        }
+    }
+    Err(contended())
+}
+
+fn contended() -> PortError {
+    PortError::new(ErrorKind::Transient, "an item was changed by others each time that it was to be written; try again")
+}

@@ -1,0 +1,120 @@
+//! The watermarks that a batch moves: read once per upload and bucket, written once after the
+//! states.
+
+use crate::batch::Delivery;
+use crate::port::{Advance, ErrorKind, PortError, UploadStore, Written};
+use txp_domain::event::{Event, RowEvent};
+use txp_domain::id::UploadId;
+use txp_domain::position::{BUCKET_COUNT, Bucket};
+use txp_domain::transaction::Class;
+use txp_domain::upload::ClassCounts;
+
+/// What a batch knows of its uploads' watermarks.
+#[derive(Debug, Default)]
+pub struct Progress {
+    uploads: Vec<UploadProgress>,
+}
+
+#[derive(Debug)]
+struct UploadProgress {
+    upload_id: UploadId,
+    buckets: Box<[Option<Cell>]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    from: u64,
+    to: u64,
+    counts: ClassCounts,
+}
+
+impl Progress {
+    /// Forgets the batch before.
+    pub fn begin(&mut self) {
+        self.uploads.clear();
+    }
+
+    /// Reads the watermark of every upload and bucket that a batch has rows of.
+    pub async fn load<S: UploadStore>(
+        &mut self,
+        store: &mut S,
+        deliveries: &[Delivery<'_>],
+    ) -> Result<(), (usize, PortError)> {
+        for (index, delivery) in deliveries.iter().enumerate() {
+            let Event::Row(row) = &delivery.event else { continue };
+            let bucket = delivery.position.bucket;
+            let Some(cell) = self.cell(row.upload_id, bucket) else { continue };
+            if cell.is_none() {
+                let from = store.watermark(row.upload_id, bucket).await.map_err(|error| (index, error))?;
+                *cell = Some(Cell { from, to: from, counts: ClassCounts::default() });
+            }
+        }
+        Ok(())
+    }
+
+    fn cell(&mut self, upload_id: UploadId, bucket: Bucket) -> Option<&mut Option<Cell>> {
+        // A batch has rows of one upload, rarely of a few: the last one is nearly always it.
+        let at = self.uploads.iter().rposition(|u| u.upload_id == upload_id).unwrap_or_else(|| {
+            self.uploads.push(UploadProgress { upload_id, buckets: vec![None; BUCKET_COUNT].into() });
+            self.uploads.len() - 1
+        });
+        self.uploads.get_mut(at)?.buckets.get_mut(bucket.index())
+    }
+
+    /// Whether a row was folded by an earlier batch.
+    pub fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
+        let upload = self.uploads.iter().rev().find(|u| u.upload_id == row.upload_id);
+        let cell = upload.and_then(|u| u.buckets.get(bucket.index())).copied().flatten();
+        cell.is_some_and(|cell| row.record <= cell.from)
+    }
+
+    /// Counts the rows before `end` and moves the watermarks, each once. The upload's own events
+    /// are applied after the rows before them.
+    pub async fn advance<S: UploadStore>(
+        &mut self,
+        store: &mut S,
+        deliveries: &[Delivery<'_>],
+        classes: &[Option<Class>],
+        end: usize,
+    ) -> Result<(), (usize, PortError)> {
+        let first = deliveries.first().map_or(0, |d| d.arrival_millis);
+        let arrival_millis = deliveries.last().map_or(first, |d| d.arrival_millis);
+        for ((delivery, class), index) in deliveries.iter().zip(classes).take(end).zip(0..) {
+            match (&delivery.event, class) {
+                (Event::Row(row), Some(class)) => self.count(row, delivery.position.bucket, *class),
+                (Event::Upload(event), _) => {
+                    self.flush(store, arrival_millis).await.map_err(|error| (index, error))?;
+                    let applied = store.apply(event, delivery.arrival_millis).await;
+                    applied.map_err(|error| (index, error))?;
+                }
+                _ => {}
+            }
+        }
+        self.flush(store, arrival_millis).await.map_err(|error| (0, error))
+    }
+
+    fn count(&mut self, row: &RowEvent<'_>, bucket: Bucket, class: Class) {
+        if let Some(Some(cell)) = self.cell(row.upload_id, bucket)
+            && row.record > cell.to
+        {
+            cell.to = row.record;
+            cell.counts.add(class);
+        }
+    }
+
+    async fn flush<S: UploadStore>(&mut self, store: &mut S, arrival_millis: i64) -> Result<(), PortError> {
+        for upload in &mut self.uploads {
+            for (bucket, cell) in (0..=u8::MAX).map(Bucket).zip(upload.buckets.iter_mut()) {
+                let Some(cell) = cell.as_mut().filter(|cell| cell.to > cell.from) else { continue };
+                let upload_id = upload.upload_id;
+                let step = Advance { upload_id, bucket, from: cell.from, to: cell.to, counts: cell.counts };
+                if store.advance(&step, arrival_millis).await? == Written::Conflict {
+                    let context = "another writer moved an upload's watermark; the batch is folded again";
+                    return Err(PortError::new(ErrorKind::Transient, context));
+                }
+                *cell = Cell { from: cell.to, to: cell.to, counts: ClassCounts::default() };
+            }
+        }
+        Ok(())
+    }
+}
