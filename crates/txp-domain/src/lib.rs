@@ -6,11 +6,15 @@
 
 mod text;
 
+pub mod alert;
 pub mod card;
+pub mod finding;
 pub mod id;
 pub mod money;
 pub mod position;
+pub mod profile;
 pub mod redact;
 pub mod row;
+pub mod rule;
 pub mod time;
 pub mod violation;
