@@ -17,11 +17,14 @@ mod upload;
 pub use decode::{DecodeError, Decoded, RowPlace, decode};
 pub use encode::{EncodedRow, RowEncoder, encode};
 pub use finding::AnomalyFlagged;
-pub use row::{rejected_partition_key, CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData};
+pub use row::{
+    CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData,
+    rejected_partition_key,
+};
 pub use ruleset::RulesetActivated;
 pub use upload::{
-    BucketRecords, Defaults, FailureReason, Merchants, SourceFile, UploadEvent, UploadFailed, UploadOptions,
-    UploadParsed, UploadReceived, UploadTally, CurrencySums,
+    BucketRecords, CurrencySums, Defaults, FailureReason, Merchants, SourceFile, UploadEvent,
+    UploadFailed, UploadOptions, UploadParsed, UploadReceived, UploadTally,
 };
 
 use crate::id::UploadId;

@@ -12,8 +12,9 @@ mod words;
 pub use amount::{Money, Total};
 
 use crate::card::{Brand, Fingerprint, Last4};
+use crate::id::EventId;
 use crate::money::{Amount, Currency};
-use crate::row::TransactionType;
+use crate::row::{CardFacts, TransactionType};
 use crate::rule::{Rule, Severity};
 use crate::time::Timestamp;
 use schemars::JsonSchema;
@@ -25,7 +26,7 @@ pub struct Finding {
     /// `{event_id}:{rule_set}:{facts_revision}`.
     pub id: String,
     /// Id of the event that first accepted the transaction.
-    pub event_id: String,
+    pub event_id: EventId,
     /// Version of the rule set that judged.
     pub rule_set: String,
     /// The transaction's facts revision that was judged.
@@ -49,7 +50,7 @@ pub struct Finding {
 impl Finding {
     /// The id of the finding of a rule set in a transaction at a facts revision.
     #[must_use]
-    pub fn id_of(event_id: &str, rule_set: &str, facts_revision: u32) -> String {
+    pub fn id_of(event_id: EventId, rule_set: &str, facts_revision: u32) -> String {
         format!("{event_id}:{rule_set}:{facts_revision}")
     }
 
@@ -80,6 +81,16 @@ pub struct CardSeen {
     pub last4: Last4,
     /// The brand.
     pub brand: Brand,
+}
+
+impl From<CardFacts> for CardSeen {
+    fn from(card: CardFacts) -> Self {
+        Self {
+            fingerprint: card.fingerprint,
+            last4: card.last4,
+            brand: card.brand,
+        }
+    }
 }
 
 /// One rule's hit.
@@ -220,7 +231,7 @@ pub struct WindowSeen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConflictSeen {
     /// Id of the event that brought it.
-    pub event_id: String,
+    pub event_id: EventId,
     /// What it says.
     #[serde(flatten)]
     pub content: Content,

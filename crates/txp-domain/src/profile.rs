@@ -22,9 +22,10 @@ mod codec;
 
 pub use codec::DecodeFault;
 
+use crate::id::EventId;
 use crate::money::Amount;
 use crate::time::Timestamp;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How many of the latest judged sales are recognised when they are delivered again.
 pub const RECOGNISED_MAX: usize = 32;
@@ -48,9 +49,9 @@ pub struct Sale {
 impl Sale {
     /// The sale of an event.
     #[must_use]
-    pub fn of(event_id: &str, at: Timestamp, amount: Amount) -> Self {
+    pub fn of(event_id: EventId, at: Timestamp, amount: Amount) -> Self {
         Self {
-            digest: xxh3_64(event_id.as_bytes()),
+            digest: xxh3_64_with_seed(event_id.upload_id.as_bytes(), event_id.record),
             at,
             amount,
         }

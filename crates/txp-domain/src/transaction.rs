@@ -187,7 +187,10 @@ impl Transaction {
     #[must_use]
     pub fn empty(merchant_id: &str, transaction_id: &str) -> Self {
         Self {
-            key: TransactionKey { transaction_id: transaction_id.into(), merchant_id: merchant_id.into() },
+            key: TransactionKey {
+                transaction_id: transaction_id.into(),
+                merchant_id: merchant_id.into(),
+            },
             first: None,
             rejection: None,
             conflicts: Vec::new(),

@@ -123,12 +123,17 @@ impl Watermarks {
     /// Whether every bucket is at its last record.
     #[must_use]
     pub fn reached(&self, ends: &BucketRecords) -> bool {
-        ends.0.iter().all(|(bucket, end)| self.last(Bucket(*bucket)) >= *end)
+        ends.0
+            .iter()
+            .all(|(bucket, end)| self.last(Bucket(*bucket)) >= *end)
     }
 
     /// The watermarks above 0, by bucket.
     pub fn iter(&self) -> impl Iterator<Item = (Bucket, u64)> + '_ {
-        (0..=u8::MAX).map(Bucket).zip(self.0.iter().copied()).filter(|(_, last)| *last > 0)
+        (0..=u8::MAX)
+            .map(Bucket)
+            .zip(self.0.iter().copied())
+            .filter(|(_, last)| *last > 0)
     }
 }
 
@@ -177,12 +182,18 @@ impl Upload {
     /// Whether a row was folded before: a repeat, to be dropped and counted nowhere.
     #[must_use]
     pub fn is_repeat(&self, bucket: Bucket, record: u64) -> bool {
-        self.watermarks.as_ref().is_none_or(|marks| record <= marks.last(bucket))
+        self.watermarks
+            .as_ref()
+            .is_none_or(|marks| record <= marks.last(bucket))
     }
 
     /// Counts a row, once.
     pub fn count(&mut self, bucket: Bucket, record: u64, class: Class) {
-        if self.watermarks.as_mut().is_some_and(|marks| marks.advance(bucket, record)) {
+        if self
+            .watermarks
+            .as_mut()
+            .is_some_and(|marks| marks.advance(bucket, record))
+        {
             self.counts.add(class);
         }
     }
@@ -212,7 +223,9 @@ impl Upload {
 
     /// Lets go of the watermarks once every row is folded. Says whether that happened now.
     pub fn close(&mut self, arrival_millis: i64) -> bool {
-        let (Some(ending), Some(marks)) = (&self.ending, &self.watermarks) else { return false };
+        let (Some(ending), Some(marks)) = (&self.ending, &self.watermarks) else {
+            return false;
+        };
         if !marks.reached(&ending.tally().last_record_by_bucket) {
             return false;
         }

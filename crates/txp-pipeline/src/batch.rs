@@ -112,11 +112,20 @@ impl EventBatch {
     /// The JSON of an entry.
     #[must_use]
     pub fn json(&self, entry: &Entry) -> &[u8] {
-        self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default()
+        self.bytes
+            .get(entry.start as usize..entry.end as usize)
+            .unwrap_or_default()
     }
 
     /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`.
-    pub fn push_valid(&mut self, start: usize, record: u64, line: u64, facts: &Facts<'_>, at: EncodedRow) {
+    pub fn push_valid(
+        &mut self,
+        start: usize,
+        record: u64,
+        line: u64,
+        facts: &Facts<'_>,
+        at: EncodedRow,
+    ) {
         let row = RowEntry {
             record,
             line,
@@ -138,7 +147,11 @@ impl EventBatch {
         };
         let key_start = start + at.subject_at as usize;
         let key_len = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
-        let bucket = Bucket::of(self.bytes.get(key_start..key_start + key_len).unwrap_or_default());
+        let bucket = Bucket::of(
+            self.bytes
+                .get(key_start..key_start + key_len)
+                .unwrap_or_default(),
+        );
         self.push(bucket, start, Body::Row(row));
     }
 
@@ -183,16 +196,31 @@ impl EventBatch {
 
     fn push(&mut self, bucket: Bucket, start: usize, body: Body) {
         let (start, end) = (offset(start), offset(self.bytes.len()));
-        self.entries.push(Entry { bucket, start, end, body });
+        self.entries.push(Entry {
+            bucket,
+            start,
+            end,
+            body,
+        });
     }
 
     /// The events as stages see them, once the log has given the first of them its sequence.
-    pub fn deliveries(&self, first_sequence: u64, arrival_millis: i64) -> impl Iterator<Item = Delivery<'_>> {
-        (first_sequence..).zip(&self.entries).map(move |(sequence, entry)| Delivery {
-            position: Position { bucket: entry.bucket, sequence: Sequence::from(sequence), subsequence: 0 },
-            arrival_millis,
-            event: self.event(entry),
-        })
+    pub fn deliveries(
+        &self,
+        first_sequence: u64,
+        arrival_millis: i64,
+    ) -> impl Iterator<Item = Delivery<'_>> {
+        (first_sequence..)
+            .zip(&self.entries)
+            .map(move |(sequence, entry)| Delivery {
+                position: Position {
+                    bucket: entry.bucket,
+                    sequence: Sequence::from(sequence),
+                    subsequence: 0,
+                },
+                arrival_millis,
+                event: self.event(entry),
+            })
     }
 
     /// The event of an entry, borrowed.

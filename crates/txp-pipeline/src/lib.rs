@@ -7,4 +7,5 @@
 pub mod batch;
 pub mod port;
 pub mod retry;
+pub mod rulefile;
 pub mod stage;

@@ -46,7 +46,11 @@ pub struct PortError {
 impl PortError {
     /// An error without a deeper cause.
     pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
-        Self { kind, context: context.into(), source: None }
+        Self {
+            kind,
+            context: context.into(),
+            source: None,
+        }
     }
 
     /// An error with its cause.
@@ -55,7 +59,11 @@ impl PortError {
         context: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        Self { kind, context: context.into(), source: Some(Box::new(source)) }
+        Self {
+            kind,
+            context: context.into(),
+            source: Some(Box::new(source)),
+        }
     }
 
     /// Whether trying again may help.
@@ -92,7 +100,10 @@ pub trait EventSink {
     /// Appends a batch. When it returns, every event of it is durable, in order per bucket. After
     /// an error some may be: the caller appends again from the first that it is not sure of, and
     /// readers drop the repeats.
-    fn append(&mut self, batch: EventBatch) -> impl Future<Output = Result<EventBatch, AppendError>>;
+    fn append(
+        &mut self,
+        batch: EventBatch,
+    ) -> impl Future<Output = Result<EventBatch, AppendError>>;
 }
 
 /// A batch that may not wholly be in the history: it comes back, to be tried again.
@@ -154,10 +165,18 @@ pub trait UploadStore {
     ) -> impl Future<Output = Result<u64, PortError>>;
 
     /// Advances a watermark and counts the rows, if it stands where it is expected.
-    fn advance(&mut self, step: &Advance, arrival_millis: i64) -> impl Future<Output = Result<Written, PortError>>;
+    fn advance(
+        &mut self,
+        step: &Advance,
+        arrival_millis: i64,
+    ) -> impl Future<Output = Result<Written, PortError>>;
 
     /// Applies one of the upload's own events.
-    fn apply(&mut self, event: &UploadEvent, arrival_millis: i64) -> impl Future<Output = Result<(), PortError>>;
+    fn apply(
+        &mut self,
+        event: &UploadEvent,
+        arrival_millis: i64,
+    ) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// What a profile is of.

@@ -15,13 +15,19 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// Within one process that has time: about a minute in all before it gives up.
-    pub const PATIENT: Self = Self { first_wait_millis: 20, max_wait_millis: 5_000, attempts_max: 24 };
+    pub const PATIENT: Self = Self {
+        first_wait_millis: 20,
+        max_wait_millis: 5_000,
+        attempts_max: 24,
+    };
 
     /// The longest wait before an attempt (2 is the first that waits).
     #[must_use]
     pub fn wait_bound_millis(&self, attempt: u32) -> u64 {
         let doublings = attempt.saturating_sub(2).min(32);
-        self.first_wait_millis.saturating_mul(1 << doublings).min(self.max_wait_millis)
+        self.first_wait_millis
+            .saturating_mul(1 << doublings)
+            .min(self.max_wait_millis)
     }
 
     /// Runs `operation` until it succeeds, fails for good, or the attempts are used up. It is told
@@ -44,7 +50,9 @@ impl RetryPolicy {
                 return Err(error);
             }
             attempt += 1;
-            clock.sleep(clock.jitter() % (self.wait_bound_millis(attempt) + 1)).await;
+            clock
+                .sleep(clock.jitter() % (self.wait_bound_millis(attempt) + 1))
+                .await;
         }
     }
 }

@@ -2,4 +2,3 @@
 
 pub mod aggregate;
 pub mod detect;
-pub mod ingest;

@@ -88,7 +88,9 @@ impl Cooldowns {
             && let Some(window) = self.windows.get_mut(&key)
         {
             let starts_at = window.starts_at;
-            let digest = window.gathered.get_or_insert_with(|| Digest::new(notice, starts_at));
+            let digest = window
+                .gathered
+                .get_or_insert_with(|| Digest::new(notice, starts_at));
             digest.add(notice, at);
             return None;
         }
@@ -181,8 +183,5 @@ fn key_of(notice: &Notice) -> Key {
 }
 
 fn after(at: Timestamp, seconds: u32) -> Timestamp {
-    Timestamp(
-        at.0
-            .saturating_add(i64::from(seconds).saturating_mul(NANOSECONDS_PER_SECOND)),
-    )
+    Timestamp(at.0.saturating_add(i64::from(seconds).saturating_mul(NANOSECONDS_PER_SECOND)))
 }

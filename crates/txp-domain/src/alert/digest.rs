@@ -80,7 +80,9 @@ impl Digest {
             id: notice.id.clone(),
             at,
         };
-        let place = self.top.partition_point(|other| other.score >= notice.score);
+        let place = self
+            .top
+            .partition_point(|other| other.score >= notice.score);
         if place < DIGEST_TOP_MAX {
             self.top.insert(place, notice.clone());
             self.top.truncate(DIGEST_TOP_MAX);

@@ -95,7 +95,12 @@ impl fmt::Display for FindingText<'_> {
         writeln!(f, "transaction  {}", finding.transaction_id)?;
         writeln!(f, "merchant     {}", finding.merchant_id)?;
         writeln!(f, "amount       {}", finding.inputs.content.money)?;
-        writeln!(f, "card         {} ending in {}", card.brand, card.last4)?;
+        writeln!(
+            f,
+            "card         {} ending in {}",
+            card.brand.name(),
+            card.last4
+        )?;
         writeln!(f, "event time   {}", finding.event_time())?;
         writeln!(f, "severity     {}", finding.severity.name())?;
         writeln!(f, "score        {} of {SCORE_MAX}", finding.score)?;
@@ -131,7 +136,12 @@ impl fmt::Display for DigestText<'_> {
         writeln!(f)?;
         writeln!(f, "highest scores:")?;
         for notice in &digest.top {
-            let Notice { score, transaction_id, words, .. } = notice;
+            let Notice {
+                score,
+                transaction_id,
+                words,
+                ..
+            } = notice;
             writeln!(f, "{score} {transaction_id}: {words}")?;
         }
         Ok(())

@@ -5,8 +5,8 @@
 
 use super::row::{RejectedData, TransactionData};
 use super::{
-    AnomalyFlagged, EventType, RejectedRow, RowEvent, RowOutcome, RulesetActivated, UploadEvent, UploadFailed,
-    UploadParsed, UploadReceived,
+    AnomalyFlagged, EventType, RejectedRow, RowEvent, RowOutcome, RulesetActivated, UploadEvent,
+    UploadFailed, UploadParsed, UploadReceived,
 };
 use crate::card::Fingerprint;
 use crate::id::{EventId, UploadId};
@@ -34,7 +34,9 @@ pub enum DecodeError {
     #[error("event type is unknown; a newer txp may know it")]
     UnknownType,
     /// A version that we do not know.
-    #[error("{event_type} is of version {version}, the newest known here is {newest}; use a newer txp")]
+    #[error(
+        "{event_type} is of version {version}, the newest known here is {newest}; use a newer txp"
+    )]
     UnknownVersion {
         /// The type.
         event_type: EventType,
@@ -59,7 +61,11 @@ impl From<serde_json::Error> for DecodeError {
             serde_json::error::Category::Data => "a field is missing or of another kind",
             serde_json::error::Category::Eof => "it ends too early",
         };
-        Self::Json { line: e.line(), column: e.column(), category }
+        Self::Json {
+            line: e.line(),
+            column: e.column(),
+            category,
+        }
     }
 }
 
@@ -104,16 +110,28 @@ impl Decoded<'_> {
     #[must_use]
     pub fn event(&self) -> super::Event<'_> {
         match self {
-            Self::Transaction { place, data, amount } => {
-                let outcome = RowOutcome::Valid { facts: data.facts(*amount), key_id: &data.card.key_id };
+            Self::Transaction {
+                place,
+                data,
+                amount,
+            } => {
+                let outcome = RowOutcome::Valid {
+                    facts: data.facts(*amount),
+                    key_id: &data.card.key_id,
+                };
                 super::Event::Row(place.row(data.record, data.line, outcome))
             }
             Self::Rejected { place, data } => {
                 let ids = match (&data.merchant_id, &data.transaction_id) {
-                    (Some(merchant_id), Some(transaction_id)) => Some((&**merchant_id, &**transaction_id)),
+                    (Some(merchant_id), Some(transaction_id)) => {
+                        Some((&**merchant_id, &**transaction_id))
+                    }
                     _ => None,
                 };
-                let outcome = RowOutcome::Rejected(RejectedRow { ids, violations: data.violations.get() });
+                let outcome = RowOutcome::Rejected(RejectedRow {
+                    ids,
+                    violations: data.violations.get(),
+                });
                 super::Event::Row(place.row(data.record, data.line, outcome))
             }
             Self::Upload(upload) => super::Event::Upload(upload.clone()),
@@ -125,7 +143,13 @@ impl Decoded<'_> {
 
 impl RowPlace {
     fn row<'a>(&self, record: u64, line: u64, outcome: RowOutcome<'a>) -> RowEvent<'a> {
-        RowEvent { upload_id: self.upload_id, uploaded_at: self.uploaded_at, record, line, outcome }
+        RowEvent {
+            upload_id: self.upload_id,
+            uploaded_at: self.uploaded_at,
+            record,
+            line,
+            outcome,
+        }
     }
 }
 
@@ -151,7 +175,9 @@ struct Envelope<'a> {
 pub fn decode(json: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let envelope: Envelope<'_> = serde_json::from_slice(json)?;
     if envelope.specversion != super::SPEC_VERSION {
-        return Err(DecodeError::Field { field: "specversion" });
+        return Err(DecodeError::Field {
+            field: "specversion",
+        });
     }
     let event_type = EventType::from_name(&envelope.event_type).ok_or(DecodeError::UnknownType)?;
     let version = schema_version(event_type, &envelope.dataschema)?;
@@ -168,7 +194,11 @@ fn schema_version(event_type: EventType, dataschema: &str) -> Result<u32, Decode
         .and_then(|rest| rest.strip_prefix(event_type.name()))
         .and_then(|rest| rest.strip_prefix('/'))
         .and_then(|rest| rest.strip_suffix(".json"));
-    version.and_then(|v| v.parse().ok()).ok_or(DecodeError::Field { field: "dataschema" })
+    version
+        .and_then(|v| v.parse().ok())
+        .ok_or(DecodeError::Field {
+            field: "dataschema",
+        })
 }
 
 /// Brings the data of an older version to the newest.
@@ -176,7 +206,11 @@ fn schema_version(event_type: EventType, dataschema: &str) -> Result<u32, Decode
 /// Every type has had one version so far, so each other version is from the future. The first
 /// change of a type adds its arm here, and its frozen fixture stays beside the new one.
 fn upcast<'a>(event_type: EventType, version: u32) -> Result<Decoded<'a>, DecodeError> {
-    Err(DecodeError::UnknownVersion { event_type, version, newest: event_type.version() })
+    Err(DecodeError::UnknownVersion {
+        event_type,
+        version,
+        newest: event_type.version(),
+    })
 }
 
 fn decode_data<'a>(
@@ -193,36 +227,64 @@ fn decode_data<'a>(
             if disputed != (data.kind == TransactionType::Chargeback) {
                 return Err(DecodeError::Field { field: "data.type" });
             }
-            let amount = Amount::parse_decimal(data.amount.as_bytes(), data.currency)
-                .ok_or(DecodeError::Field { field: "data.amount" })?;
-            Decoded::Transaction { place, data, amount }
+            let amount = Amount::parse_decimal(data.amount.as_bytes(), data.currency).ok_or(
+                DecodeError::Field {
+                    field: "data.amount",
+                },
+            )?;
+            Decoded::Transaction {
+                place,
+                data,
+                amount,
+            }
         }
         EventType::RowRejected => {
             let data: Box<RejectedData<'a>> = serde_json::from_str(data)?;
-            Decoded::Rejected { place: place(envelope, data.record)?, data }
+            Decoded::Rejected {
+                place: place(envelope, data.record)?,
+                data,
+            }
         }
         EventType::UploadReceived => {
             let data: UploadReceived = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "received")?;
-            Decoded::Upload(UploadEvent::Received(UploadReceived { upload_id, uploaded_at, ..data }))
+            Decoded::Upload(UploadEvent::Received(UploadReceived {
+                upload_id,
+                uploaded_at,
+                ..data
+            }))
         }
         EventType::UploadParsed => {
             let data: UploadParsed = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "parsed")?;
-            Decoded::Upload(UploadEvent::Parsed(UploadParsed { upload_id, uploaded_at, ..data }))
+            Decoded::Upload(UploadEvent::Parsed(UploadParsed {
+                upload_id,
+                uploaded_at,
+                ..data
+            }))
         }
         EventType::UploadFailed => {
             let data: UploadFailed = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "failed")?;
-            Decoded::Upload(UploadEvent::Failed(UploadFailed { upload_id, uploaded_at, ..data }))
+            Decoded::Upload(UploadEvent::Failed(UploadFailed {
+                upload_id,
+                uploaded_at,
+                ..data
+            }))
         }
         EventType::AnomalyFlagged => {
             let data: AnomalyFlagged = serde_json::from_str(data)?;
-            Decoded::AnomalyFlagged(Box::new(AnomalyFlagged { time: envelope.time, ..data }))
+            Decoded::AnomalyFlagged(Box::new(AnomalyFlagged {
+                time: envelope.time,
+                ..data
+            }))
         }
         EventType::RulesetActivated => {
             let data: RulesetActivated = serde_json::from_str(data)?;
-            Decoded::RulesetActivated(Box::new(RulesetActivated { activated_at: envelope.time, ..data }))
+            Decoded::RulesetActivated(Box::new(RulesetActivated {
+                activated_at: envelope.time,
+                ..data
+            }))
         }
     })
 }
@@ -230,9 +292,10 @@ fn decode_data<'a>(
 fn place(envelope: &Envelope<'_>, record: u64) -> Result<RowPlace, DecodeError> {
     let fault = DecodeError::Field { field: "id" };
     match EventId::parse(envelope.id.as_bytes()) {
-        Some(id) if id.record == record => {
-            Ok(RowPlace { upload_id: id.upload_id, uploaded_at: envelope.time })
-        }
+        Some(id) if id.record == record => Ok(RowPlace {
+            upload_id: id.upload_id,
+            uploaded_at: envelope.time,
+        }),
         _ => Err(fault),
     }
 }
@@ -291,7 +354,11 @@ impl<'a> TransactionData<'a> {
             mcc: self.mcc,
             timestamp: self.timestamp,
             time_source: self.time_source,
-            card: CardFacts { last4: self.card.last4, brand: self.card.brand, fingerprint },
+            card: CardFacts {
+                last4: self.card.last4,
+                brand: self.card.brand,
+                fingerprint,
+            },
         }
     }
 }

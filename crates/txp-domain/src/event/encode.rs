@@ -49,29 +49,49 @@ pub struct RowEncoder {
 const ACCEPTED: usize = 0;
 const DISPUTED: usize = 1;
 const REJECTED: usize = 2;
-const ROW_TYPES: [EventType; 3] =
-    [EventType::TransactionAccepted, EventType::TransactionDisputed, EventType::RowRejected];
+const ROW_TYPES: [EventType; 3] = [
+    EventType::TransactionAccepted,
+    EventType::TransactionDisputed,
+    EventType::RowRejected,
+];
 
 impl RowEncoder {
     /// An encoder for an upload, its cards' fingerprints made under `key_id`.
     #[must_use]
     pub fn new(upload_id: UploadId, uploaded_at: Timestamp, key_id: &str) -> Self {
         let head = format!(r#"{{"specversion":"{SPEC_VERSION}","id":"{upload_id}:"#).into_bytes();
-        let subject = ROW_TYPES
-            .map(|t| format!(r#"","source":"/uploads/{upload_id}","type":"{t}","subject":""#).into_bytes());
+        let subject = ROW_TYPES.map(|t| {
+            format!(r#"","source":"/uploads/{upload_id}","type":"{t}","subject":""#).into_bytes()
+        });
         let data = ROW_TYPES.map(|t| {
             let schema = t.data_schema();
             format!(r#"","time":"{uploaded_at}","dataschema":"{schema}","data":"#).into_bytes()
         });
         let upload = upload_id.to_string().into_bytes();
-        Self { head, subject, data, upload, key_id: key_id.as_bytes().to_vec() }
+        Self {
+            head,
+            subject,
+            data,
+            upload,
+            key_id: key_id.as_bytes().to_vec(),
+        }
     }
 
     /// Writes the event of a valid row behind what `out` holds.
-    pub fn valid(&self, record: u64, line: u64, facts: &Facts<'_>, out: &mut Vec<u8>) -> EncodedRow {
+    pub fn valid(
+        &self,
+        record: u64,
+        line: u64,
+        facts: &Facts<'_>,
+        out: &mut Vec<u8>,
+    ) -> EncodedRow {
         let start = out.len();
         let mut at = EncodedRow::default();
-        let kind = if facts.kind == TransactionType::Chargeback { DISPUTED } else { ACCEPTED };
+        let kind = if facts.kind == TransactionType::Chargeback {
+            DISPUTED
+        } else {
+            ACCEPTED
+        };
         self.envelope(kind, record, out);
         at.subject_at = offset(start, out);
         out.extend_from_slice(facts.merchant_id.as_bytes());
@@ -191,14 +211,20 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Er
 fn encode_row(row: &RowEvent<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let event = Event::Row(row.clone());
     match &row.outcome {
-        RowOutcome::Valid { facts, key_id } => {
-            envelope(&event, &TransactionData::of(facts, key_id, row.record, row.line), out)
-        }
+        RowOutcome::Valid { facts, key_id } => envelope(
+            &event,
+            &TransactionData::of(facts, key_id, row.record, row.line),
+            out,
+        ),
         RowOutcome::Rejected(rejected) => {
             let violations: &RawValue = serde_json::from_str(rejected.violations)?;
             let data = RejectedData {
-                transaction_id: rejected.ids.map(|(_, transaction_id)| Cow::Borrowed(transaction_id)),
-                merchant_id: rejected.ids.map(|(merchant_id, _)| Cow::Borrowed(merchant_id)),
+                transaction_id: rejected
+                    .ids
+                    .map(|(_, transaction_id)| Cow::Borrowed(transaction_id)),
+                merchant_id: rejected
+                    .ids
+                    .map(|(merchant_id, _)| Cow::Borrowed(merchant_id)),
                 violations,
                 record: row.record,
                 line: row.line,
@@ -220,7 +246,11 @@ struct Envelope<'a, D> {
     data: &'a D,
 }
 
-fn envelope<D: Serialize>(event: &Event<'_>, data: &D, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+fn envelope<D: Serialize>(
+    event: &Event<'_>,
+    data: &D,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
     let event_type = event.event_type();
     let envelope = Envelope {
         specversion: SPEC_VERSION,

@@ -32,6 +32,9 @@ impl AnomalyFlagged {
     /// The `subject` attribute, which is the transaction's partition key too.
     #[must_use]
     pub fn subject(&self) -> String {
-        format!("{}/{}", self.finding.merchant_id, self.finding.transaction_id)
+        format!(
+            "{}/{}",
+            self.finding.merchant_id, self.finding.transaction_id
+        )
     }
 }

@@ -1,8 +1,8 @@
 //! The JSON Schemas of the events' data, generated from the types.
 
 use super::{
-    AnomalyFlagged, EventType, RejectedData, RulesetActivated, TransactionData, UploadFailed, UploadParsed,
-    UploadReceived,
+    AnomalyFlagged, EventType, RejectedData, RulesetActivated, TransactionData, UploadFailed,
+    UploadParsed, UploadReceived,
 };
 use schemars::{Schema, schema_for};
 

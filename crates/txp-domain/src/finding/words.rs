@@ -8,14 +8,28 @@ use std::fmt;
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::AmountHigh { observed, threshold } => {
+            Self::AmountHigh {
+                observed,
+                threshold,
+            } => {
                 write!(f, "amount {observed} is above {threshold}")
             }
-            Self::AmountLow { observed, threshold } => {
+            Self::AmountLow {
+                observed,
+                threshold,
+            } => {
                 write!(f, "amount {observed} is below {threshold}")
             }
-            Self::CardVelocity { observed, threshold, window_seconds } => {
-                let or_more = if observed as usize >= PREDECESSORS_MAX { " or more" } else { "" };
+            Self::CardVelocity {
+                observed,
+                threshold,
+                window_seconds,
+            } => {
+                let or_more = if observed as usize >= PREDECESSORS_MAX {
+                    " or more"
+                } else {
+                    ""
+                };
                 let sales = if observed == 1 { "sale" } else { "sales" };
                 let window = Span(window_seconds);
                 write!(
@@ -23,14 +37,24 @@ impl fmt::Display for Numbers {
                     "{observed}{or_more} {sales} on the card in the {window} before; {threshold} or more are unusual"
                 )
             }
-            Self::AmountDeviation { observed, times, sales, sum, .. } => {
-                deviation(f, observed, times, sales, sum)
-            }
+            Self::AmountDeviation {
+                observed,
+                times,
+                sales,
+                sum,
+                ..
+            } => deviation(f, observed, times, sales, sum),
             Self::ConflictingResubmission { first, second } if first == second => {
-                write!(f, "sent again with other content: {first} both times, but other details")
+                write!(
+                    f,
+                    "sent again with other content: {first} both times, but other details"
+                )
             }
             Self::ConflictingResubmission { first, second } => {
-                write!(f, "sent again with other content: first {first}, then {second}")
+                write!(
+                    f,
+                    "sent again with other content: first {first}, then {second}"
+                )
             }
         }
     }
@@ -60,7 +84,10 @@ fn deviation(
         None => write!(f, "amount {observed} is above the card's mean of {mean}")?,
     }
     let plural = if sales == 1 { "sale" } else { "sales" };
-    write!(f, " over {sales} {plural}; more than {times} times is unusual")
+    write!(
+        f,
+        " over {sales} {plural}; more than {times} times is unusual"
+    )
 }
 
 /// A quotient rounded to the nearest whole.
@@ -85,7 +112,9 @@ struct Span(u32);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(u32, &str); 3] = [(86_400, "day"), (3600, "hour"), (60, "minute")];
-        let whole = UNITS.into_iter().find(|(seconds, _)| self.0 >= *seconds && self.0 % seconds == 0);
+        let whole = UNITS
+            .into_iter()
+            .find(|(seconds, _)| self.0 >= *seconds && self.0 % seconds == 0);
         let (seconds, unit) = whole.unwrap_or((1, "second"));
         match self.0 / seconds {
             1 => f.write_str(unit),

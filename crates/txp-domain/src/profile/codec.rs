@@ -95,14 +95,20 @@ impl Profile {
             recent,
             older,
         };
-        profile.is_possible().then_some(profile)
+        profile
+            .is_possible()
+            .then_some(profile)
             .ok_or(DecodeFault::Damaged("its numbers contradict its sales"))
     }
 
     /// Whether some sequence of sales makes this profile.
     fn is_possible(&self) -> bool {
         let kept = self.recent.len() + self.older.len();
-        let kept_sum: u128 = self.recent.iter().map(|sale| u128::from(sale.amount.0)).sum();
+        let kept_sum: u128 = self
+            .recent
+            .iter()
+            .map(|sale| u128::from(sale.amount.0))
+            .sum();
         let all_kept = self.count == kept as u64;
         (self.older.is_empty() || self.recent.len() == RECOGNISED_MAX)
             && (all_kept || (kept == RECOGNISED_MAX + PREDECESSORS_MAX && self.count > kept as u64))
@@ -116,7 +122,9 @@ impl Profile {
                 && self.older.iter().all(|at| at.0 % unit == 0)
         };
         let coarsest = SCALES_NANOSECONDS.iter().rposition(|unit| fits(*unit));
-        coarsest.and_then(|scale| u8::try_from(scale).ok()).unwrap_or(0)
+        coarsest
+            .and_then(|scale| u8::try_from(scale).ok())
+            .unwrap_or(0)
     }
 }
 
@@ -139,7 +147,10 @@ fn put(out: &mut Vec<u8>, mut number: u128) {
 /// Writes a time as its difference to the last one, the sign in the lowest bit.
 fn put_time(out: &mut Vec<u8>, last: &mut i64, units: i64) {
     let difference = i128::from(units) - i128::from(*last);
-    put(out, ((difference << 1) ^ (difference >> 127)).cast_unsigned());
+    put(
+        out,
+        ((difference << 1) ^ (difference >> 127)).cast_unsigned(),
+    );
     *last = units;
 }
 

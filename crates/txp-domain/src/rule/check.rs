@@ -4,15 +4,15 @@
 //! `rules check` is enough.
 
 use super::{AlertPolicy, Rule, RuleSet, SCORE_MAX, Test, Thresholds, Types};
+use crate::id::{IDENTIFIER_BYTES_MAX, is_identifier};
+use crate::money::AMOUNT_DIGITS_MAX;
 use crate::profile::PREDECESSORS_MAX;
+use crate::redact::needs_redaction;
 use crate::row::TransactionType;
 use std::collections::BTreeMap;
 
 /// The most rules in a set: each costs time on every transaction.
 const RULES_MAX: usize = 64;
-
-/// The most characters of a version and of a rule's id (as a transaction id has).
-const NAME_CHARS_MAX: usize = 64;
 
 /// The longest window and age: a year.
 const SPAN_SECONDS_MAX: u32 = 366 * 24 * 3600;
@@ -21,7 +21,7 @@ const SPAN_SECONDS_MAX: u32 = 366 * 24 * 3600;
 const TIMES_MAX: u32 = 1_000_000;
 
 /// The highest amount of a transaction in minor units: 15 digits.
-const AMOUNT_MAX: u64 = 999_999_999_999_999;
+const AMOUNT_MAX: u64 = 10u64.pow(AMOUNT_DIGITS_MAX) - 1;
 
 /// What a rule file says, not yet checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,10 @@ impl RuleSet {
         if parts.rules.len() > RULES_MAX {
             faults.push(Fault::new(
                 "rules",
-                format!("{} rules; at most {RULES_MAX} are possible", parts.rules.len()),
+                format!(
+                    "{} rules; at most {RULES_MAX} are possible",
+                    parts.rules.len()
+                ),
             ));
         }
         let mut first_by_id = BTreeMap::new();
@@ -102,18 +105,15 @@ impl RuleSet {
 }
 
 fn check_name(path: &str, name: &str, faults: &mut Vec<Fault>) {
-    let characters = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
-    let start = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if !characters || !start || name.len() > NAME_CHARS_MAX {
+    if !is_identifier(name.as_bytes()) {
         faults.push(Fault::new(
             path,
             format!(
-                "must be 1 to {NAME_CHARS_MAX} of A-Z a-z 0-9 _ - . : and start with a letter or digit"
+                "must be 1 to {IDENTIFIER_BYTES_MAX} of A-Z a-z 0-9 _ - . : and start with a letter or digit"
             ),
         ));
-    } else if longest_digit_run(name) >= CARD_DIGITS_MIN {
+    } else if needs_redaction(name) {
+        // Versions and ids are echoed in every finding and alert.
         faults.push(Fault::new(
             path,
             "holds a run of digits as long as a card number's; use fewer digits",
@@ -121,22 +121,15 @@ fn check_name(path: &str, name: &str, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The fewest digits of a card number. Versions and ids are echoed in every finding and alert.
-const CARD_DIGITS_MIN: usize = 12;
-
-/// The longest run of digits, separators between them ignored.
-fn longest_digit_run(name: &str) -> usize {
-    name.split(|c: char| c.is_ascii_alphabetic())
-        .map(|part| part.bytes().filter(u8::is_ascii_digit).count())
-        .max()
-        .unwrap_or(0)
-}
-
-fn check_range(path: String, value: u32, range: std::ops::RangeInclusive<u32>, why: &str) -> Option<Fault> {
+fn check_range(
+    path: String,
+    value: u32,
+    range: std::ops::RangeInclusive<u32>,
+    why: &str,
+) -> Option<Fault> {
     let (low, high) = (range.start(), range.end());
-    (!range.contains(&value)).then(|| {
-        Fault::new(path, format!("{value} is not in {low} to {high}{why}"))
-    })
+    (!range.contains(&value))
+        .then(|| Fault::new(path, format!("{value} is not in {low} to {high}{why}")))
 }
 
 fn check_alerts(alerts: &AlertPolicy, faults: &mut Vec<Fault>) {

@@ -52,11 +52,15 @@ impl Coverage {
                     *by_currency.entry(*currency).or_default() += count;
                 }
             }
-            found.extend(by_currency.into_iter().map(|(currency, transactions)| NotJudged {
-                rule: &rule.id,
-                currency,
-                transactions,
-            }));
+            found.extend(
+                by_currency
+                    .into_iter()
+                    .map(|(currency, transactions)| NotJudged {
+                        rule: &rule.id,
+                        currency,
+                        transactions,
+                    }),
+            );
         }
         found
     }

@@ -2,58 +2,40 @@
 
 use super::measure::{Assessment, Past, Subject, assess, severity_of};
 use super::{RuleSet, Test};
-use crate::card::{Brand, Fingerprint, Last4};
-use crate::finding::{
-    CardSeen, ConflictSeen, Content, Finding, Inputs, ProfileSeen, Total, WindowSeen,
-};
+use crate::finding::{ConflictSeen, Content, Finding, Inputs, ProfileSeen, Total, WindowSeen};
+use crate::id::EventId;
 use crate::money::{Amount, Currency};
 use crate::profile::{Before, Profile, Sale};
-use crate::row::TransactionType;
+use crate::row::{Facts, TransactionType};
 use crate::time::Timestamp;
 
 /// What is known of a transaction when a judgement is due.
 #[derive(Clone, Copy, Debug)]
 pub struct Judged<'a> {
     /// Id of the event that first accepted the transaction, on every occasion.
-    pub event_id: &'a str,
-    /// The transaction's id.
-    pub transaction_id: &'a str,
-    /// The merchant's id.
-    pub merchant_id: &'a str,
-    /// The type, as first accepted.
-    pub kind: TransactionType,
-    /// The amount, as first accepted.
-    pub amount: Amount,
-    /// The currency, as first accepted.
-    pub currency: Currency,
-    /// The event time, as first accepted.
-    pub event_time: Timestamp,
-    /// The card's fingerprint.
-    pub fingerprint: Fingerprint,
-    /// The end of the card number.
-    pub last4: Last4,
-    /// The card's brand.
-    pub brand: Brand,
+    pub event_id: EventId,
+    /// The transaction as first accepted.
+    pub facts: Facts<'a>,
     /// The transaction's facts revision after the change.
     pub facts_revision: u32,
     /// Why the judgement is due.
-    pub occasion: Occasion<'a>,
+    pub occasion: Occasion,
 }
 
 /// Why a judgement is due.
 #[derive(Clone, Copy, Debug)]
-pub enum Occasion<'a> {
+pub enum Occasion {
     /// The transaction was accepted for the first time.
     FirstAccepted,
     /// It was sent again with other content, and that is kept as a new conflict.
-    Conflict(Conflict<'a>),
+    Conflict(Conflict),
 }
 
 /// What conflicts with the transaction as first accepted.
 #[derive(Clone, Copy, Debug)]
-pub struct Conflict<'a> {
+pub struct Conflict {
     /// Id of the event that brought it.
-    pub event_id: &'a str,
+    pub event_id: EventId,
     /// Its type.
     pub kind: TransactionType,
     /// Its amount.
@@ -61,7 +43,7 @@ pub struct Conflict<'a> {
     /// Its currency.
     pub currency: Currency,
     /// Its event time.
-    pub event_time: Timestamp,
+    pub timestamp: Timestamp,
 }
 
 /// Judges a transaction.
@@ -95,14 +77,14 @@ fn judge_by<const SCORED: bool>(
     match judged.occasion {
         Occasion::Conflict(conflict) => {
             let conflict = ConflictSeen {
-                event_id: conflict.event_id.into(),
+                event_id: conflict.event_id,
                 content: Content::new(conflict.kind, conflict.amount, conflict.currency),
-                event_time: conflict.event_time,
+                event_time: conflict.timestamp,
             };
             of_past::<SCORED>(rules, judged, None, Some(conflict))
         }
-        Occasion::FirstAccepted if judged.kind == TransactionType::Sale => {
-            let sale = Sale::of(judged.event_id, judged.event_time, judged.amount);
+        Occasion::FirstAccepted if judged.facts.kind == TransactionType::Sale => {
+            let sale = Sale::of(judged.event_id, judged.facts.timestamp, judged.facts.amount);
             let place = profile.recognise(&sale);
             let before = profile.before(&sale, place);
             let outcome = of_past::<SCORED>(rules, judged, Some(&before), None);
@@ -122,11 +104,15 @@ fn of_past<const SCORED: bool>(
     conflict: Option<ConflictSeen>,
 ) -> (u16, Option<Finding>) {
     let subject = Subject {
-        content: Content::new(judged.kind, judged.amount, judged.currency),
+        content: Content::new(
+            judged.facts.kind,
+            judged.facts.amount,
+            judged.facts.currency,
+        ),
         past: before,
         conflict: conflict.as_ref().map(|conflict| conflict.content),
     };
-    let assessment = assess::<_, SCORED>(rules.seeing(judged.kind), &subject);
+    let assessment = assess::<_, SCORED>(rules.seeing(judged.facts.kind), &subject);
     let score = assessment.score;
     if assessment.hits.is_empty() {
         return (score, None);
@@ -145,31 +131,31 @@ fn finding_of(
     let Assessment { hits, score, .. } = assessment;
     Finding {
         id: Finding::id_of(judged.event_id, rules.version(), judged.facts_revision),
-        event_id: judged.event_id.into(),
+        event_id: judged.event_id,
         rule_set: rules.version().into(),
         facts_revision: judged.facts_revision,
-        transaction_id: judged.transaction_id.into(),
-        merchant_id: judged.merchant_id.into(),
-        card: CardSeen {
-            fingerprint: judged.fingerprint,
-            last4: judged.last4,
-            brand: judged.brand,
-        },
+        transaction_id: judged.facts.transaction_id.into(),
+        merchant_id: judged.facts.merchant_id.into(),
+        card: judged.facts.card.into(),
         score,
         severity: severity_of(&hits, score, rules.alerts().critical_score),
         hits,
         inputs: Inputs {
-            content: Content::new(judged.kind, judged.amount, judged.currency),
-            event_time: judged.event_time,
+            content: Content::new(
+                judged.facts.kind,
+                judged.facts.amount,
+                judged.facts.currency,
+            ),
+            event_time: judged.facts.timestamp,
             profile: before.map(|before| ProfileSeen {
                 revision: before.count(),
                 sum: Total {
                     minor: before.sum(),
-                    currency: judged.currency,
+                    currency: judged.facts.currency,
                 },
             }),
             windows: before.map_or_else(Vec::new, |before| {
-                windows_seen(rules, judged.kind, before)
+                windows_seen(rules, judged.facts.kind, before)
             }),
             conflict,
         },
@@ -183,13 +169,18 @@ fn windows_seen(rules: &RuleSet, kind: TransactionType, before: &Before<'_>) -> 
         let Test::CardVelocity { window_seconds, .. } = rule.test else {
             continue;
         };
-        if windows.iter().any(|seen| seen.window_seconds == window_seconds) {
+        if windows
+            .iter()
+            .any(|seen| seen.window_seconds == window_seconds)
+        {
             continue;
         }
-        windows.extend(Past::within(before, window_seconds).map(|earlier| WindowSeen {
-            window_seconds,
-            earlier,
-        }));
+        windows.extend(
+            Past::within(before, window_seconds).map(|earlier| WindowSeen {
+                window_seconds,
+                earlier,
+            }),
+        );
     }
     windows
 }

@@ -61,7 +61,10 @@ pub(super) enum Outcome {
 const NOTHING: Outcome = Outcome::Quiet(0);
 
 /// Tests a subject. How near a miss was costs divisions, so it is worked out only if `SCORED`.
-pub(super) fn measure<P: Past, const SCORED: bool>(test: &Test, subject: &Subject<'_, P>) -> Outcome {
+pub(super) fn measure<P: Past, const SCORED: bool>(
+    test: &Test,
+    subject: &Subject<'_, P>,
+) -> Outcome {
     if let Some(second) = subject.conflict {
         return match test {
             Test::ConflictingResubmission => Outcome::Hit(
@@ -83,7 +86,13 @@ pub(super) fn measure<P: Past, const SCORED: bool>(test: &Test, subject: &Subjec
             let strength = || strength(money.amount.0.into(), threshold.0.into());
             if money.amount > threshold {
                 let threshold = money.with(threshold);
-                return Outcome::Hit(strength(), Numbers::AmountHigh { observed: money, threshold });
+                return Outcome::Hit(
+                    strength(),
+                    Numbers::AmountHigh {
+                        observed: money,
+                        threshold,
+                    },
+                );
             }
             quiet::<SCORED>(strength)
         }
@@ -94,11 +103,20 @@ pub(super) fn measure<P: Past, const SCORED: bool>(test: &Test, subject: &Subjec
             let strength = || strength(threshold.0.into(), money.amount.0.into());
             if money.amount < threshold {
                 let threshold = money.with(threshold);
-                return Outcome::Hit(strength(), Numbers::AmountLow { observed: money, threshold });
+                return Outcome::Hit(
+                    strength(),
+                    Numbers::AmountLow {
+                        observed: money,
+                        threshold,
+                    },
+                );
             }
             quiet::<SCORED>(strength)
         }
-        Test::CardVelocity { count, window_seconds } => match subject.past {
+        Test::CardVelocity {
+            count,
+            window_seconds,
+        } => match subject.past {
             Some(past) => velocity::<P, SCORED>(past, *count, *window_seconds),
             None => NOTHING,
         },
@@ -111,7 +129,11 @@ pub(super) fn measure<P: Past, const SCORED: bool>(test: &Test, subject: &Subjec
 }
 
 fn quiet<const SCORED: bool>(strength: impl Fn() -> u16) -> Outcome {
-    if SCORED { Outcome::Quiet(strength()) } else { NOTHING }
+    if SCORED {
+        Outcome::Quiet(strength())
+    } else {
+        NOTHING
+    }
 }
 
 fn velocity<P: Past, const SCORED: bool>(past: &P, count: u32, window_seconds: u32) -> Outcome {
@@ -126,13 +148,22 @@ fn velocity<P: Past, const SCORED: bool>(past: &P, count: u32, window_seconds: u
     if observed >= count {
         return Outcome::Hit(
             strength(),
-            Numbers::CardVelocity { observed, threshold: count, window_seconds },
+            Numbers::CardVelocity {
+                observed,
+                threshold: count,
+                window_seconds,
+            },
         );
     }
     quiet::<SCORED>(strength)
 }
 
-fn deviation<P: Past, const SCORED: bool>(past: &P, money: Money, times: u32, after: u32) -> Outcome {
+fn deviation<P: Past, const SCORED: bool>(
+    past: &P,
+    money: Money,
+    times: u32,
+    after: u32,
+) -> Outcome {
     let sales = past.count();
     if sales < u64::from(after) {
         return NOTHING;
@@ -147,7 +178,10 @@ fn deviation<P: Past, const SCORED: bool>(past: &P, money: Money, times: u32, af
             times,
             after,
             sales,
-            sum: Total { minor: sum, currency: money.currency },
+            sum: Total {
+                minor: sum,
+                currency: money.currency,
+            },
         };
         return Outcome::Hit(strength(amount, limit), numbers);
     }
@@ -185,7 +219,11 @@ pub(super) fn assess<'r, P: Past, const SCORED: bool>(
     if hits.is_empty() {
         score = nearest;
     }
-    Assessment { hits, score, unknown }
+    Assessment {
+        hits,
+        score,
+        unknown,
+    }
 }
 
 /// The severity of a finding: its gravest hit's, or critical by score.
@@ -193,7 +231,10 @@ pub(super) fn severity_of(hits: &[Hit], score: u16, critical_score: u16) -> Seve
     if score >= critical_score {
         return Severity::Critical;
     }
-    hits.iter().map(|hit| hit.severity).max().unwrap_or(Severity::Low)
+    hits.iter()
+        .map(|hit| hit.severity)
+        .max()
+        .unwrap_or(Severity::Low)
 }
 
 impl Money {

@@ -52,7 +52,10 @@ impl fmt::Display for Difference {
             Self::New(rule) => write!(f, "rule {rule} hits now"),
             Self::Changed(rule) => write!(f, "rule {rule} hits with other numbers now"),
             Self::NotCarried(rule) => {
-                write!(f, "rule {rule} asks for a window that the finding does not carry")
+                write!(
+                    f,
+                    "rule {rule} asks for a window that the finding does not carry"
+                )
             }
         }
     }
@@ -85,7 +88,10 @@ impl Past for Carried<'_> {
 #[must_use]
 pub fn reevaluate(rules: &RuleSet, finding: &Finding) -> Vec<Difference> {
     let inputs = &finding.inputs;
-    let carried = inputs.profile.as_ref().map(|profile| Carried { profile, inputs });
+    let carried = inputs
+        .profile
+        .as_ref()
+        .map(|profile| Carried { profile, inputs });
     let subject = Subject {
         content: inputs.content,
         past: carried.as_ref(),
@@ -99,7 +105,7 @@ pub fn reevaluate(rules: &RuleSet, finding: &Finding) -> Vec<Difference> {
             given: rules.version().into(),
         });
     }
-    if finding.id != Finding::id_of(&finding.event_id, &finding.rule_set, finding.facts_revision) {
+    if finding.id != Finding::id_of(finding.event_id, &finding.rule_set, finding.facts_revision) {
         differences.push(Difference::Id);
     }
     for hit in &finding.hits {
@@ -116,7 +122,11 @@ pub fn reevaluate(rules: &RuleSet, finding: &Finding) -> Vec<Difference> {
             .filter(|hit| is_new(&hit.rule))
             .map(|hit| Difference::New(hit.rule.clone())),
     );
-    differences.extend(now.unknown.into_iter().map(|rule| Difference::NotCarried(rule.into())));
+    differences.extend(
+        now.unknown
+            .into_iter()
+            .map(|rule| Difference::NotCarried(rule.into())),
+    );
     if finding.score != now.score {
         differences.push(Difference::Score {
             recorded: finding.score,

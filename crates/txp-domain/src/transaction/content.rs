@@ -91,8 +91,7 @@ impl Standing<'_> {
 }
 
 /// The event time, where the file gave it.
-#[must_use]
-pub fn given_time(facts: &Facts<'_>) -> Option<Timestamp> {
+fn given_time(facts: &Facts<'_>) -> Option<Timestamp> {
     (facts.time_source == TimeSource::File).then_some(facts.timestamp)
 }
 
@@ -114,7 +113,11 @@ impl ConflictDigest {
         field(facts.terminal_id.unwrap_or_default().as_bytes());
         field(facts.country.as_ref().map_or("", Country::code).as_bytes());
         field(facts.mcc.as_ref().map_or("", Mcc::as_str).as_bytes());
-        field(&given_time(facts).map(|t| t.0.to_be_bytes()).unwrap_or_default());
+        field(
+            &given_time(facts)
+                .map(|t| t.0.to_be_bytes())
+                .unwrap_or_default(),
+        );
         let digest: [u8; 32] = hash.finalize().into();
         let mut cut = [0; 16];
         cut.iter_mut().zip(digest).for_each(|(to, from)| *to = from);

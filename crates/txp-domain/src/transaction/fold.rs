@@ -2,13 +2,13 @@
 
 use super::content::{ConflictDigest, Content, Standing};
 use super::{
-    CONFLICTS_MAX, DISPUTES_MAX, FLAGS_MAX, FirstAccepted, Flag, HISTORY_MAX, HistoryEntry, HistoryEvent,
-    Rejection, Transaction,
+    CONFLICTS_MAX, DISPUTES_MAX, FLAGS_MAX, FirstAccepted, Flag, HISTORY_MAX, HistoryEntry,
+    HistoryEvent, Rejection, Transaction,
 };
 use crate::event::{RejectedRow, RowEvent, RowOutcome};
 use crate::id::EventId;
 use crate::position::Position;
-use crate::row::{Facts, TimeSource, TransactionType};
+use crate::row::{CardFacts, Facts, TimeSource, TransactionType};
 
 /// What a row is, beside the item's first accepted event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,20 +67,23 @@ impl RowEvent<'_> {
     /// The event's id, as the state keeps it.
     #[must_use]
     pub fn event_id(&self) -> EventId {
-        EventId { upload_id: self.upload_id, record: self.record }
+        EventId {
+            upload_id: self.upload_id,
+            record: self.record,
+        }
     }
 
     /// The link that this row makes once its own item classes it accepted.
     #[must_use]
     pub fn dispute_link(&self) -> Option<DisputeLink<'_>> {
         match &self.outcome {
-            RowOutcome::Valid { facts, .. } if facts.kind == TransactionType::Chargeback => {
-                facts.original_transaction_id.map(|original_transaction_id| DisputeLink {
+            RowOutcome::Valid { facts, .. } if facts.kind == TransactionType::Chargeback => facts
+                .original_transaction_id
+                .map(|original_transaction_id| DisputeLink {
                     merchant_id: facts.merchant_id,
                     original_transaction_id,
                     event: self.event_id(),
-                })
-            }
+                }),
             _ => None,
         }
     }
@@ -90,7 +93,9 @@ impl Transaction {
     /// What a row is for this item, without changing it.
     #[must_use]
     pub fn classify(&self, row: &RowEvent<'_>) -> Class {
-        let RowOutcome::Valid { facts, key_id } = &row.outcome else { return Class::Rejected };
+        let RowOutcome::Valid { facts, key_id } = &row.outcome else {
+            return Class::Rejected;
+        };
         match &self.first {
             None => Class::Accepted,
             Some(first) if first.event == row.event_id() => Class::Accepted,
@@ -100,9 +105,17 @@ impl Transaction {
     }
 
     /// Applies one of the item's own row events. Applying it again changes nothing.
-    pub fn apply_row(&mut self, row: &RowEvent<'_>, position: &Position, arrival_millis: i64) -> Applied {
+    pub fn apply_row(
+        &mut self,
+        row: &RowEvent<'_>,
+        position: &Position,
+        arrival_millis: i64,
+    ) -> Applied {
         let class = self.classify(row);
-        let seen = self.as_of.as_ref().is_some_and(|as_of| !position.is_after(as_of));
+        let seen = self
+            .as_of
+            .as_ref()
+            .is_some_and(|as_of| !position.is_after(as_of));
         let (changed, facts_revision) = match (&row.outcome, class) {
             (RowOutcome::Valid { facts, key_id }, Class::Accepted) => {
                 let changed = self.first.is_none();
@@ -115,21 +128,41 @@ impl Transaction {
             (RowOutcome::Valid { facts, key_id }, Class::Conflict) => {
                 self.keep_conflict(row.event_id(), ConflictDigest::of(facts, key_id), seen)
             }
-            (RowOutcome::Rejected(rejected), _) => (!seen && self.keep_rejection(row, rejected), None),
+            (RowOutcome::Rejected(rejected), _) => {
+                (!seen && self.keep_rejection(row, rejected), None)
+            }
             (RowOutcome::Valid { .. }, _) => (false, None),
         };
         if changed {
             let disputed = row.dispute_link().is_some();
-            self.record(HistoryEvent::Row { event: row.event_id(), disputed, class }, position, arrival_millis);
+            self.record(
+                HistoryEvent::Row {
+                    event: row.event_id(),
+                    disputed,
+                    class,
+                },
+                position,
+                arrival_millis,
+            );
             self.facts_revision = self.facts_revision.max(facts_revision.unwrap_or(0));
         }
-        Applied { class, changed, facts_revision }
+        Applied {
+            class,
+            changed,
+            facts_revision,
+        }
     }
 
     /// Keeps a new conflicting content. Says whether the item changed, and which facts' revision
     /// the row made, now or when it came first.
-    fn keep_conflict(&mut self, event: EventId, digest: ConflictDigest, seen: bool) -> (bool, Option<u32>) {
-        let revision_of = |at: usize| FIRST_FACTS_REVISION + 1 + u32::try_from(at).unwrap_or(u32::MAX - 2);
+    fn keep_conflict(
+        &mut self,
+        event: EventId,
+        digest: ConflictDigest,
+        seen: bool,
+    ) -> (bool, Option<u32>) {
+        let revision_of =
+            |at: usize| FIRST_FACTS_REVISION + 1 + u32::try_from(at).unwrap_or(u32::MAX - 2);
         if let Some(at) = self.conflicts.iter().position(|kept| *kept == digest) {
             let is_redelivered = self.history.iter().any(
                 |entry| matches!(&entry.what, HistoryEvent::Row { event: known, .. } if *known == event),
@@ -143,7 +176,10 @@ impl Transaction {
             self.conflicts.push(digest);
             return (true, Some(revision_of(self.conflicts.len() - 1)));
         }
-        (!std::mem::replace(&mut self.conflicts_truncated, true), None)
+        (
+            !std::mem::replace(&mut self.conflicts_truncated, true),
+            None,
+        )
     }
 
     fn keep_rejection(&mut self, row: &RowEvent<'_>, rejected: &RejectedRow<'_>) -> bool {
@@ -152,14 +188,20 @@ impl Transaction {
         if self.first.is_some() || known {
             return false;
         }
-        self.rejection = Some(Rejection { event, line: row.line, violations: rejected.violations.into() });
+        self.rejection = Some(Rejection {
+            event,
+            line: row.line,
+            violations: rejected.violations.into(),
+        });
         true
     }
 
     /// Links a chargeback. The result is the same in whatever order links come, and however often.
     /// Says whether the item changed.
     pub fn link_dispute(&mut self, event: EventId) -> bool {
-        let Err(at) = self.disputes.binary_search(&event) else { return false };
+        let Err(at) = self.disputes.binary_search(&event) else {
+            return false;
+        };
         let mut changed = false;
         if at < DISPUTES_MAX {
             self.disputes.insert(at, event);
@@ -175,18 +217,37 @@ impl Transaction {
 
     /// Applies a finding: `event` is the id of the `anomaly.flagged` event, `finding` its data as
     /// JSON. Says whether the item changed. A finding never makes a judgement due.
-    pub fn apply_flag(&mut self, event: &str, finding: &str, position: &Position, arrival_millis: i64) -> bool {
+    pub fn apply_flag(
+        &mut self,
+        event: &str,
+        finding: &str,
+        position: &Position,
+        arrival_millis: i64,
+    ) -> bool {
         if self.flags.len() >= FLAGS_MAX || self.flags.iter().any(|flag| *flag.event == *event) {
             return false;
         }
-        self.flags.push(Flag { event: event.into(), finding: finding.into() });
-        self.record(HistoryEvent::Flagged { event: event.into() }, position, arrival_millis);
+        self.flags.push(Flag {
+            event: event.into(),
+            finding: finding.into(),
+        });
+        self.record(
+            HistoryEvent::Flagged {
+                event: event.into(),
+            },
+            position,
+            arrival_millis,
+        );
         true
     }
 
     fn record(&mut self, what: HistoryEvent, position: &Position, arrival_millis: i64) {
         if self.history.len() < HISTORY_MAX {
-            self.history.push(HistoryEntry { what, position: position.clone(), arrival_millis });
+            self.history.push(HistoryEntry {
+                what,
+                position: position.clone(),
+                arrival_millis,
+            });
         } else {
             self.history_truncated = true;
         }
@@ -206,6 +267,30 @@ impl FirstAccepted {
             timestamp: facts.timestamp,
             time_source: facts.time_source,
             uploaded_at: row.uploaded_at,
+        }
+    }
+
+    /// The row's facts, for the ids that the item is called by.
+    #[must_use]
+    pub fn facts<'a>(&'a self, merchant_id: &'a str, transaction_id: &'a str) -> Facts<'a> {
+        let content = &self.content;
+        Facts {
+            transaction_id,
+            merchant_id,
+            amount: content.amount,
+            currency: content.currency,
+            kind: content.kind,
+            original_transaction_id: content.original_transaction_id.as_deref(),
+            terminal_id: content.terminal_id.as_deref(),
+            country: content.country,
+            mcc: content.mcc,
+            timestamp: self.timestamp,
+            time_source: self.time_source,
+            card: CardFacts {
+                last4: self.last4,
+                brand: self.brand,
+                fingerprint: content.fingerprint,
+            },
         }
     }
 

@@ -27,9 +27,13 @@ impl<'a> FreshTransaction<'a> {
     #[must_use]
     pub fn of(row: &'a RowEvent<'a>, position: &'a Position, arrival_millis: i64) -> Option<Self> {
         match &row.outcome {
-            RowOutcome::Valid { facts, key_id } => {
-                Some(Self { row, facts, key_id, position, arrival_millis })
-            }
+            RowOutcome::Valid { facts, key_id } => Some(Self {
+                row,
+                facts,
+                key_id,
+                position,
+                arrival_millis,
+            }),
             RowOutcome::Rejected(_) => None,
         }
     }

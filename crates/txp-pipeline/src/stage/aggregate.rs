@@ -14,7 +14,9 @@ use crate::port::{ErrorKind, PortError, TransactionStore, UploadStore, Written};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
 use txp_domain::id::EventId;
-use txp_domain::transaction::{Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction};
+use txp_domain::transaction::{
+    Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How often a conditional write is tried against others before the batch is given back.
@@ -70,19 +72,33 @@ impl Aggregator {
         self.classes.clear();
         self.classes.resize(deliveries.len(), None);
         self.progress.begin();
-        let mut work = Work { deliveries, outcome: &mut outcome, classes: &mut self.classes };
+        let mut work = Work {
+            deliveries,
+            outcome: &mut outcome,
+            classes: &mut self.classes,
+        };
         match self.progress.load(store, deliveries).await {
             Ok(()) => {
                 work.sort_by_key(&self.progress, &mut self.keyed);
                 work.fold_keys(store, &self.keyed, &mut self.inserted).await;
-                let end = work.outcome.failed.as_ref().map_or(deliveries.len(), |(at, _)| *at);
-                if let Err(failed) = self.progress.advance(store, deliveries, &self.classes, end).await {
+                let end = work
+                    .outcome
+                    .failed
+                    .as_ref()
+                    .map_or(deliveries.len(), |(at, _)| *at);
+                if let Err(failed) = self
+                    .progress
+                    .advance(store, deliveries, work.classes, end)
+                    .await
+                {
                     work.fail(failed.0, failed.1);
                 }
             }
             Err((at, error)) => work.fail(at, error),
         }
-        outcome.changes.sort_unstable_by_key(|change| change.delivery);
+        outcome
+            .changes
+            .sort_unstable_by_key(|change| change.delivery);
         outcome.flagged.sort_unstable();
         outcome
     }
@@ -97,7 +113,12 @@ struct Work<'a, 'd> {
 
 impl<'d> Work<'_, 'd> {
     fn fail(&mut self, delivery: usize, error: PortError) {
-        if self.outcome.failed.as_ref().is_none_or(|(at, _)| delivery < *at) {
+        if self
+            .outcome
+            .failed
+            .as_ref()
+            .is_none_or(|(at, _)| delivery < *at)
+        {
             self.outcome.failed = Some((delivery, error));
         }
     }
@@ -117,8 +138,12 @@ impl<'d> Work<'_, 'd> {
                 _ => None,
             };
             if let Some((merchant_id, transaction_id)) = ids {
-                let hash = xxh3_64(transaction_id.as_bytes()) ^ xxh3_64(merchant_id.as_bytes()).rotate_left(1);
-                keyed.push(Keyed { hash, delivery: u32::try_from(index).unwrap_or(u32::MAX) });
+                let hash = xxh3_64(transaction_id.as_bytes())
+                    ^ xxh3_64(merchant_id.as_bytes()).rotate_left(1);
+                keyed.push(Keyed {
+                    hash,
+                    delivery: u32::try_from(index).unwrap_or(u32::MAX),
+                });
             }
         }
         keyed.sort_unstable_by_key(|k| (k.hash, k.delivery));
@@ -153,7 +178,11 @@ impl<'d> Work<'_, 'd> {
         let mut answers = inserted.iter().copied();
         for group in groups() {
             let is_new = candidate(deliveries, group).is_some() && answers.next().unwrap_or(false);
-            let rest = if is_new { self.first_sight(group) } else { group };
+            let rest = if is_new {
+                self.first_sight(group)
+            } else {
+                group
+            };
             if let Err((at, error)) = self.fold_group(store, rest).await {
                 self.fail(at, error);
             }
@@ -162,10 +191,16 @@ impl<'d> Work<'_, 'd> {
 
     /// Takes the first of a group as inserted.
     fn first_sight<'g>(&mut self, group: &'g [Keyed]) -> &'g [Keyed] {
-        let Some((first, rest)) = group.split_first() else { return group };
+        let Some((first, rest)) = group.split_first() else {
+            return group;
+        };
         let delivery = first.delivery as usize;
         self.class(delivery, Class::Accepted);
-        self.outcome.changes.push(Change { delivery, facts_revision: FIRST_FACTS_REVISION, standing: None });
+        self.outcome.changes.push(Change {
+            delivery,
+            facts_revision: FIRST_FACTS_REVISION,
+            standing: None,
+        });
         rest
     }
 
@@ -178,10 +213,14 @@ impl<'d> Work<'_, 'd> {
     ) -> Result<(), (usize, PortError)> {
         for keyed in group {
             let index = keyed.delivery as usize;
-            let Some(delivery) = self.delivery(keyed).cloned() else { continue };
+            let Some(delivery) = self.delivery(keyed).cloned() else {
+                continue;
+            };
             match &delivery.event {
                 Event::Row(row) => self.fold_row(store, index, &delivery, row).await,
-                Event::AnomalyFlagged(flagged) => self.fold_flag(store, index, &delivery, flagged).await,
+                Event::AnomalyFlagged(flagged) => {
+                    self.fold_flag(store, index, &delivery, flagged).await
+                }
                 _ => Ok(()),
             }
             .map_err(|error| (index, error))?;
@@ -196,14 +235,23 @@ impl<'d> Work<'_, 'd> {
         delivery: &Delivery<'_>,
         row: &RowEvent<'_>,
     ) -> Result<(), PortError> {
-        let Some((merchant_id, transaction_id)) = row.ids() else { return Ok(()) };
+        let Some((merchant_id, transaction_id)) = row.ids() else {
+            return Ok(());
+        };
         for _ in 0..CONFLICT_ATTEMPTS_MAX {
             let stored = store.load(merchant_id, transaction_id).await?;
             let expected = stored.as_ref().map_or(0, |item| item.revision);
-            let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+            let mut item =
+                stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
             if let (Class::Accepted, Some(link)) = (item.classify(row), row.dispute_link()) {
                 // Before the item: were it after, a crash in between would lose the link.
-                link_dispute(store, link.merchant_id, link.original_transaction_id, link.event).await?;
+                link_dispute(
+                    store,
+                    link.merchant_id,
+                    link.original_transaction_id,
+                    link.event,
+                )
+                .await?;
             }
             let applied = item.apply_row(row, &delivery.position, delivery.arrival_millis);
             if applied.changed && store.store(&item, expected).await? == Written::Conflict {
@@ -220,7 +268,11 @@ impl<'d> Work<'_, 'd> {
         if let Some(facts_revision) = applied.facts_revision {
             let conflict = applied.class == Class::Conflict;
             let standing = item.first.clone().filter(|_| conflict).map(Box::new);
-            self.outcome.changes.push(Change { delivery, facts_revision, standing });
+            self.outcome.changes.push(Change {
+                delivery,
+                facts_revision,
+                standing,
+            });
         }
     }
 
@@ -234,12 +286,17 @@ impl<'d> Work<'_, 'd> {
         let (merchant_id, transaction_id) = flagged.ids();
         let event = flagged.id();
         let finding = serde_json::to_string(flagged).map_err(|error| {
-            PortError::caused(ErrorKind::Permanent, "a finding cannot be written as JSON", error)
+            PortError::caused(
+                ErrorKind::Permanent,
+                "a finding cannot be written as JSON",
+                error,
+            )
         })?;
         for _ in 0..CONFLICT_ATTEMPTS_MAX {
             let stored = store.load(merchant_id, transaction_id).await?;
             let expected = stored.as_ref().map_or(0, |item| item.revision);
-            let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+            let mut item =
+                stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
             if item.apply_flag(event, &finding, &delivery.position, delivery.arrival_millis)
                 && store.store(&item, expected).await? == Written::Conflict
             {
@@ -282,5 +339,8 @@ async fn link_dispute<S: TransactionStore>(
 }
 
 fn contended() -> PortError {
-    PortError::new(ErrorKind::Transient, "an item was changed by others each time that it was to be written; try again")
+    PortError::new(
+        ErrorKind::Transient,
+        "an item was changed by others each time that it was to be written; try again",
+    )
 }

@@ -41,12 +41,23 @@ impl Progress {
         deliveries: &[Delivery<'_>],
     ) -> Result<(), (usize, PortError)> {
         for (index, delivery) in deliveries.iter().enumerate() {
-            let Event::Row(row) = &delivery.event else { continue };
+            let Event::Row(row) = &delivery.event else {
+                continue;
+            };
             let bucket = delivery.position.bucket;
-            let Some(cell) = self.cell(row.upload_id, bucket) else { continue };
+            let Some(cell) = self.cell(row.upload_id, bucket) else {
+                continue;
+            };
             if cell.is_none() {
-                let from = store.watermark(row.upload_id, bucket).await.map_err(|error| (index, error))?;
-                *cell = Some(Cell { from, to: from, counts: ClassCounts::default() });
+                let from = store
+                    .watermark(row.upload_id, bucket)
+                    .await
+                    .map_err(|error| (index, error))?;
+                *cell = Some(Cell {
+                    from,
+                    to: from,
+                    counts: ClassCounts::default(),
+                });
             }
         }
         Ok(())
@@ -54,17 +65,31 @@ impl Progress {
 
     fn cell(&mut self, upload_id: UploadId, bucket: Bucket) -> Option<&mut Option<Cell>> {
         // A batch has rows of one upload, rarely of a few: the last one is nearly always it.
-        let at = self.uploads.iter().rposition(|u| u.upload_id == upload_id).unwrap_or_else(|| {
-            self.uploads.push(UploadProgress { upload_id, buckets: vec![None; BUCKET_COUNT].into() });
-            self.uploads.len() - 1
-        });
+        let at = self
+            .uploads
+            .iter()
+            .rposition(|u| u.upload_id == upload_id)
+            .unwrap_or_else(|| {
+                self.uploads.push(UploadProgress {
+                    upload_id,
+                    buckets: vec![None; BUCKET_COUNT].into(),
+                });
+                self.uploads.len() - 1
+            });
         self.uploads.get_mut(at)?.buckets.get_mut(bucket.index())
     }
 
     /// Whether a row was folded by an earlier batch.
     pub fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
-        let upload = self.uploads.iter().rev().find(|u| u.upload_id == row.upload_id);
-        let cell = upload.and_then(|u| u.buckets.get(bucket.index())).copied().flatten();
+        let upload = self
+            .uploads
+            .iter()
+            .rev()
+            .find(|u| u.upload_id == row.upload_id);
+        let cell = upload
+            .and_then(|u| u.buckets.get(bucket.index()))
+            .copied()
+            .flatten();
         cell.is_some_and(|cell| row.record <= cell.from)
     }
 
@@ -83,14 +108,18 @@ impl Progress {
             match (&delivery.event, class) {
                 (Event::Row(row), Some(class)) => self.count(row, delivery.position.bucket, *class),
                 (Event::Upload(event), _) => {
-                    self.flush(store, arrival_millis).await.map_err(|error| (index, error))?;
+                    self.flush(store, arrival_millis)
+                        .await
+                        .map_err(|error| (index, error))?;
                     let applied = store.apply(event, delivery.arrival_millis).await;
                     applied.map_err(|error| (index, error))?;
                 }
                 _ => {}
             }
         }
-        self.flush(store, arrival_millis).await.map_err(|error| (0, error))
+        self.flush(store, arrival_millis)
+            .await
+            .map_err(|error| (0, error))
     }
 
     fn count(&mut self, row: &RowEvent<'_>, bucket: Bucket, class: Class) {
@@ -102,17 +131,34 @@ impl Progress {
         }
     }
 
-    async fn flush<S: UploadStore>(&mut self, store: &mut S, arrival_millis: i64) -> Result<(), PortError> {
+    async fn flush<S: UploadStore>(
+        &mut self,
+        store: &mut S,
+        arrival_millis: i64,
+    ) -> Result<(), PortError> {
         for upload in &mut self.uploads {
             for (bucket, cell) in (0..=u8::MAX).map(Bucket).zip(upload.buckets.iter_mut()) {
-                let Some(cell) = cell.as_mut().filter(|cell| cell.to > cell.from) else { continue };
+                let Some(cell) = cell.as_mut().filter(|cell| cell.to > cell.from) else {
+                    continue;
+                };
                 let upload_id = upload.upload_id;
-                let step = Advance { upload_id, bucket, from: cell.from, to: cell.to, counts: cell.counts };
+                let step = Advance {
+                    upload_id,
+                    bucket,
+                    from: cell.from,
+                    to: cell.to,
+                    counts: cell.counts,
+                };
                 if store.advance(&step, arrival_millis).await? == Written::Conflict {
-                    let context = "another writer moved an upload's watermark; the batch is folded again";
+                    let context =
+                        "another writer moved an upload's watermark; the batch is folded again";
                     return Err(PortError::new(ErrorKind::Transient, context));
                 }
-                *cell = Cell { from: cell.to, to: cell.to, counts: ClassCounts::default() };
+                *cell = Cell {
+                    from: cell.to,
+                    to: cell.to,
+                    counts: ClassCounts::default(),
+                };
             }
         }
         Ok(())
