@@ -11,7 +11,7 @@ use txp_domain::upload::ClassCounts;
 
 /// What a batch knows of its uploads' watermarks.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     uploads: Vec<UploadProgress>,
 }
 
@@ -30,12 +30,12 @@ struct Cell {
 
 impl Progress {
     /// Forgets the batch before.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.uploads.clear();
     }
 
     /// Reads the watermark of every upload and bucket that a batch has rows of.
-    pub async fn load<S: UploadStore>(
+    pub(super) async fn load<S: UploadStore>(
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
@@ -80,7 +80,7 @@ impl Progress {
     }
 
     /// Whether a row was folded by an earlier batch.
-    pub fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
+    pub(super) fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
         let upload = self
             .uploads
             .iter()
@@ -95,7 +95,7 @@ impl Progress {
 
     /// Counts the rows before `end` and moves the watermarks, each once. The upload's own events
     /// are applied after the rows before them.
-    pub async fn advance<S: UploadStore>(
+    pub(super) async fn advance<S: UploadStore>(
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
