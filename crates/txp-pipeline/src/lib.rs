@@ -1,2 +1,3 @@
 //! Skeleton.
 pub mod csv;
+pub mod rejects;

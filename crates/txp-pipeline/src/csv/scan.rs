@@ -49,7 +49,7 @@ pub struct Window<'w> {
 }
 
 /// Where a record, or what should have been one, stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The record's number; the header is 0, the first record after it 1.
     pub record: u64,
@@ -62,10 +62,10 @@ pub struct Place {
 }
 
 /// One step of a scan.
-#[derive(Debug)]
-pub enum Step<'w> {
-    /// A record.
-    Record(Record<'w>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A record: [`Scanner::record`] gives its fields until the next step.
+    Record(Place),
     /// A record longer than [`RECORD_BYTES_MAX`]; the scan goes on behind it.
     TooLong(Place),
     /// The window is used up: come again with more bytes.
@@ -103,6 +103,24 @@ enum State {
     Tail,
 }
 
+/// The record that was found last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    place: Place,
+    /// Offset of its line end.
+    at: u64,
+    is_ascii: bool,
+    field_count: usize,
+}
+
+impl Last {
+    #[inline(always)]
+    fn bytes<'w>(&self, window: &Window<'w>) -> &'w [u8] {
+        let range = index(self.place.start, window)..index(self.at, window);
+        window.bytes.get(range).unwrap_or_default()
+    }
+}
+
 /// Finds records in windows of bytes.
 #[derive(Clone, Debug)]
 pub struct Scanner {
@@ -129,6 +147,7 @@ pub struct Scanner {
     field_count: usize,
     unescaped: Vec<u8>,
     unclosed: Option<Unclosed>,
+    last: Last,
     /// The current block: its offset, the marks in it still to be seen, and where it ends.
     block: u64,
     marks: Marks,
@@ -156,6 +175,7 @@ impl Scanner {
             field_count: 0,
             unescaped: Vec::new(),
             unclosed: None,
+            last: Last::default(),
             block: from.offset,
             marks: Marks::default(),
             marked: from.offset,
@@ -170,6 +190,12 @@ impl Scanner {
         } else {
             self.next.offset
         }
+    }
+
+    /// What stands between fields.
+    #[must_use]
+    pub fn delimiter(&self) -> u8 {
+        self.delimiter
     }
 
     /// Where another scan could go on: behind the last record that was handed out.
@@ -210,7 +236,7 @@ impl Scanner {
 
     /// Reads on to the end of the next record, or of the window.
     #[inline]
-    pub fn next<'w>(&'w mut self, window: Window<'w>) -> Step<'w> {
+    pub fn step(&mut self, window: Window<'_>) -> Step {
         if let Some(unclosed) = self.unclosed {
             return Step::Unclosed(unclosed);
         }
@@ -356,7 +382,7 @@ impl Scanner {
 
     /// Hands out the record whose last byte is before `at` and whose line ends before `end`.
     #[inline(always)]
-    fn end_record<'w>(&'w mut self, at: u64, end: u64, window: Window<'w>) -> Step<'w> {
+    fn end_record(&mut self, at: u64, end: u64, window: Window<'_>) -> Step {
         let Checkpoint {
             offset: start,
             record,
@@ -369,8 +395,12 @@ impl Scanner {
             end,
         };
         let is_too_long = self.is_too_long || at - start > RECORD_BYTES_MAX;
-        let is_ascii = !self.non_ascii;
-        let field_count = self.field_count;
+        self.last = Last {
+            place,
+            at,
+            is_ascii: !self.non_ascii,
+            field_count: self.field_count,
+        };
         self.next = Checkpoint {
             offset: end,
             record: record + 1,
@@ -381,28 +411,34 @@ impl Scanner {
         self.inner_lines = 0;
         self.field_start = end;
         self.field_count = 0;
-        let bytes = window.bytes.get(index(start, &window)..index(at, &window));
-        let (Some(bytes), false) = (bytes, is_too_long) else {
-            self.has_escaped = false;
-            return Step::TooLong(place);
-        };
-        let kept = field_count.min(COLUMNS_MAX);
         if self.has_escaped {
-            self.unescape(bytes, kept);
+            self.unescape(self.last.bytes(&window));
         }
-        Step::Record(Record {
-            place,
-            is_ascii,
-            bytes,
+        if is_too_long {
+            return Step::TooLong(place);
+        }
+        Step::Record(place)
+    }
+
+    /// The record of the last step, which must have been a [`Step::Record`] on this window.
+    #[inline]
+    #[must_use]
+    pub fn record<'w>(&'w self, window: Window<'w>) -> Record<'w> {
+        let kept = self.last.field_count.min(COLUMNS_MAX);
+        Record {
+            place: self.last.place,
+            is_ascii: self.last.is_ascii,
+            bytes: self.last.bytes(&window),
             fields: self.fields.get(..kept).unwrap_or_default(),
-            field_count,
+            field_count: self.last.field_count,
             unescaped: &self.unescaped,
-        })
+        }
     }
 
     /// Moves the fields that need it to the scratch space.
     #[cold]
-    fn unescape(&mut self, record: &[u8], kept: usize) {
+    fn unescape(&mut self, record: &[u8]) {
+        let kept = self.last.field_count.min(COLUMNS_MAX);
         self.has_escaped = false;
         self.unescaped.clear();
         for field in self
@@ -424,7 +460,7 @@ impl Scanner {
 
     /// The window holds no more special bytes.
     #[cold]
-    fn window_end<'w>(&'w mut self, window: Window<'w>) -> Step<'w> {
+    fn window_end(&mut self, window: Window<'_>) -> Step {
         let end = window.offset + window.bytes.len() as u64;
         if !window.is_last {
             return self.more(window);
@@ -444,7 +480,7 @@ impl Scanner {
 
     /// Asks for more bytes, unless what is open is too long already.
     #[cold]
-    fn more(&mut self, window: Window<'_>) -> Step<'static> {
+    fn more(&mut self, window: Window<'_>) -> Step {
         let end = window.offset + window.bytes.len() as u64;
         if self.state == State::Quoted && end > self.field_start + RECORD_BYTES_MAX + 1 {
             return self.fail_unclosed();
@@ -454,7 +490,7 @@ impl Scanner {
         Step::More
     }
 
-    fn fail_unclosed(&mut self) -> Step<'static> {
+    fn fail_unclosed(&mut self) -> Step {
         let unclosed = Unclosed {
             line: self.open_line,
             record: self.next.record,

@@ -37,8 +37,10 @@ fn scan(
             offset,
             is_last: known == file.len(),
         };
-        match scanner.next(window) {
-            Step::Record(record) => {
+        match scanner.step(window) {
+            Step::Record(place) => {
+                let record = scanner.record(window);
+                assert_eq!(record.place, place);
                 let fields: Vec<_> = record.fields().map(<[u8]>::to_vec).collect();
                 if record.is_ascii {
                     assert!(record.bytes().is_ascii());
