@@ -1,43 +1,48 @@
-//! What of a card number may leave the parser: its last four digits, its brand, its fingerprint.
+//! Cards: the number inside the parser, and what of it may leave: its last four digits, its brand,
+//! its fingerprint.
+//!
+//! A [`CardNumber`] cannot be shown, compared for display or serialised, on purpose.
 
-/// A card's brand, by its issuer's prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Brand {
-    /// In no issuer's range that we know.
-    Unknown = 0,
-    /// Visa
-    Visa = 1,
-    /// Mastercard
-    Mastercard = 2,
-    /// American Express
-    Amex = 3,
-    /// Discover
-    Discover = 4,
-    /// Diners Club
-    Diners = 5,
-    /// JCB
-    Jcb = 6,
-    /// UnionPay
-    Unionpay = 7,
-    /// Maestro
-    Maestro = 8,
-    /// Elo
-    Elo = 9,
-    /// Mir
-    Mir = 10,
-    /// Hiper
-    Hiper = 11,
-    /// Hipercard
-    Hipercard = 12,
-}
+mod brand;
+mod cache;
+mod fingerprint;
+mod number;
 
-/// HMAC-SHA-256 of a card number under the fingerprint key, cut to 128 bits.
-///
-/// Pseudonymous, still in PCI scope. Written as 32 letters of an alphabet without digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(pub [u8; 16]);
+pub use brand::Brand;
+pub use cache::FingerprintCache;
+pub use fingerprint::{Fingerprint, FingerprintSource, Fingerprinter, KeyId};
+pub use number::{CARD_DIGITS_MAX, CARD_DIGITS_MIN, CardFault, CardNumber};
+
+pub(crate) use number::passes_luhn;
+
+use std::fmt;
 
 /// Four ASCII digits: the end of a card number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Last4(pub [u8; 4]);
+
+impl Last4 {
+    /// Reads four digits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits: [u8; 4] = text.try_into().ok()?;
+        digits
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then_some(Self(digits))
+    }
+
+    /// The four digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Last4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+crate::text::text_form!(Last4, "^[0-9]{4}$", "the last 4 digits of a card");

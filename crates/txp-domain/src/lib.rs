@@ -4,9 +4,13 @@
 //! state of a transaction ([`transaction`]) and of an upload ([`upload`]) are folds of it, and a
 //! finding ([`rule`]) is a judgement over it.
 
+mod text;
+
 pub mod card;
 pub mod id;
 pub mod money;
 pub mod position;
 pub mod redact;
+pub mod row;
 pub mod time;
+pub mod violation;

@@ -1,0 +1,263 @@
+//! One row of a merchant's file: its columns as bytes, the rules of its upload, and what is left
+//! when every rule holds.
+//!
+//! Reading the file (delimiters, quotes, the header) is not here, and neither is the fingerprint
+//! key: a [`ValidRow`] still holds the card number and is masked with [`ValidRow::mask`] before
+//! anything else sees it. Neither type borrows more than the row's bytes.
+
+mod column;
+mod country;
+mod rules;
+mod validate;
+
+pub use column::{COLUMN_COUNT, Column};
+pub use country::Country;
+pub use rules::{MerchantScope, RowRules};
+pub use validate::{usable_ids, validate};
+
+use crate::card::{Brand, CardNumber, Fingerprint, FingerprintSource, Last4};
+use crate::money::{Amount, Currency};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a row tells of.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum TransactionType {
+    /// Money to the merchant.
+    #[default]
+    Sale = 0,
+    /// Money back from the merchant.
+    Refund = 1,
+    /// A dispute of an earlier transaction.
+    Chargeback = 2,
+}
+
+impl TransactionType {
+    /// Reads the name, which is in lower case.
+    #[must_use]
+    pub const fn from_name(name: &[u8]) -> Option<Self> {
+        match name {
+            b"sale" => Some(Self::Sale),
+            b"refund" => Some(Self::Refund),
+            b"chargeback" => Some(Self::Chargeback),
+            _ => None,
+        }
+    }
+
+    /// The name in files and events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Refund => "refund",
+            Self::Chargeback => "chargeback",
+        }
+    }
+}
+
+/// Where a transaction's time comes from.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum TimeSource {
+    /// The row's timestamp column.
+    File = 0,
+    /// The row had none: the upload's arrival.
+    Upload = 1,
+}
+
+impl TimeSource {
+    /// The name in events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+/// A merchant category code: four ASCII digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mcc(pub [u8; 4]);
+
+impl Mcc {
+    /// Reads four digits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let digits: [u8; 4] = text.try_into().ok()?;
+        digits
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then_some(Self(digits))
+    }
+
+    /// The four digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Mcc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+crate::text::text_form!(Mcc, "^[0-9]{4}$", "a merchant category code of 4 digits");
+
+/// The bytes of a row, by column. `None`: the file has no such column.
+#[derive(Clone, Copy, Default)]
+pub struct RawRow<'a>(pub [Option<&'a [u8]>; COLUMN_COUNT]);
+
+impl<'a> RawRow<'a> {
+    /// The value of a column, without the quote that our rejects report put before a formula; an
+    /// empty field is no value.
+    #[must_use]
+    pub fn value(&self, column: Column) -> Option<&'a [u8]> {
+        let field = self.0.get(column.index()).copied().flatten()?;
+        let value = unquote_formula(field);
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// What a spreadsheet takes for the start of a formula.
+#[must_use]
+pub const fn starts_formula(first: u8) -> bool {
+    matches!(first, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r')
+}
+
+/// Takes off the `'` that our rejects report puts before a field that a spreadsheet would run as a
+/// formula. Any other `'` stays.
+#[must_use]
+pub const fn unquote_formula(field: &[u8]) -> &[u8] {
+    match field {
+        [b'\'', rest @ ..] => match rest {
+            [first, ..] if starts_formula(*first) => rest,
+            _ => field,
+        },
+        _ => field,
+    }
+}
+
+/// A row that keeps every rule. It holds the card number: mask it before it goes anywhere.
+pub struct ValidRow<'a> {
+    /// The merchant's id of the transaction.
+    pub transaction_id: &'a str,
+    /// The merchant.
+    pub merchant_id: &'a str,
+    /// The amount, in minor units of the currency.
+    pub amount: Amount,
+    /// The currency, the upload's default where the row names none.
+    pub currency: Currency,
+    /// Sale, refund or chargeback.
+    pub kind: TransactionType,
+    /// The transaction that a refund or chargeback is about.
+    pub original_transaction_id: Option<&'a str>,
+    /// The terminal.
+    pub terminal_id: Option<&'a str>,
+    /// The country.
+    pub country: Option<Country>,
+    /// The merchant category code.
+    pub mcc: Option<Mcc>,
+    /// When it took place, or the upload's arrival.
+    pub timestamp: Timestamp,
+    /// Which of the two.
+    pub time_source: TimeSource,
+    /// The card number. It goes no further than [`ValidRow::mask`].
+    pub card: CardNumber,
+}
+
+impl<'a> ValidRow<'a> {
+    /// The row without its card number.
+    #[must_use]
+    pub fn mask(&self, fingerprints: &mut impl FingerprintSource) -> Facts<'a> {
+        Facts {
+            transaction_id: self.transaction_id,
+            merchant_id: self.merchant_id,
+            amount: self.amount,
+            currency: self.currency,
+            kind: self.kind,
+            original_transaction_id: self.original_transaction_id,
+            terminal_id: self.terminal_id,
+            country: self.country,
+            mcc: self.mcc,
+            timestamp: self.timestamp,
+            time_source: self.time_source,
+            card: CardFacts {
+                last4: self.card.last4(),
+                brand: self.card.brand(),
+                fingerprint: fingerprints.fingerprint(&self.card),
+            },
+        }
+    }
+}
+
+/// What is known of a card once its number is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CardFacts {
+    /// The last four digits.
+    pub last4: Last4,
+    /// The brand.
+    pub brand: Brand,
+    /// The fingerprint under the current key.
+    pub fingerprint: Fingerprint,
+}
+
+/// A valid row without its card number: what an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Facts<'a> {
+    /// The merchant's id of the transaction.
+    pub transaction_id: &'a str,
+    /// The merchant.
+    pub merchant_id: &'a str,
+    /// The amount, in minor units of the currency.
+    pub amount: Amount,
+    /// The currency.
+    pub currency: Currency,
+    /// Sale, refund or chargeback.
+    pub kind: TransactionType,
+    /// The transaction that a refund or chargeback is about.
+    pub original_transaction_id: Option<&'a str>,
+    /// The terminal.
+    pub terminal_id: Option<&'a str>,
+    /// The country.
+    pub country: Option<Country>,
+    /// The merchant category code.
+    pub mcc: Option<Mcc>,
+    /// When it took place, or the upload's arrival.
+    pub timestamp: Timestamp,
+    /// Which of the two.
+    pub time_source: TimeSource,
+    /// The card, masked.
+    pub card: CardFacts,
+}

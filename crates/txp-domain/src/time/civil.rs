@@ -1,0 +1,134 @@
+//! The proleptic Gregorian calendar, in integers.
+//!
+//! Days are counted in eras of 400 years that begin on 1 March, so that the leap day is the last of
+//! its year: the well-known way of Howard Hinnant's `chrono`-compatible date algorithms.
+
+use super::RFC3339_BYTES_MAX;
+
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+const DAYS_PER_ERA: i64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_EPOCH: i64 = 719_468;
+
+/// A date and time of day, without zone. `second` is at most 59.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Civil {
+    pub(super) year: i64,
+    pub(super) month: i64,
+    pub(super) day: i64,
+    pub(super) hour: i64,
+    pub(super) minute: i64,
+    pub(super) second: i64,
+}
+
+impl Civil {
+    /// Whether such a date and time of day exist.
+    #[inline]
+    pub(super) const fn exists(&self) -> bool {
+        self.month >= 1
+            && self.month <= 12
+            && self.day >= 1
+            && (self.day <= 28 || self.day <= days_in_month(self.year, self.month))
+            && self.hour <= 23
+            && self.minute <= 59
+            && self.second <= 59
+    }
+
+    /// Seconds since 1970-01-01T00:00:00 of the same zone.
+    #[inline]
+    pub(super) const fn seconds(&self) -> i64 {
+        let year = if self.month <= 2 {
+            self.year - 1
+        } else {
+            self.year
+        };
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let month_from_march = (self.month + 9) % 12;
+        let day_of_year = (153 * month_from_march + 2) / 5 + self.day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * DAYS_PER_ERA + day_of_era - DAYS_TO_EPOCH;
+        days * SECONDS_PER_DAY + self.hour * 3600 + self.minute * 60 + self.second
+    }
+
+    pub(super) const fn from_unix_seconds(seconds: i64) -> Self {
+        let days = seconds.div_euclid(SECONDS_PER_DAY) + DAYS_TO_EPOCH;
+        let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+        let era = days.div_euclid(DAYS_PER_ERA);
+        let day_of_era = days.rem_euclid(DAYS_PER_ERA);
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = if month_from_march < 10 {
+            month_from_march + 3
+        } else {
+            month_from_march - 9
+        };
+        let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
+        Self {
+            year,
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            hour: second_of_day / 3600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+        }
+    }
+
+    /// RFC 3339 in UTC, and its length: with as many of 0, 3, 6, 9 fractional digits as are needed.
+    pub(super) fn rfc3339(&self, nanos: i64) -> ([u8; RFC3339_BYTES_MAX], usize) {
+        let [y3, y2, y1, y0] = [1000, 100, 10, 1].map(|unit| digit(self.year / unit));
+        let [m1, m0] = two_digits(self.month);
+        let [d1, d0] = two_digits(self.day);
+        let [h1, h0] = two_digits(self.hour);
+        let [n1, n0] = two_digits(self.minute);
+        let [s1, s0] = two_digits(self.second);
+        let [f1, f2, f3, f4, f5, f6, f7, f8, f9] = [
+            100_000_000,
+            10_000_000,
+            1_000_000,
+            100_000,
+            10_000,
+            1_000,
+            100,
+            10,
+            1,
+        ]
+        .map(|unit| digit(nanos / unit));
+        let mut text = [
+            y3, y2, y1, y0, b'-', m1, m0, b'-', d1, d0, b'T', h1, h0, b':', n1, n0, b':', s1, s0,
+            b'.', f1, f2, f3, f4, f5, f6, f7, f8, f9, b'Z',
+        ];
+        let zone_at = if nanos == 0 {
+            text.len() - 11
+        } else if nanos % 1_000_000 == 0 {
+            text.len() - 7
+        } else if nanos % 1_000 == 0 {
+            text.len() - 4
+        } else {
+            text.len() - 1
+        };
+        if let Some(zone) = text.get_mut(zone_at) {
+            *zone = b'Z';
+        }
+        (text, zone_at + 1)
+    }
+}
+
+const fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+const fn digit(number: i64) -> u8 {
+    b'0' + (number.rem_euclid(10)) as u8
+}
+
+const fn two_digits(number: i64) -> [u8; 2] {
+    [digit(number / 10), digit(number)]
+}
