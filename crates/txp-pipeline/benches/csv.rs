@@ -16,7 +16,9 @@ fn generate() -> String {
     let mut state = 1u64;
     for row in 0..ROWS {
         // Knuth's MMIX generator: enough for lengths and digits.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let n = state >> 33;
         let cents = n % 100;
         let units = n % 10u64.pow(1 + (n >> 8) as u32 % 5);
@@ -44,7 +46,10 @@ fn split(c: &mut Criterion) {
             let mut reader = csv::Reader::from_reader(bytes);
             let mut record = csv::ByteRecord::new();
             let mut sum = 0;
-            while reader.read_byte_record(&mut record).expect("the rows are of one width") {
+            while reader
+                .read_byte_record(&mut record)
+                .expect("the rows are of one width")
+            {
                 sum += record.get(2).map_or(0, <[u8]>::len);
             }
             black_box(sum)
@@ -54,7 +59,11 @@ fn split(c: &mut Criterion) {
         b.iter_batched(
             || Scanner::new(b',', Checkpoint::START),
             |mut scanner| {
-                let window = Window { bytes, offset: 0, is_last: true };
+                let window = Window {
+                    bytes,
+                    offset: 0,
+                    is_last: true,
+                };
                 let mut sum = 0;
                 while let Step::Record(_) = scanner.step(window) {
                     let record = scanner.record(window);

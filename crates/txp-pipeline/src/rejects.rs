@@ -23,8 +23,12 @@ use txp_domain::violation::Violation;
 pub const CARD_MASKED: &str = "card_masked";
 
 /// The columns that the report adds.
-pub const OWN_COLUMNS: [&str; 4] =
-    ["reject_line", "reject_record", "reject_codes", "reject_reasons"];
+pub const OWN_COLUMNS: [&str; 4] = [
+    "reject_line",
+    "reject_record",
+    "reject_codes",
+    "reject_reasons",
+];
 
 /// How many characters of a cell are shown: no valid one is nearly as long, and a spreadsheet
 /// takes 32,767.
@@ -44,8 +48,17 @@ impl<W: Write> RejectsWriter<W> {
     pub fn new(out: W, header: &Header) -> io::Result<Self> {
         let columns: Vec<_> = header.columns().iter().map(|(column, _)| *column).collect();
         let (line, cell) = (String::new(), String::new());
-        let mut report = Self { out, columns, line, cell };
-        let names = report.columns.iter().map(|column| column.name()).chain(OWN_COLUMNS);
+        let mut report = Self {
+            out,
+            columns,
+            line,
+            cell,
+        };
+        let names = report
+            .columns
+            .iter()
+            .map(|column| column.name())
+            .chain(OWN_COLUMNS);
         report.line = names.collect::<Vec<_>>().join(",");
         report.line.push('\n');
         report.out.write_all(report.line.as_bytes())?;
@@ -56,7 +69,13 @@ impl<W: Write> RejectsWriter<W> {
     pub fn write(&mut self, row: &Row<'_>, violations: &[Violation]) -> io::Result<()> {
         self.line.clear();
         for column in &self.columns {
-            let field = row.raw.0.get(column.index()).copied().flatten().unwrap_or_default();
+            let field = row
+                .raw
+                .0
+                .get(column.index())
+                .copied()
+                .flatten()
+                .unwrap_or_default();
             self.cell.clear();
             if *column != Column::CardNumber {
                 show_field(field, &mut self.cell);

@@ -54,10 +54,21 @@ impl Header {
         if let Some(encoding) = other_encoding(start) {
             return Err(HeaderFault::Encoding { encoding }.into());
         }
-        let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let from = Checkpoint { offset: mark as u64, ..Checkpoint::START };
+        let mark = if start.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        let from = Checkpoint {
+            offset: mark as u64,
+            ..Checkpoint::START
+        };
         let bytes = start.get(mark..).unwrap_or_default();
-        let window = Window { bytes, offset: from.offset, is_last };
+        let window = Window {
+            bytes,
+            offset: from.offset,
+            is_last,
+        };
 
         let mut best: Option<(usize, usize, Scanner)> = None;
         let mut fault = None;
@@ -67,7 +78,10 @@ impl Header {
                 Step::Record(_) => {
                     let record = scanner.record(window);
                     let (known, count) = (count_known(&record, aliases), record.field_count());
-                    if best.as_ref().is_none_or(|(k, c, _)| (known, count) > (*k, *c)) {
+                    if best
+                        .as_ref()
+                        .is_none_or(|(k, c, _)| (known, count) > (*k, *c))
+                    {
                         best = Some((known, count, scanner));
                     }
                 }
@@ -76,8 +90,11 @@ impl Header {
                 Step::TooLong(_) | Step::More => fault = fault.or(Some(HeaderFault::TooLong)),
             }
         }
-        let Some((_, _, scanner)) = best else {
-            return Err(fault.unwrap_or(HeaderFault::Empty).into());
+        // A delimiter that breaks on a quote is the right one if no other names a column.
+        let scanner = match (best, fault) {
+            (None | Some((0, ..)), Some(fault)) => return Err(fault.into()),
+            (None, None) => return Err(HeaderFault::Empty.into()),
+            (Some((_, _, scanner)), _) => scanner,
         };
         let header = Self::of(&scanner.record(window), scanner.delimiter(), aliases)?;
         Ok((header, scanner.checkpoint()))
@@ -85,7 +102,10 @@ impl Header {
 
     fn of(record: &Record<'_>, delimiter: u8, aliases: &Aliases) -> Result<Self, HeaderFaults> {
         if memchr::memchr(0, record.bytes()).is_some() {
-            return Err(HeaderFault::Nul { line: record.place.line }.into());
+            return Err(HeaderFault::Nul {
+                line: record.place.line,
+            }
+            .into());
         }
         if let Err(error) = std::str::from_utf8(record.bytes()) {
             let offset = record.place.start + error.valid_up_to() as u64;
@@ -107,6 +127,7 @@ impl Header {
             match aliases.column(name) {
                 Some(column) => header.columns.push((column, field)),
                 None if name.starts_with(OWN_PREFIX) => {}
+                None if names.iter().take(field).any(|earlier| earlier == name) => {}
                 None => header.note_unknown(name),
             }
         }
@@ -123,9 +144,6 @@ impl Header {
         } else {
             show(name, NAME_CHARS_MAX)
         };
-        if self.unknown.contains(&shown) {
-            return;
-        }
         self.unknown_count += 1;
         if self.unknown.len() < UNKNOWN_NAMES_MAX {
             self.unknown.push(shown);
@@ -134,15 +152,24 @@ impl Header {
 
     fn faults(&self, names: &[String], aliases: &Aliases) -> Vec<HeaderFault> {
         let mut faults = Vec::new();
-        let times = |column| self.columns.iter().filter(|(known, _)| *known == column).count();
-        let missing = Column::REQUIRED.into_iter().filter(|column| times(*column) == 0);
+        let times = |column| {
+            self.columns
+                .iter()
+                .filter(|(known, _)| *known == column)
+                .count()
+        };
+        let missing = Column::REQUIRED
+            .into_iter()
+            .filter(|column| times(*column) == 0);
         faults.extend(missing.map(|column| HeaderFault::Missing { column }));
         if !faults.is_empty() && names.iter().any(|name| needs_redaction(name)) {
             faults.insert(0, HeaderFault::LooksLikeData);
         }
         let twice = Column::ALL.into_iter().filter(|column| times(*column) > 1);
         faults.extend(twice.map(|column| HeaderFault::Twice { column }));
-        let absent = aliases.theirs().filter(|theirs| !names.iter().any(|name| name == theirs));
+        let absent = aliases
+            .theirs()
+            .filter(|theirs| !names.iter().any(|name| name == theirs));
         faults.extend(absent.map(|theirs| HeaderFault::AliasAbsent {
             theirs: show(theirs, NAME_CHARS_MAX),
         }));
@@ -196,12 +223,16 @@ impl Header {
 /// A name as names are compared: without surrounding blanks, in lower case.
 fn clean(name: impl AsRef<[u8]>) -> String {
     let name = String::from_utf8_lossy(name.as_ref());
-    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_lowercase()
+    name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+        .to_lowercase()
 }
 
 fn count_known(record: &Record<'_>, aliases: &Aliases) -> usize {
     let mut seen = [false; COLUMN_COUNT];
-    for column in record.fields().filter_map(|name| aliases.column(&clean(name))) {
+    for column in record
+        .fields()
+        .filter_map(|name| aliases.column(&clean(name)))
+    {
         if let Some(seen) = seen.get_mut(column.index()) {
             *seen = true;
         }
@@ -215,8 +246,8 @@ fn other_encoding(start: &[u8]) -> Option<&'static str> {
     match start {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
-        [1.., 0, 0, 0, ..] | [0, 0, 0, 1.., ..] => Some("UTF-32"),
-        [1.., 0, 1.., 0, ..] | [0, 1.., 0, 1.., ..] => Some("UTF-16"),
+        [1..=255, 0, 0, 0, ..] | [0, 0, 0, 1..=255, ..] => Some("UTF-32"),
+        [1..=255, 0, 1..=255, 0, ..] | [0, 1..=255, 0, 1..=255, ..] => Some("UTF-16"),
         _ => None,
     }
 }

@@ -57,7 +57,10 @@ impl RecordFaults {
     /// Adds them to a row's violations.
     pub fn push_to(&self, violations: &mut Violations) {
         if let Some((found, expected)) = self.field_count {
-            let note = Note::Counts { found: saturate(found), limit: saturate(expected) };
+            let note = Note::Counts {
+                found: saturate(found),
+                limit: saturate(expected),
+            };
             violations.push(Violation::of_record(Code::FieldCount, note));
         }
         if self.invalid_utf8 {
@@ -140,21 +143,24 @@ impl<R: Read> RecordReader<R> {
         }
         let (header, from) = Header::read(source.window().bytes, aliases)?;
         let scanner = Scanner::new(header.delimiter(), from);
-        Ok(Self { source, scanner, header })
+        Ok(Self {
+            source,
+            scanner,
+            header,
+        })
     }
 
     /// Goes on at a checkpoint: `source` stands at its offset.
     ///
     /// A digest, if wanted, must have been fed with the bytes before it.
     #[must_use]
-    pub fn resume(
-        source: R,
-        header: Header,
-        from: Checkpoint,
-        digest: Option<FileDigest>,
-    ) -> Self {
+    pub fn resume(source: R, header: Header, from: Checkpoint, digest: Option<FileDigest>) -> Self {
         let scanner = Scanner::new(header.delimiter(), from);
-        Self { source: Source::new(source, from.offset, digest), scanner, header }
+        Self {
+            source: Source::new(source, from.offset, digest),
+            scanner,
+            header,
+        }
     }
 
     /// The next row; `None` at the end.
@@ -197,8 +203,15 @@ impl<R: Read> RecordReader<R> {
 
 impl<'r> Row<'r> {
     fn too_long(place: Place) -> Self {
-        let faults = RecordFaults { too_long: true, ..RecordFaults::default() };
-        Self { place, raw: RawRow::default(), faults }
+        let faults = RecordFaults {
+            too_long: true,
+            ..RecordFaults::default()
+        };
+        Self {
+            place,
+            raw: RawRow::default(),
+            faults,
+        }
     }
 
     #[inline]
@@ -210,7 +223,11 @@ impl<'r> Row<'r> {
             invalid_utf8: !is_utf8,
             too_long: false,
         };
-        Self { place: record.place, raw: header.raw_row(record), faults }
+        Self {
+            place: record.place,
+            raw: header.raw_row(record),
+            faults,
+        }
     }
 }
 
@@ -231,13 +248,25 @@ impl<R: Read> Source<R> {
     fn new(inner: R, offset: u64, digest: Option<FileDigest>) -> Self {
         const { assert!(BUFFER_BYTES as u64 > 2 * RECORD_BYTES_MAX) };
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self { inner, buffer, start: 0, filled: 0, offset, is_last: false, digest }
+        Self {
+            inner,
+            buffer,
+            start: 0,
+            filled: 0,
+            offset,
+            is_last: false,
+            digest,
+        }
     }
 
     #[inline]
     fn window(&self) -> Window<'_> {
         let bytes = self.buffer.get(self.start..self.filled).unwrap_or_default();
-        Window { bytes, offset: self.offset, is_last: self.is_last }
+        Window {
+            bytes,
+            offset: self.offset,
+            is_last: self.is_last,
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -252,10 +281,13 @@ impl<R: Read> Source<R> {
     /// Drops what is before `keep_from` and reads once more.
     #[cold]
     fn fill(&mut self, keep_from: u64) -> Result<(), ReadError> {
-        let done = keep_from.saturating_sub(self.offset).min((self.filled - self.start) as u64);
+        let done = keep_from
+            .saturating_sub(self.offset)
+            .min((self.filled - self.start) as u64);
         self.start += done as usize;
         self.offset += done;
-        if self.filled == self.buffer.len() || self.start == self.filled {
+        // Kept is at most a record: with half of the buffer free, moving it is rare.
+        if self.buffer.len() - self.filled < BUFFER_BYTES / 2 {
             self.buffer.copy_within(self.start..self.filled, 0);
             self.filled -= self.start;
             self.start = 0;

@@ -76,10 +76,16 @@ pub(super) fn is_formula(text: &str) -> bool {
     first
         || sign.is_some_and(|sign| {
             u8::try_from(sign).is_ok_and(starts_formula)
-                || matches!(sign, '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−')
+                || matches!(
+                    sign,
+                    '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−'
+                )
         })
 }
 
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+    )
 }

@@ -12,7 +12,10 @@ pub struct Aliases(Vec<(String, Column)>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AliasFault {
     /// The name on our side is no column.
-    #[error("columns: \"{ours}\" is not a column that is read; use one of {}", known())]
+    #[error(
+        "columns: \"{ours}\" is not a column that is read; use one of {}",
+        known()
+    )]
     UnknownColumn {
         /// The name, fit to be shown.
         ours: String,
@@ -45,14 +48,18 @@ impl Aliases {
         let mut aliases = Self::default();
         for (theirs, ours) in pairs {
             let Some(column) = Column::from_name(&clean(ours)) else {
-                return Err(AliasFault::UnknownColumn { ours: show(ours, NAME_CHARS_MAX) });
+                return Err(AliasFault::UnknownColumn {
+                    ours: show(ours, NAME_CHARS_MAX),
+                });
             };
             let name = clean(theirs);
             if name.is_empty() {
                 return Err(AliasFault::NoName { column });
             }
             if aliases.0.iter().any(|(known, _)| *known == name) {
-                return Err(AliasFault::Twice { theirs: show(theirs, NAME_CHARS_MAX) });
+                return Err(AliasFault::Twice {
+                    theirs: show(theirs, NAME_CHARS_MAX),
+                });
             }
             if aliases.0.iter().any(|(_, known)| *known == column) {
                 return Err(AliasFault::TwoForOne { column });

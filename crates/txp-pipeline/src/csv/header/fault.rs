@@ -87,7 +87,10 @@ impl HeaderFaults {
 
 impl From<HeaderFault> for HeaderFaults {
     fn from(fault: HeaderFault) -> Self {
-        Self { faults: vec![fault], unknown: Vec::new() }
+        Self {
+            faults: vec![fault],
+            unknown: Vec::new(),
+        }
     }
 }
 

@@ -16,23 +16,63 @@ fn headers_that_are_read() {
     let long_name = format!("{PLAIN},{}\n", "é".repeat(1000));
     let cases: [(&str, u8, usize); 13] = [
         (PLAIN, b',', 4),
-        ("transaction_id,amount,merchant_id,card_number,timestamp\r\n", b',', 5),
-        ("\u{feff}transaction_id;amount;merchant_id;card_number\n", b';', 4),
-        ("transaction_id\tamount\tmerchant_id\tcard_number\n", b'\t', 4),
+        (
+            "transaction_id,amount,merchant_id,card_number,timestamp\r\n",
+            b',',
+            5,
+        ),
+        (
+            "\u{feff}transaction_id;amount;merchant_id;card_number\n",
+            b';',
+            4,
+        ),
+        (
+            "transaction_id\tamount\tmerchant_id\tcard_number\n",
+            b'\t',
+            4,
+        ),
         ("transaction_id|amount|merchant_id|card_number\n", b'|', 4),
-        (" Transaction_ID , AMOUNT,\"Merchant_Id \",\tcard_number\u{a0}\n", b',', 4),
-        ("\u{feff}\"transaction_id\",\"amount\",\"merchant_id\",\"card_number\"\n", b',', 4),
-        ("\n\r\n\ntransaction_id,amount,merchant_id,card_number\n", b',', 4),
+        (
+            " Transaction_ID , AMOUNT,\"Merchant_Id \",\tcard_number\u{a0}\n",
+            b',',
+            4,
+        ),
+        (
+            "\u{feff}\"transaction_id\",\"amount\",\"merchant_id\",\"card_number\"\n",
+            b',',
+            4,
+        ),
+        (
+            "\n\r\n\ntransaction_id,amount,merchant_id,card_number\n",
+            b',',
+            4,
+        ),
         ("transaction_id\ramount\r", b',', 0),
-        ("card_number;merchant_id;amount;transaction_id;a,b,c,d,e,f,g,h\n", b';', 4),
-        ("transaction_id,amount,merchant_id,card_number,\"two\nlines\"\n", b',', 4),
+        (
+            "card_number;merchant_id;amount;transaction_id;a,b,c,d,e,f,g,h\n",
+            b';',
+            4,
+        ),
+        (
+            "transaction_id,amount,merchant_id,card_number,\"two\nlines\"\n",
+            b',',
+            4,
+        ),
         (&long_name, b',', 4),
-        ("transaction_id,amount,merchant_id,card_number,reject_line,reject_codes\n", b',', 4),
+        (
+            "transaction_id,amount,merchant_id,card_number,reject_line,reject_codes\n",
+            b',',
+            4,
+        ),
     ];
     for (file, delimiter, columns) in cases {
         match read(file.as_bytes()) {
             Ok(header) => {
-                assert_eq!((header.delimiter(), header.columns().len()), (delimiter, columns), "{file}");
+                assert_eq!(
+                    (header.delimiter(), header.columns().len()),
+                    (delimiter, columns),
+                    "{file}"
+                );
             }
             Err(faults) => assert_eq!(columns, 0, "{file}: {faults}"),
         }
@@ -51,26 +91,48 @@ fn columns_are_found_in_any_order() {
     ];
     assert_eq!(header.columns(), expected);
     assert_eq!(header.width(), 8);
-    assert_eq!((header.unknown(), header.unknown_count()), (&["x".into(), "y".into()][..], 2));
+    assert_eq!(
+        (header.unknown(), header.unknown_count()),
+        (&["x".into(), "y".into()][..], 2)
+    );
 }
 
 #[test]
 fn the_rows_begin_behind_the_header() {
     let file = "\u{feff}\r\ntransaction_id,amount,merchant_id,card_number\r\nrow\r\n";
     let (_, from) = Header::read(file.as_bytes(), &Aliases::default()).unwrap();
-    assert_eq!(from, Checkpoint { offset: 52, record: 1, line: 3 });
+    assert_eq!(
+        from,
+        Checkpoint {
+            offset: 52,
+            record: 1,
+            line: 3
+        }
+    );
 }
 
 #[test]
 fn headers_that_are_refused() {
-    use HeaderFault::{Empty, Encoding, LooksLikeData, Missing, Nul, NotUtf8, TooLong, Twice};
+    use HeaderFault::{Empty, Encoding, LooksLikeData, Missing, NotUtf8, Nul, TooLong, Twice};
     let utf16 = |little: bool| -> Vec<u8> {
-        let unit = |u: u16| if little { u.to_le_bytes() } else { u.to_be_bytes() };
+        let unit = |u: u16| {
+            if little {
+                u.to_le_bytes()
+            } else {
+                u.to_be_bytes()
+            }
+        };
         PLAIN.encode_utf16().flat_map(unit).collect()
     };
     let marked = |mark: &[u8], bytes: Vec<u8>| [mark, &bytes].concat();
-    let utf32: Vec<u8> = PLAIN.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-    let (utf_16, utf_32) = (Encoding { encoding: "UTF-16" }, Encoding { encoding: "UTF-32" });
+    let utf32: Vec<u8> = PLAIN
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    let (utf_16, utf_32) = (
+        Encoding { encoding: "UTF-16" },
+        Encoding { encoding: "UTF-32" },
+    );
     let missing = |column| Missing { column };
     let all_missing = Column::REQUIRED.map(missing).to_vec();
     let data = b"tx-1,12.30,m-1,4111 1111 1111 1111\ntx-2,1.00,m-1,4111111111111111\n".to_vec();
@@ -85,22 +147,50 @@ fn headers_that_are_refused() {
         (utf32.clone(), vec![utf_32.clone()]),
         (marked(b"\xff\xfe\0\0", utf32), vec![utf_32]),
         (format!("{PLAIN},\0\n").into(), vec![Nul { line: 1 }]),
-        ([PLAIN.as_bytes(), b",Betr\xe4ge\n"].concat(), vec![NotUtf8 { offset: 50 }]),
+        (
+            [PLAIN.as_bytes(), b",Betr\xe4ge\n"].concat(),
+            vec![NotUtf8 { offset: 50 }],
+        ),
         (b"a,b\n1,2\n".to_vec(), all_missing.clone()),
         (data, [vec![LooksLikeData], all_missing].concat()),
-        (b"transaction_id,amount,card_number\n".to_vec(), vec![missing(Column::MerchantId)]),
-        (format!("{PLAIN},Amount\n").into(), vec![Twice { column: Column::Amount }]),
-        (format!("{PLAIN},mcc, MCC\n").into(), vec![Twice { column: Column::Mcc }]),
+        (
+            b"transaction_id,amount,card_number\n".to_vec(),
+            vec![missing(Column::MerchantId)],
+        ),
+        (
+            format!("{PLAIN},Amount\n").into(),
+            vec![Twice {
+                column: Column::Amount,
+            }],
+        ),
+        (
+            format!("{PLAIN},mcc, MCC\n").into(),
+            vec![Twice {
+                column: Column::Mcc,
+            }],
+        ),
         ("x".repeat(100_000).into(), vec![TooLong]),
         ("\n".repeat(100_000).into(), vec![TooLong]),
-        (",".repeat(999).into(), vec![HeaderFault::TooManyColumns { found: 1000 }]),
+        (
+            ",".repeat(999).into(),
+            vec![HeaderFault::TooManyColumns { found: 1000 }],
+        ),
         (
             format!("\n{PLAIN},\"x\n1,2,3,4,5\n").into(),
-            vec![HeaderFault::Unclosed(crate::csv::Unclosed { line: 2, record: 0, offset: 47 })],
+            vec![HeaderFault::Unclosed(crate::csv::Unclosed {
+                line: 2,
+                record: 0,
+                offset: 47,
+            })],
         ),
     ];
     for (file, expected) in cases {
-        assert_eq!(faults(&file), expected, "{:?}", String::from_utf8_lossy(&file).get(..60));
+        assert_eq!(
+            faults(&file),
+            expected,
+            "{:?}",
+            String::from_utf8_lossy(&file).get(..60)
+        );
     }
 }
 
@@ -109,11 +199,20 @@ fn a_message_names_what_is_missing_and_echoes_no_number() {
     let message = read(b"4111111111111111,amount,<\x1b[2J>,4111-1111 1111.1111,reject_line\n")
         .expect_err("no header")
         .to_string();
-    assert!(message.contains("put a row with the names of the columns"), "{message}");
-    assert!(message.contains("column transaction_id is missing"), "{message}");
+    assert!(
+        message.contains("put a row with the names of the columns"),
+        "{message}"
+    );
+    assert!(
+        message.contains("column transaction_id is missing"),
+        "{message}"
+    );
     assert!(message.contains("\"[redacted 16 digits]\""), "{message}");
     assert!(message.contains("<␛[2j>"), "{message}");
-    assert!(!message.contains("1111") && !message.contains("reject"), "{message}");
+    assert!(
+        !message.contains("1111") && !message.contains("reject"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -126,10 +225,17 @@ fn aliases() {
 
     let both = "transaction_id;betrag;amount;merchant_id;card_number;änderung\n";
     let refused = Header::read(both.as_bytes(), &aliases).expect_err("amount twice");
-    assert_eq!(refused.as_slice(), [HeaderFault::Twice { column: Column::Amount }]);
+    assert_eq!(
+        refused.as_slice(),
+        [HeaderFault::Twice {
+            column: Column::Amount
+        }]
+    );
 
     let without = Header::read(PLAIN.as_bytes(), &aliases).expect_err("their names are absent");
-    let absent = |theirs: &str| HeaderFault::AliasAbsent { theirs: theirs.into() };
+    let absent = |theirs: &str| HeaderFault::AliasAbsent {
+        theirs: theirs.into(),
+    };
     assert_eq!(without.as_slice(), [absent("betrag"), absent("änderung")]);
 
     let swapped = Aliases::new([("amount", "mcc"), ("mcc", "amount")]).unwrap();
@@ -140,10 +246,30 @@ fn aliases() {
 #[test]
 fn aliases_that_are_refused() {
     let cases: [(&[(&str, &str)], AliasFault); 4] = [
-        (&[("a", "pan 4111111111111111")], AliasFault::UnknownColumn { ours: "pan [redacted 16 digits]".into() }),
-        (&[("a", "amount"), ("b", "amount")], AliasFault::TwoForOne { column: Column::Amount }),
-        (&[("a", "amount"), ("A ", "mcc")], AliasFault::Twice { theirs: "A ".into() }),
-        (&[(" ", "amount")], AliasFault::NoName { column: Column::Amount }),
+        (
+            &[("a", "pan 4111111111111111")],
+            AliasFault::UnknownColumn {
+                ours: "pan [redacted 16 digits]".into(),
+            },
+        ),
+        (
+            &[("a", "amount"), ("b", "amount")],
+            AliasFault::TwoForOne {
+                column: Column::Amount,
+            },
+        ),
+        (
+            &[("a", "amount"), ("A ", "mcc")],
+            AliasFault::Twice {
+                theirs: "A ".into(),
+            },
+        ),
+        (
+            &[(" ", "amount")],
+            AliasFault::NoName {
+                column: Column::Amount,
+            },
+        ),
     ];
     for (pairs, expected) in cases {
         assert_eq!(Aliases::new(pairs.iter().copied()), Err(expected));
@@ -155,9 +281,18 @@ fn unknown_columns_are_named_once_short_and_few() {
     let many: String = (0..100).map(|n| format!(",c{n},C{n}")).collect();
     let file = format!("{PLAIN}{many},{}\n", "y".repeat(5000));
     let header = read(file.as_bytes()).unwrap();
-    assert_eq!((header.unknown().len(), header.unknown_count()), (UNKNOWN_NAMES_MAX, 101));
+    assert_eq!(
+        (header.unknown().len(), header.unknown_count()),
+        (UNKNOWN_NAMES_MAX, 101)
+    );
     let header = read(format!("{PLAIN},{},,\n", "y".repeat(5000)).as_bytes()).unwrap();
-    assert_eq!(header.unknown(), [format!("{}…", "y".repeat(NAME_CHARS_MAX)), "(no name)".into()]);
+    assert_eq!(
+        header.unknown(),
+        [
+            format!("{}…", "y".repeat(NAME_CHARS_MAX)),
+            "(no name)".into()
+        ]
+    );
 }
 
 proptest! {

@@ -43,7 +43,10 @@ fn with_rows(rows: &[&[u8]]) -> Vec<u8> {
 #[test]
 fn record_faults() {
     let none = RecordFaults::default();
-    let count = |found| RecordFaults { field_count: Some((found, 4)), ..none };
+    let count = |found| RecordFaults {
+        field_count: Some((found, 4)),
+        ..none
+    };
     let long = [&b"a,"[..], &b"1".repeat(70_000), b",b,c\n"].concat();
     let nul_row = b"t\0,1,m,4\n";
     let cases: [(&[u8], RecordFaults); 9] = [
@@ -52,9 +55,27 @@ fn record_faults() {
         (b"t,1,m,4,\n", count(5)),
         (b"t,\"1,000.00\",m,4\n", none),
         (b"t,1,000.00,m,4\n", count(5)),
-        (b"t,1,m\xe4rz,4\n", RecordFaults { invalid_utf8: true, ..none }),
-        (b"\xff\n", RecordFaults { invalid_utf8: true, ..count(1) }),
-        (&long, RecordFaults { too_long: true, ..none }),
+        (
+            b"t,1,m\xe4rz,4\n",
+            RecordFaults {
+                invalid_utf8: true,
+                ..none
+            },
+        ),
+        (
+            b"\xff\n",
+            RecordFaults {
+                invalid_utf8: true,
+                ..count(1)
+            },
+        ),
+        (
+            &long,
+            RecordFaults {
+                too_long: true,
+                ..none
+            },
+        ),
         (nul_row, none),
     ];
     for (row, expected) in cases {
@@ -76,12 +97,24 @@ fn a_header_alone_has_no_rows() {
 fn latin_1_in_row_500_rejects_that_row_only() {
     let mut file = with_rows(&[]);
     for row in 1..=1000 {
-        file.extend_from_slice(if row == 500 { b"t,1,caf\xe9,4\r\n" } else { b"t,1,m,4\r\n" });
+        file.extend_from_slice(if row == 500 {
+            b"t,1,caf\xe9,4\r\n"
+        } else {
+            b"t,1,m,4\r\n"
+        });
     }
     let seen = read_all(&file).unwrap();
-    let bad: Vec<_> = seen.iter().filter(|(_, _, faults)| !faults.is_empty()).collect();
-    let [(place, _, faults)] = bad[..] else { panic!("{bad:?}") };
-    assert_eq!((place.record, place.line, faults.invalid_utf8), (500, 501, true));
+    let bad: Vec<_> = seen
+        .iter()
+        .filter(|(_, _, faults)| !faults.is_empty())
+        .collect();
+    let [(place, _, faults)] = bad[..] else {
+        panic!("{bad:?}")
+    };
+    assert_eq!(
+        (place.record, place.line, faults.invalid_utf8),
+        (500, 501, true)
+    );
     assert_eq!(seen.len(), 1000);
 }
 
@@ -89,15 +122,23 @@ fn latin_1_in_row_500_rejects_that_row_only() {
 fn an_unclosed_quote_stops_the_file_behind_the_rows_before_it() {
     let mut file = with_rows(&[]);
     for row in 1..=10_000 {
-        file.extend_from_slice(if row == 7 { b"t,\"1,m,4\n" } else { b"t,1,m,4\n" });
+        file.extend_from_slice(if row == 7 {
+            b"t,\"1,m,4\n"
+        } else {
+            b"t,1,m,4\n"
+        });
     }
-    let mut reader = RecordReader::open(&file[..], &Aliases::default(), Some(FileDigest::new())).unwrap();
+    let mut reader =
+        RecordReader::open(&file[..], &Aliases::default(), Some(FileDigest::new())).unwrap();
     for _ in 1..7 {
         assert!(reader.next_row().unwrap().is_some());
     }
     for _ in 0..2 {
         let error = reader.next_row().err().expect("it goes no further");
-        assert!(error.to_string().contains("opened on line 8 (record 7)"), "{error}");
+        assert!(
+            error.to_string().contains("opened on line 8 (record 7)"),
+            "{error}"
+        );
     }
     assert_eq!(reader.checkpoint().record, 7);
     let digest = reader.finish().unwrap().unwrap();
@@ -137,9 +178,14 @@ impl Read for LongLine {
 fn a_line_of_100_mb_is_one_fault_and_the_next_row_is_read() {
     let mut reader = RecordReader::open(LongLine { at: 0 }, &Aliases::default(), None).unwrap();
     let seen = rows(&mut reader).unwrap();
-    let [(_, _, long), (place, amount, none)] = &seen[..] else { panic!("{}", seen.len()) };
+    let [(_, _, long), (place, amount, none)] = &seen[..] else {
+        panic!("{}", seen.len())
+    };
     assert!(long.too_long && none.is_empty());
-    assert_eq!((place.line, place.record, amount.as_deref()), (3, 2, Some(&b"2"[..])));
+    assert_eq!(
+        (place.line, place.record, amount.as_deref()),
+        (3, 2, Some(&b"2"[..]))
+    );
     assert_eq!(reader.source.buffer.len(), BUFFER_BYTES);
 }
 
@@ -162,8 +208,12 @@ fn small_reads_change_nothing() {
     let file = varied();
     let whole = read_all(&file).unwrap();
     assert_eq!(whole.len(), 40_000);
-    let mut reader =
-        RecordReader::open(Dribble(&file, 0), &Aliases::default(), Some(FileDigest::new())).unwrap();
+    let mut reader = RecordReader::open(
+        Dribble(&file, 0),
+        &Aliases::default(),
+        Some(FileDigest::new()),
+    )
+    .unwrap();
     assert_eq!(rows(&mut reader).unwrap(), whole);
     let digest = reader.finish().unwrap().unwrap();
     assert_eq!(digest.sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
@@ -189,6 +239,7 @@ fn a_reader_resumes_at_a_checkpoint() {
 
 #[test]
 fn a_failing_source_is_named_with_its_place() {
+    #[derive(Debug)]
     struct Fails;
     impl Read for Fails {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
