@@ -217,12 +217,7 @@ pub(super) fn parse_units(text: &[u8], currency: Currency) -> Option<u128> {
             (whole, rest.strip_prefix(b".")?)
         }
     };
-    let is_canonical = match whole {
-        [] => false,
-        [b'0', _, ..] => false,
-        _ => true,
-    };
-    if !is_canonical {
+    if matches!(whole, [] | [b'0', _, ..]) {
         return None;
     }
     whole
