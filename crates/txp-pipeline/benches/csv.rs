@@ -1,9 +1,15 @@
 //! Reading and splitting alone, beside the csv crate's bare loop over the same bytes.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a bench that cannot run has nothing to tell"
+)]
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::fmt::Write;
 use std::hint::black_box;
-use txp_pipeline::csv::{Checkpoint, Scanner, Step, Window};
+use txp_domain::row::Column;
+use txp_pipeline::csv::{Aliases, Checkpoint, FileDigest, RecordReader, Scanner, Step, Window};
 
 /// How many rows the generated file has.
 const ROWS: u64 = 1_000_000;
@@ -24,7 +30,11 @@ fn generate() -> String {
         let units = n % 10u64.pow(1 + (n >> 8) as u32 % 5);
         let (card, merchant, terminal) = (n % 1_000_000, n % 4_000, n % 700);
         let (day, hour) = (1 + n % 28, n % 24);
-        let kind = if n % 50 == 0 { "refund" } else { "sale" };
+        let kind = if n.is_multiple_of(50) {
+            "refund"
+        } else {
+            "sale"
+        };
         writeln!(
             file,
             "tx-{row:08},2025-03-{day:02}T{hour:02}:15:{:02}Z,{units}.{cents:02},USD,4000000{card:09},merchant-{merchant},t-{terminal},{kind}",
@@ -74,7 +84,24 @@ fn split(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
+    group.bench_function("reader, rows by column, UTF-8 checked", |b| {
+        b.iter(|| black_box(read(bytes, None)));
+    });
+    group.bench_function("reader with SHA-256", |b| {
+        b.iter(|| black_box(read(bytes, Some(FileDigest::new()))));
+    });
     group.finish();
+}
+
+fn read(bytes: &[u8], digest: Option<FileDigest>) -> usize {
+    let mut reader = RecordReader::open(bytes, &Aliases::default(), digest).expect("a good header");
+    let mut sum = 0;
+    while let Some(row) = reader.next_row().expect("good rows") {
+        assert!(row.faults.is_empty());
+        sum += row.raw.value(Column::Amount).map_or(0, <[u8]>::len);
+    }
+    black_box(reader.finish().expect("a slice does not fail"));
+    sum
 }
 
 criterion_group!(benches, split);
