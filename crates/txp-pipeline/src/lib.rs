@@ -9,3 +9,6 @@ pub mod port;
 pub mod retry;
 pub mod rulefile;
 pub mod stage;
+//! Skeleton.
+pub mod csv;
+pub mod rejects;

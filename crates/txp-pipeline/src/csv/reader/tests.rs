@@ -1,0 +1,252 @@
+use super::*;
+use txp_domain::row::Column;
+
+const PLAIN: &str = "transaction_id,amount,merchant_id,card_number\n";
+
+/// A source that gives a few bytes at a time, and sometimes says that it was interrupted.
+struct Dribble<'a>(&'a [u8], usize);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.1 += 1;
+        if self.1.is_multiple_of(5) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        let count = to.len().min(self.0.len()).min(1 + self.1 % 7);
+        let (now, later) = self.0.split_at(count);
+        to[..count].copy_from_slice(now);
+        self.0 = later;
+        Ok(count)
+    }
+}
+
+type Seen = (Place, Option<Vec<u8>>, RecordFaults);
+
+fn rows<R: Read>(reader: &mut RecordReader<R>) -> Result<Vec<Seen>, ReadError> {
+    let mut seen = Vec::new();
+    while let Some(row) = reader.next_row()? {
+        let amount = row.raw.0[Column::Amount.index()].map(<[u8]>::to_vec);
+        seen.push((row.place, amount, row.faults));
+    }
+    Ok(seen)
+}
+
+fn read_all(file: &[u8]) -> Result<Vec<Seen>, ReadError> {
+    let mut reader = RecordReader::open(file, &Aliases::default(), None)?;
+    rows(&mut reader)
+}
+
+fn with_rows(rows: &[&[u8]]) -> Vec<u8> {
+    [PLAIN.as_bytes(), &rows.concat()].concat()
+}
+
+#[test]
+fn record_faults() {
+    let none = RecordFaults::default();
+    let count = |found| RecordFaults {
+        field_count: Some((found, 4)),
+        ..none
+    };
+    let long = [&b"a,"[..], &b"1".repeat(70_000), b",b,c\n"].concat();
+    let nul_row = b"t\0,1,m,4\n";
+    let cases: [(&[u8], RecordFaults); 9] = [
+        (b"t,1,m,4\n", none),
+        (b"t,1,m\n", count(3)),
+        (b"t,1,m,4,\n", count(5)),
+        (b"t,\"1,000.00\",m,4\n", none),
+        (b"t,1,000.00,m,4\n", count(5)),
+        (
+            b"t,1,m\xe4rz,4\n",
+            RecordFaults {
+                invalid_utf8: true,
+                ..none
+            },
+        ),
+        (
+            b"\xff\n",
+            RecordFaults {
+                invalid_utf8: true,
+                ..count(1)
+            },
+        ),
+        (
+            &long,
+            RecordFaults {
+                too_long: true,
+                ..none
+            },
+        ),
+        (nul_row, none),
+    ];
+    for (row, expected) in cases {
+        let file = with_rows(&[b"t,1,m,4\n", row, "t,1,mö,4\n".as_bytes()]);
+        let seen = read_all(&file).unwrap();
+        let faults: Vec<_> = seen.iter().map(|(_, _, faults)| *faults).collect();
+        assert_eq!(faults, [none, expected, none], "{:?}", row.get(..20));
+    }
+}
+
+#[test]
+fn a_header_alone_has_no_rows() {
+    for file in [PLAIN, PLAIN.trim_end(), &format!("\u{feff}{PLAIN}\r\n\n")] {
+        assert_eq!(read_all(file.as_bytes()).unwrap(), []);
+    }
+}
+
+#[test]
+fn latin_1_in_row_500_rejects_that_row_only() {
+    let mut file = with_rows(&[]);
+    for row in 1..=1000 {
+        file.extend_from_slice(if row == 500 {
+            b"t,1,caf\xe9,4\r\n"
+        } else {
+            b"t,1,m,4\r\n"
+        });
+    }
+    let seen = read_all(&file).unwrap();
+    let bad: Vec<_> = seen
+        .iter()
+        .filter(|(_, _, faults)| !faults.is_empty())
+        .collect();
+    let [(place, _, faults)] = bad[..] else {
+        panic!("{bad:?}")
+    };
+    assert_eq!(
+        (place.record, place.line, faults.invalid_utf8),
+        (500, 501, true)
+    );
+    assert_eq!(seen.len(), 1000);
+}
+
+#[test]
+fn an_unclosed_quote_stops_the_file_behind_the_rows_before_it() {
+    let mut file = with_rows(&[]);
+    for row in 1..=10_000 {
+        file.extend_from_slice(if row == 7 {
+            b"t,\"1,m,4\n"
+        } else {
+            b"t,1,m,4\n"
+        });
+    }
+    let mut reader =
+        RecordReader::open(&file[..], &Aliases::default(), Some(FileDigest::new())).unwrap();
+    for _ in 1..7 {
+        assert!(reader.next_row().unwrap().is_some());
+    }
+    for _ in 0..2 {
+        let error = reader.next_row().err().expect("it goes no further");
+        assert!(
+            error.to_string().contains("opened on line 8 (record 7)"),
+            "{error}"
+        );
+    }
+    assert_eq!(reader.checkpoint().record, 7);
+    let digest = reader.finish().unwrap().unwrap();
+    assert_eq!(digest.bytes(), file.len() as u64);
+    assert_eq!(digest.sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
+}
+
+/// A header, then one line of 100 MB, then a row.
+struct LongLine {
+    at: usize,
+}
+
+impl LongLine {
+    const BYTES: usize = 100_000_000;
+    const LAST: &'static [u8] = b"\nt,2,m,4\n";
+}
+
+impl Read for LongLine {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let parts = [PLAIN.as_bytes(), &b"x,".repeat(8000), Self::LAST];
+        let long_end = PLAIN.len() + Self::BYTES;
+        let rest = if self.at < PLAIN.len() {
+            &parts[0][self.at..]
+        } else if self.at < long_end {
+            &parts[1][..parts[1].len().min(long_end - self.at)]
+        } else {
+            &parts[2][self.at - long_end..]
+        };
+        let count = rest.len().min(to.len());
+        to[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_line_of_100_mb_is_one_fault_and_the_next_row_is_read() {
+    let mut reader = RecordReader::open(LongLine { at: 0 }, &Aliases::default(), None).unwrap();
+    let seen = rows(&mut reader).unwrap();
+    let [(_, _, long), (place, amount, none)] = &seen[..] else {
+        panic!("{}", seen.len())
+    };
+    assert!(long.too_long && none.is_empty());
+    assert_eq!(
+        (place.line, place.record, amount.as_deref()),
+        (3, 2, Some(&b"2"[..]))
+    );
+    assert_eq!(reader.source.buffer.len(), BUFFER_BYTES);
+}
+
+fn varied() -> Vec<u8> {
+    let mut file = String::from(PLAIN);
+    for row in 0..40_000 {
+        file += match row % 7 {
+            0 => "t,\"1\n\r\n2\",m,4\r\n",
+            1 => "\r\nt,\"a\"\"b\",mé,4\n",
+            2 => "t,1\n",
+            3 => "t,1,m,4\r",
+            _ => "t-0123456789,100.00,merchant-1,4\n",
+        };
+    }
+    file.into_bytes()
+}
+
+#[test]
+fn small_reads_change_nothing() {
+    let file = varied();
+    let whole = read_all(&file).unwrap();
+    assert_eq!(whole.len(), 40_000);
+    let mut reader = RecordReader::open(
+        Dribble(&file, 0),
+        &Aliases::default(),
+        Some(FileDigest::new()),
+    )
+    .unwrap();
+    assert_eq!(rows(&mut reader).unwrap(), whole);
+    let digest = reader.finish().unwrap().unwrap();
+    assert_eq!(digest.sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
+}
+
+#[test]
+fn a_reader_resumes_at_a_checkpoint() {
+    let file = varied();
+    let mut first = RecordReader::open(&file[..], &Aliases::default(), None).unwrap();
+    for _ in 0..12_345 {
+        first.next_row().unwrap();
+    }
+    let from = first.checkpoint();
+    assert_eq!(from.record, 12_346);
+    let (before, rest) = file.split_at(from.offset as usize);
+    let mut digest = FileDigest::new();
+    digest.update(before);
+    let mut second = RecordReader::resume(rest, first.header().clone(), from, Some(digest));
+    assert_eq!(rows(&mut second).unwrap(), rows(&mut first).unwrap());
+    let digest = second.finish().unwrap().unwrap();
+    assert_eq!(digest.sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
+}
+
+#[test]
+fn a_failing_source_is_named_with_its_place() {
+    #[derive(Debug)]
+    struct Fails;
+    impl Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("gone"))
+        }
+    }
+    let source = PLAIN.as_bytes().chain(Fails);
+    let error = RecordReader::open(source, &Aliases::default(), None).expect_err("it fails");
+    assert_eq!(error.to_string(), "reading the file failed at byte 46");
+}

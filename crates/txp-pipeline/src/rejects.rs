@@ -1,0 +1,150 @@
+//! The rejects report: a CSV that opens safely in a spreadsheet, and can be fixed and sent again.
+//!
+//! One row per rejected record: the columns that are known, in the file's order, then where the
+//! record stood and why it was rejected. A merchant mends the cells, puts the card number back where
+//! it says [`CARD_MASKED`], and sends the file: our own columns are ignored by the header's reader,
+//! and the quote put before a formula is taken off by the domain.
+//!
+//! No cell shows a long number: what was rejected passed no check, so any cell may hold a card
+//! number. Deliberately absent: the rejected row's unknown columns, and any look at its values.
+
+mod cell;
+
+pub use cell::show;
+
+use crate::csv::{Header, Row};
+use cell::{is_formula, show_into};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use txp_domain::row::Column;
+use txp_domain::violation::Violation;
+
+/// What stands in place of a card number.
+pub const CARD_MASKED: &str = "card_masked";
+
+/// The columns that the report adds.
+pub const OWN_COLUMNS: [&str; 4] = [
+    "reject_line",
+    "reject_record",
+    "reject_codes",
+    "reject_reasons",
+];
+
+/// How many characters of a cell are shown: no valid one is nearly as long, and a spreadsheet
+/// takes 32,767.
+const CELL_CHARS_MAX: usize = 1000;
+
+/// Writes the report as a stream, in one reused line.
+#[derive(Debug)]
+pub struct RejectsWriter<W> {
+    out: W,
+    columns: Vec<Column>,
+    line: String,
+    cell: String,
+}
+
+impl<W: Write> RejectsWriter<W> {
+    /// Starts the report of a file: writes its header.
+    pub fn new(out: W, header: &Header) -> io::Result<Self> {
+        let columns: Vec<_> = header.columns().iter().map(|(column, _)| *column).collect();
+        let (line, cell) = (String::new(), String::new());
+        let mut report = Self {
+            out,
+            columns,
+            line,
+            cell,
+        };
+        let names = report
+            .columns
+            .iter()
+            .map(|column| column.name())
+            .chain(OWN_COLUMNS);
+        report.line = names.collect::<Vec<_>>().join(",");
+        report.line.push('\n');
+        report.out.write_all(report.line.as_bytes())?;
+        Ok(report)
+    }
+
+    /// Adds one record, with every reason.
+    pub fn write(&mut self, row: &Row<'_>, violations: &[Violation]) -> io::Result<()> {
+        self.line.clear();
+        for column in &self.columns {
+            let field = row
+                .raw
+                .0
+                .get(column.index())
+                .copied()
+                .flatten()
+                .unwrap_or_default();
+            self.cell.clear();
+            if *column != Column::CardNumber {
+                show_field(field, &mut self.cell);
+            } else if !field.trim_ascii().is_empty() {
+                self.cell.push_str(CARD_MASKED);
+            }
+            push_quoted(&self.cell, &mut self.line);
+            self.line.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _infallible = write!(self.line, "{},{},", row.place.line, row.place.record);
+        self.cell.clear();
+        write_codes(violations, &mut self.cell);
+        push_quoted(&self.cell, &mut self.line);
+        self.line.push(',');
+        self.cell.clear();
+        write_reasons(violations, &mut self.cell);
+        push_quoted(&self.cell, &mut self.line);
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
+    }
+
+    /// Ends the report; gives back what it was written to, flushed.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+fn show_field(field: &[u8], cell: &mut String) {
+    let text = String::from_utf8_lossy(field);
+    if is_formula(&text) {
+        cell.push('\'');
+    }
+    show_into(&text, CELL_CHARS_MAX, cell);
+}
+
+fn write_codes(violations: &[Violation], cell: &mut String) {
+    for (nth, violation) in violations.iter().enumerate() {
+        cell.push_str(if nth == 0 { "" } else { " " });
+        cell.push_str(violation.code.name());
+    }
+}
+
+fn write_reasons(violations: &[Violation], cell: &mut String) {
+    for (nth, violation) in violations.iter().enumerate() {
+        cell.push_str(if nth == 0 { "" } else { "; " });
+        if let Some(column) = violation.column {
+            cell.push_str(column.name());
+            cell.push_str(": ");
+        }
+        let _infallible = write!(cell, "{} ({})", violation.message(), violation.hint());
+    }
+}
+
+/// Adds a cell, in quotes where a reader of CSV, whatever delimiter it guesses, needs them.
+fn push_quoted(cell: &str, line: &mut String) {
+    let needs_quotes = |byte| matches!(byte, b',' | b';' | b'|' | b'"' | b' ' | b'\'');
+    if !cell.bytes().any(needs_quotes) {
+        line.push_str(cell);
+        return;
+    }
+    line.push('"');
+    for (nth, part) in cell.split('"').enumerate() {
+        line.push_str(if nth == 0 { "" } else { "\"\"" });
+        line.push_str(part);
+    }
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests;
