@@ -1,0 +1,201 @@
+//! Reads one segment forward through a window of bounded size and says what lies at a place.
+
+use super::error::{Damage, LogError};
+use super::frame::{Events, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader};
+use super::segment::{SegmentHeader, segment_path};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes read at once. The window grows beyond it only for a larger frame.
+const READ_BYTES: usize = 1 << 20;
+
+/// What lies at a place of a segment.
+pub(super) enum Found {
+    /// A whole frame, verified.
+    Frame(FrameHeader),
+    /// The end of the file.
+    End,
+    /// Something that is no whole frame (or not yet).
+    Bad(Damage),
+}
+
+/// Evidence that a bad place is not the end: headers of later frames.
+pub(super) struct Behind {
+    pub(super) first: u64,
+    /// The highest sequence that they say was confirmed.
+    pub(super) durable: u64,
+}
+
+pub(super) struct Cursor {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    pub(super) header: SegmentHeader,
+    window: Vec<u8>,
+    window_offset: u64,
+}
+
+impl Cursor {
+    pub(super) fn open(dir: &Path, first: u64) -> Result<Self, LogError> {
+        let path = segment_path(dir, first);
+        let file = File::open(&path).map_err(|source| LogError::io("open", &path, source))?;
+        let header = SegmentHeader::read(&file, &path, first)?;
+        Ok(Self {
+            file,
+            path,
+            header,
+            window: Vec::new(),
+            window_offset: 0,
+        })
+    }
+
+    pub(super) fn file_bytes(&self) -> Result<u64, LogError> {
+        match self.file.metadata() {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(source) => Err(LogError::io("look at", &self.path, source)),
+        }
+    }
+
+    /// Forgets what was read: a writer may have written more there since.
+    pub(super) fn forget(&mut self) {
+        self.window.clear();
+    }
+
+    /// At least `want` bytes from `offset` on, fewer only at the end of the file.
+    fn bytes_at(&mut self, offset: u64, want: usize) -> Result<&[u8], LogError> {
+        let skip = offset
+            .checked_sub(self.window_offset)
+            .and_then(|skip| usize::try_from(skip).ok())
+            .filter(|skip| *skip <= self.window.len());
+        let mut skip = skip.unwrap_or(self.window.len());
+        if self.window.len() - skip < want {
+            self.window.drain(..skip);
+            self.window_offset = offset;
+            skip = 0;
+            self.fill(want.max(READ_BYTES))
+                .map_err(|source| LogError::io("read", &self.path, source))?;
+        } else if self.window.len() == skip {
+            self.window_offset = offset;
+            self.window.clear();
+            skip = 0;
+        }
+        Ok(self.window.get(skip..).unwrap_or_default())
+    }
+
+    fn fill(&mut self, target: usize) -> io::Result<()> {
+        let mut filled = self.window.len();
+        self.window.resize(target, 0);
+        let mut result = Ok(());
+        while let Some(room) = self
+            .window
+            .get_mut(filled..)
+            .filter(|room| !room.is_empty())
+        {
+            match self.file.read_at(room, self.window_offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        self.window.truncate(filled);
+        result
+    }
+
+    /// What lies at `offset`, where event `expected` should come, arrived at `arrival_ms` or later.
+    ///
+    /// # Errors
+    /// A frame whose checksums hold but which cannot be there: that is never a write cut short.
+    pub(super) fn frame_at(
+        &mut self,
+        offset: u64,
+        expected: u64,
+        arrival_ms: u64,
+    ) -> Result<Found, LogError> {
+        let head = self.bytes_at(offset, FRAME_HEADER_BYTES)?;
+        if head.is_empty() {
+            return Ok(Found::End);
+        }
+        let Some(start) = head.get(..FRAME_HEADER_BYTES) else {
+            return Ok(Found::Bad(Damage::Incomplete));
+        };
+        let Some(header) = FrameHeader::decode(head) else {
+            let zeros = start.iter().all(|byte| *byte == 0);
+            return Ok(Found::Bad(if zeros {
+                Damage::Zeros
+            } else {
+                Damage::FrameHeader
+            }));
+        };
+        let payload = self.payload(offset, &header)?;
+        if payload.len() < header.payload_len() {
+            return Ok(Found::Bad(Damage::Incomplete));
+        }
+        if crc32c::crc32c(payload) != header.payload_crc {
+            return Ok(Found::Bad(Damage::FramePayload));
+        }
+        let adds_up = Events::adds_up(payload, header.count);
+        let found = header.first;
+        let last = Some(header.next().saturating_sub(1));
+        let corrupt = |first, last, why| LogError::corrupt(&self.path, offset, first, last, why);
+        if found != expected {
+            let missing = found.checked_sub(1).filter(|last| *last >= expected);
+            let why = Damage::SequenceGap { found };
+            return Err(corrupt(expected, missing, why));
+        }
+        if header.arrival_ms < arrival_ms {
+            return Err(corrupt(found, last, Damage::ArrivalBackwards));
+        }
+        if !adds_up {
+            return Err(corrupt(found, last, Damage::FrameContent));
+        }
+        Ok(Found::Frame(header))
+    }
+
+    /// The payload of the frame at `offset`, shorter only at the end of the file.
+    pub(super) fn payload(&mut self, offset: u64, header: &FrameHeader) -> Result<&[u8], LogError> {
+        let length = header.payload_len();
+        let frame = self.bytes_at(offset, FRAME_HEADER_BYTES + length)?;
+        let payload = frame.get(FRAME_HEADER_BYTES..).unwrap_or_default();
+        Ok(payload.get(..length).unwrap_or(payload))
+    }
+
+    /// Looks for frames after the bad place at `offset`, where event `expected` should have come.
+    ///
+    /// A header whose checksum holds is evidence enough: the writer writes in order, so it had
+    /// finished with everything before.
+    pub(super) fn frames_behind(
+        &mut self,
+        offset: u64,
+        expected: u64,
+    ) -> Result<Option<Behind>, LogError> {
+        let mut behind: Option<Behind> = None;
+        let mut offset = offset + 1;
+        loop {
+            let chunk = self.bytes_at(offset, READ_BYTES)?;
+            for (at, candidate) in chunk.windows(FRAME_HEADER_BYTES).enumerate() {
+                if !candidate.starts_with(&FRAME_MAGIC) {
+                    continue;
+                }
+                let header = chunk.get(at..).and_then(FrameHeader::decode);
+                if let Some(header) = header.filter(|header| header.first >= expected) {
+                    let known = behind.get_or_insert(Behind {
+                        first: header.first,
+                        durable: header.durable,
+                    });
+                    known.durable = known.durable.max(header.durable);
+                }
+            }
+            let at_end = chunk.len() < READ_BYTES;
+            let searched = (chunk.len() + 1).saturating_sub(FRAME_HEADER_BYTES);
+            if at_end || searched == 0 {
+                return Ok(behind);
+            }
+            offset += searched as u64;
+        }
+    }
+}

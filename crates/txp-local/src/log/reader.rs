@@ -1,0 +1,238 @@
+//! Reads frames in order, verified, beside a writer of this or another process.
+//!
+//! It takes no lock and changes nothing. It sees what is written, which may be a moment ahead of
+//! what is confirmed. Where no whole frame lies, it first asks whether anything lies behind: if
+//! not, this is the end for now; if so, the writer had finished here, and a second look decides.
+
+use super::cursor::{Cursor, Found};
+use super::error::{Damage, LogError};
+use super::frame::{Events, FrameHeader};
+use super::index::{Index, IndexEntry};
+use super::segment::{SEGMENT_HEADER_BYTES, list, segment_path};
+use std::path::{Path, PathBuf};
+
+/// One frame, or the part of it that was asked for.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// The sequence of its first event.
+    pub first: u64,
+    /// The sequence of its last event.
+    pub last: u64,
+    /// When it arrived, Unix ms.
+    pub arrival_ms: u64,
+    /// Its events, in order.
+    pub events: Events<'a>,
+}
+
+/// The reading end of a log.
+pub struct LogReader {
+    dir: PathBuf,
+    /// The segment being read; none while the log has none.
+    cursor: Option<Cursor>,
+    offset: u64,
+    next: u64,
+    arrival_ms: u64,
+    from_sequence: u64,
+    from_arrival_ms: u64,
+}
+
+enum Step {
+    Frame(u64, FrameHeader),
+    NextSegment,
+    EndForNow,
+}
+
+impl LogReader {
+    /// Reads from the first event on.
+    ///
+    /// # Errors
+    /// The directory is not there or cannot be read, or its first segment is not there or damaged.
+    pub fn open(dir: &Path) -> Result<Self, LogError> {
+        Self::from_sequence(dir, 1)
+    }
+
+    /// Reads from an event on; one that is not there yet is waited for.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or a segment on the way is damaged.
+    pub fn from_sequence(dir: &Path, sequence: u64) -> Result<Self, LogError> {
+        let mut reader = Self::unplaced(dir);
+        reader.from_sequence = sequence;
+        let segments = reader.segments()?;
+        let after = segments.partition_point(|first| *first <= sequence);
+        let Some(first) = segments.get(after.saturating_sub(1)) else {
+            return Ok(reader);
+        };
+        let find = |index: &Index| index.before_sequence(sequence);
+        reader.place(Cursor::open(dir, *first)?, segments.last(), find)?;
+        Ok(reader)
+    }
+
+    /// Reads from the first frame on that arrived at or after a time.
+    ///
+    /// # Errors
+    /// As [`from_sequence`](Self::from_sequence).
+    pub fn from_arrival(dir: &Path, arrival_ms: u64) -> Result<Self, LogError> {
+        let mut reader = Self::unplaced(dir);
+        reader.from_arrival_ms = arrival_ms;
+        let segments = reader.segments()?;
+        let mut candidates = segments.iter().rev().peekable();
+        while let Some(first) = candidates.next() {
+            let cursor = Cursor::open(dir, *first)?;
+            // Everything before this segment is too early, or this is the first one.
+            if cursor.header.arrival_before_ms < arrival_ms || candidates.peek().is_none() {
+                let find = |index: &Index| index.before_arrival(arrival_ms);
+                reader.place(cursor, segments.last(), find)?;
+                break;
+            }
+        }
+        Ok(reader)
+    }
+
+    /// The next frame, or `None` at the end for now: a later call goes on.
+    ///
+    /// # Errors
+    /// Damage, named with file, place and events; or the system refused.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, LogError> {
+        let (offset, header) = loop {
+            match self.step()? {
+                Step::EndForNow => return Ok(None),
+                Step::NextSegment => {}
+                Step::Frame(offset, header) => {
+                    let wanted = header.next() > self.from_sequence
+                        && header.arrival_ms >= self.from_arrival_ms;
+                    if wanted {
+                        break (offset, header);
+                    }
+                }
+            }
+        };
+        let Some(cursor) = self.cursor.as_mut() else {
+            return Ok(None);
+        };
+        let payload = cursor.payload(offset, &header)?;
+        let mut events = Events::new(payload, header.first, header.arrival_ms);
+        let first = header.first.max(self.from_sequence);
+        for _ in header.first..first {
+            events.next();
+        }
+        Ok(Some(Frame {
+            first,
+            last: header.next().saturating_sub(1),
+            arrival_ms: header.arrival_ms,
+            events,
+        }))
+    }
+
+    fn unplaced(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            cursor: None,
+            offset: SEGMENT_HEADER_BYTES,
+            next: 1,
+            arrival_ms: 0,
+            from_sequence: 0,
+            from_arrival_ms: 0,
+        }
+    }
+
+    fn segments(&self) -> Result<Vec<u64>, LogError> {
+        let segments = list(&self.dir)?;
+        match segments.first() {
+            Some(first) if *first != 1 => Err(self.missing(1, *first)),
+            _ => Ok(segments),
+        }
+    }
+
+    fn missing(&self, first: u64, found: u64) -> LogError {
+        let path = segment_path(&self.dir, first);
+        let last = Some(found.saturating_sub(1));
+        LogError::corrupt(&path, 0, first, last, Damage::SegmentMissing)
+    }
+
+    /// Starts in a segment, at the frame that its index names.
+    fn place(
+        &mut self,
+        cursor: Cursor,
+        last_segment: Option<&u64>,
+        find: impl Fn(&Index) -> Option<IndexEntry>,
+    ) -> Result<(), LogError> {
+        let first = cursor.header.first;
+        self.next = first;
+        self.arrival_ms = cursor.header.arrival_before_ms;
+        let stored = match last_segment {
+            Some(last) if *last != first => Index::load(&self.dir, first, cursor.file_bytes()?),
+            _ => None,
+        };
+        let index = match stored {
+            Some(index) => index,
+            None => Index::scan(&cursor.file, &cursor.path, first)?,
+        };
+        if let Some(entry) = find(&index) {
+            self.offset = entry.offset;
+            self.next = entry.first;
+            self.arrival_ms = entry.arrival_ms;
+        }
+        self.cursor = Some(cursor);
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Step, LogError> {
+        let Some(cursor) = self.cursor.as_mut() else {
+            let Some(first) = self.segments()?.first().copied() else {
+                return Ok(Step::EndForNow);
+            };
+            self.cursor = Some(Cursor::open(&self.dir, first)?);
+            return Ok(Step::NextSegment);
+        };
+        let (offset, next) = (self.offset, self.next);
+        let behind = match cursor.frame_at(offset, next, self.arrival_ms)? {
+            Found::Frame(header) => return Ok(self.accept(header)),
+            Found::Bad(_) => cursor.frames_behind(offset, next)?,
+            Found::End => None,
+        };
+        let here = cursor.header.first;
+        let later = list(&self.dir)?.into_iter().find(|first| *first > here);
+        cursor.forget();
+        let Some(found) = behind.map(|behind| behind.first).or(later) else {
+            return Ok(Step::EndForNow);
+        };
+        match (cursor.frame_at(offset, next, self.arrival_ms)?, later) {
+            (Found::Frame(header), _) => Ok(self.accept(header)),
+            (Found::Bad(why), _) => {
+                let last = Some(found.saturating_sub(1).max(next));
+                Err(LogError::corrupt(&cursor.path, offset, next, last, why))
+            }
+            (Found::End, Some(first)) => self.enter(first),
+            (Found::End, None) => Ok(Step::EndForNow),
+        }
+    }
+
+    fn accept(&mut self, header: FrameHeader) -> Step {
+        let offset = self.offset;
+        self.offset = offset.saturating_add(header.frame_bytes());
+        self.next = header.next();
+        self.arrival_ms = header.arrival_ms;
+        Step::Frame(offset, header)
+    }
+
+    /// Goes on to the next segment, which must follow on what was read.
+    fn enter(&mut self, first: u64) -> Result<Step, LogError> {
+        let Some(previous) = self.cursor.as_ref() else {
+            return Ok(Step::EndForNow);
+        };
+        let cursor = Cursor::open(&self.dir, first)?;
+        let header = &cursor.header;
+        if header.previous_first != previous.header.first {
+            return Err(self.missing(self.next, first));
+        }
+        if header.previous_bytes != self.offset || first != self.next {
+            let last = Some(first.saturating_sub(1).max(self.next));
+            let (path, why) = (&previous.path, Damage::SegmentLength);
+            return Err(LogError::corrupt(path, self.offset, self.next, last, why));
+        }
+        self.cursor = Some(cursor);
+        self.offset = SEGMENT_HEADER_BYTES;
+        Ok(Step::NextSegment)
+    }
+}
