@@ -23,13 +23,9 @@ const LEVEL_0_BYTES: u64 = 4 << 20;
 
 /// The level of a run of this size.
 pub(super) fn level_of(file_bytes: u64, fanout: usize) -> u32 {
-    let mut bound = LEVEL_0_BYTES;
-    let mut level = 0;
-    while file_bytes >= bound {
-        bound = bound.saturating_mul(fanout as u64);
-        level += 1;
-    }
-    level
+    (file_bytes / LEVEL_0_BYTES)
+        .checked_ilog(fanout as u64)
+        .map_or(0, |log| log + 1)
 }
 
 /// Which neighbouring runs should become one, and whether that can wait no longer.
@@ -172,6 +168,6 @@ mod tests {
             256 << 20,
             u64::MAX,
         ];
-        assert_eq!(sizes.map(|size| level_of(size, 8)), [0, 0, 1, 1, 2, 3, 15]);
+        assert_eq!(sizes.map(|size| level_of(size, 8)), [0, 0, 1, 1, 2, 3, 14]);
     }
 }

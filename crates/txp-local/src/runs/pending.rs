@@ -4,6 +4,9 @@
 //! found by the hash alone; further keys of the same hash are placed by the hash of their bytes and linked from the
 //! first, so a scan follows the links, and a flood of keys that share a hash stays linear. An overwrite happens in place
 //! where the new value fits, else the old place is waste, and the arena is compacted before half of it is waste.
+//!
+//! After a checkpoint a small table is kept, its entries marked as clean: keys that are read and written again and again
+//! (the profiles of the cards in use) are then never read back from a run. A large one is emptied.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,6 +29,7 @@ struct PendingEntry {
     next_of_hash: u32,
     key_bytes: u16,
     deleted: bool,
+    is_dirty: bool,
     is_first_of_hash: bool,
 }
 
@@ -35,6 +39,8 @@ pub(super) struct Pending {
     entries: Vec<PendingEntry>,
     arena: Vec<u8>,
     wasted_bytes: usize,
+    dirty_keys: usize,
+    dirty_bytes: usize,
     arena_peak_bytes: usize,
     order: Vec<(u64, u32)>,
 }
@@ -48,17 +54,14 @@ impl Pending {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Keys written since the last checkpoint.
+    pub(super) fn dirty_keys(&self) -> usize {
+        self.dirty_keys
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Bytes of keys and values, waste included.
-    pub(super) fn data_bytes(&self) -> usize {
-        self.arena.len()
+    /// Bytes of those keys, and of their values when first written.
+    pub(super) fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
     }
 
     /// Bytes held: tables by capacity, the arena as far as it was ever touched.
@@ -69,8 +72,16 @@ impl Pending {
             + self.arena_peak_bytes.max(self.arena.len())
     }
 
-    /// Forgets everything, keeps the room.
-    pub(super) fn clear(&mut self) {
+    /// All is in a run now: entries are kept as clean if their data fits in `keep_bytes`, else forgotten; the room stays.
+    pub(super) fn settle(&mut self, keep_bytes: usize) {
+        self.dirty_keys = 0;
+        self.dirty_bytes = 0;
+        if self.arena.len() <= keep_bytes {
+            self.entries
+                .iter_mut()
+                .for_each(|entry| entry.is_dirty = false);
+            return;
+        }
         self.arena_peak_bytes = self.arena_peak_bytes.max(self.arena.len());
         self.slots.fill(EMPTY);
         self.entries.clear();
@@ -78,7 +89,7 @@ impl Pending {
         self.wasted_bytes = 0;
     }
 
-    /// The entry of this key, if it was written since the checkpoint.
+    /// The entry of this key, if it is known here.
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         if self.entries.is_empty() {
@@ -152,8 +163,11 @@ impl Pending {
             next_of_hash,
             key_bytes: u16::try_from(key.len()).unwrap_or(u16::MAX),
             deleted: value.is_none(),
+            is_dirty: true,
             is_first_of_hash: first.is_none(),
         });
+        self.dirty_keys += 1;
+        self.dirty_bytes += key.len() + bytes.len();
         self.arena.extend_from_slice(key);
         self.arena.extend_from_slice(bytes);
         self.occupy(
@@ -166,15 +180,12 @@ impl Pending {
         );
     }
 
-    /// Entry indexes with their hashes, in key order.
+    /// Puts the entries written since the last checkpoint in key order.
     pub(super) fn sort(&mut self) {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        order.extend(
-            (0..)
-                .zip(&self.entries)
-                .map(|(index, entry)| (entry.hash, index)),
-        );
+        let dirty = (0..).zip(&self.entries).filter(|(_, entry)| entry.is_dirty);
+        order.extend(dirty.map(|(index, entry)| (entry.hash, index)));
         order.sort_unstable();
         for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
             if same_hash.len() > 1 {
@@ -261,6 +272,11 @@ impl Pending {
         };
         let bytes = value.unwrap_or_default();
         let key_bytes = usize::from(entry.key_bytes);
+        if !entry.is_dirty {
+            entry.is_dirty = true;
+            self.dirty_keys += 1;
+            self.dirty_bytes += key_bytes + bytes.len();
+        }
         entry.deleted = value.is_none();
         entry.value_bytes = len_u32(bytes.len());
         if bytes.len() > as_len(entry.value_room) {
@@ -366,9 +382,9 @@ mod tests {
             assert_eq!(pending.value(index), Some(&[3; 1_999][..]));
         }
         assert!(
-            pending.data_bytes() < 2 * (40 * 2_600 + MIN_WASTE_BYTES),
+            pending.arena.len() < 2 * (40 * 2_600 + MIN_WASTE_BYTES),
             "{}",
-            pending.data_bytes()
+            pending.arena.len()
         );
     }
 }

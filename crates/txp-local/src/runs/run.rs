@@ -333,8 +333,16 @@ impl Run {
         if hash < self.info.least_hash || hash > self.info.greatest_hash {
             return Ok((from, false));
         }
-        let rest = self.index.pages.get(from..).unwrap_or_default();
-        let page = (from + rest.partition_point(|page| page.first_hash <= hash)).saturating_sub(1);
+        // Of keys in order most are in the page of the one before, or the next.
+        let follows = |page: &PageRef| page.first_hash > hash;
+        let page = if self.index.pages.get(from + 1).is_none_or(follows) {
+            from
+        } else if self.index.pages.get(from + 2).is_none_or(follows) {
+            from + 1
+        } else {
+            let rest = self.index.pages.get(from..).unwrap_or_default();
+            (from + rest.partition_point(|page| page.first_hash <= hash)).saturating_sub(1)
+        };
         Ok((page, filter::may_contain(&self.load(page)?.filter, hash)))
     }
 

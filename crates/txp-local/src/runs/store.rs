@@ -151,7 +151,7 @@ impl Store {
         self.tables
             .tables
             .iter()
-            .map(|table| table.pending.data_bytes())
+            .map(|table| table.pending.dirty_bytes())
             .sum()
     }
 
@@ -161,7 +161,7 @@ impl Store {
         self.tables
             .tables
             .iter()
-            .map(|table| table.pending.len())
+            .map(|table| table.pending.dirty_keys())
             .sum()
     }
 
@@ -283,26 +283,21 @@ impl Store {
         Ok(())
     }
 
-    fn take_run_id(&mut self) -> u64 {
-        // Never given twice, not even after a failed checkpoint: its files may be in force.
-        let id = self.next_run_id;
-        self.next_run_id += 1;
-        id
-    }
-
     /// Writes one run per keyspace that has something pending.
     fn flush(&mut self, unpublished: &mut Unpublished) -> Result<Vec<NewRun>, StateError> {
         let mut flushed = Vec::new();
         for table_index in 0..self.tables.tables.len() {
-            let id = self.take_run_id();
+            // Taken first, and once: not even a failed checkpoint's ids come again, for its files may be in force.
+            let id = self.next_run_id;
             let Some(table) = self
                 .tables
                 .tables
                 .get_mut(table_index)
-                .filter(|table| !table.pending.is_empty())
+                .filter(|table| table.pending.dirty_keys() > 0)
             else {
                 continue;
             };
+            self.next_run_id += 1;
             table.pending.sort();
             let pending = &table.pending;
             let mut writer = RunWriter::create(&self.directory, id)?;
@@ -386,10 +381,11 @@ impl Store {
                 table.runs.insert(at, Run::new(info, index));
             }
         }
+        let keep_bytes = self.options.hot_bytes;
         self.tables
             .tables
             .iter_mut()
-            .for_each(|table| table.pending.clear());
+            .for_each(|table| table.pending.settle(keep_bytes));
         self.tables.share_page_budget();
     }
 
