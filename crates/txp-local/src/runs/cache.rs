@@ -92,16 +92,16 @@ impl BlockCache {
             return Ok(first);
         };
         slot.run = 0;
-        slot.bytes.clear();
         if slot.bytes.capacity() > MAX_IDLE_LARGE_BYTES.max(as_len(block.sealed_bytes) * 2) {
             slot.bytes = Vec::new();
         }
+        let room = if first == large {
+            as_len(block.sealed_bytes)
+        } else {
+            MAX_SEALED_BYTES
+        };
         slot.bytes
-            .reserve_exact(as_len(block.sealed_bytes).max(if first == large {
-                0
-            } else {
-                MAX_SEALED_BYTES
-            }));
+            .reserve_exact(room.saturating_sub(slot.bytes.len()));
         slot.bytes.resize(as_len(block.sealed_bytes), 0);
         run.read(&mut slot.bytes, block.offset)?;
         block::check(&slot.bytes, block.offset).map_err(|why| run.corrupt(block.offset, why))?;

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_full_level_is_due_and_small_runs_do_not_drag_large_ones_along() {
-        let cases: [(&[u32], Option<(Range<usize>, bool)>); 9] = [
+        type Case = (&'static [u32], Option<(Range<usize>, bool)>);
+        let cases: [Case; 9] = [
             (&[], None),
             (&[0, 0, 0], None),
             (&[0, 0, 0, 0], Some((0..4, false))),

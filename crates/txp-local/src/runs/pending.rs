@@ -95,7 +95,12 @@ impl Pending {
         if self.entries.is_empty() {
             return None;
         }
-        let first = self.first_of_hash(hash)?;
+        self.find_from(self.first_of_hash(hash)?, hash, key)
+    }
+
+    /// The entry of this key, where `first` is the first of its hash.
+    #[inline]
+    fn find_from(&self, first: u32, hash: u64, key: &[u8]) -> Option<u32> {
         let entry = self.entry(first)?;
         if self.key_bytes(entry) == key {
             return Some(first);
@@ -140,7 +145,8 @@ impl Pending {
 
     /// Sets the value of a key; `None` deletes it. Lengths are checked by the caller.
     pub(super) fn put(&mut self, hash: u64, key: &[u8], value: Option<&[u8]>) {
-        if let Some(index) = self.find(hash, key) {
+        let first = self.first_of_hash(hash);
+        if let Some(index) = first.and_then(|first| self.find_from(first, hash, key)) {
             self.overwrite(index, value);
             return;
         }
@@ -148,7 +154,6 @@ impl Pending {
             self.rehash((self.slots.len() * 2).max(MIN_SLOTS));
         }
         let index = len_u32(self.entries.len());
-        let first = self.first_of_hash(hash);
         let mut next_of_hash = NONE;
         if let Some(entry) = first.and_then(|first| self.entries.get_mut(as_len(first))) {
             next_of_hash = entry.next_of_hash;
