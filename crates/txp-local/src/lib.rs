@@ -3,3 +3,6 @@
 pub mod format;
 pub mod lock;
 pub mod log;
+//! Skeleton.
+
+pub mod runs;
