@@ -40,6 +40,10 @@ const LETTERS: usize = 26;
 const NO_CURRENCY: u8 = u8::MAX;
 
 /// Index of a currency by its three letters read as a number of base 26.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated while compiling: a wrong index does not build"
+)]
 static BY_CODE: [u8; LETTERS * LETTERS * LETTERS] = {
     let mut by_code = [NO_CURRENCY; LETTERS * LETTERS * LETTERS];
     let mut index = 0;
@@ -54,6 +58,10 @@ static BY_CODE: [u8; LETTERS * LETTERS * LETTERS] = {
 };
 
 /// The index of a code that is known to be in the table, at compile time.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated while compiling: a wrong index does not build"
+)]
 const fn index_of(code: &str) -> u8 {
     let mut index = 0;
     while index < CURRENCY_COUNT {
@@ -142,22 +150,16 @@ impl Currency {
 
     /// The alphabetic code.
     #[must_use]
-    pub const fn code(self) -> &'static str {
-        if self.index() < CURRENCY_COUNT {
-            CURRENCIES[self.index()].0
-        } else {
-            ""
-        }
+    pub fn code(self) -> &'static str {
+        CURRENCIES.get(self.index()).map_or("", |(code, _)| code)
     }
 
     /// How many decimals an amount has.
     #[must_use]
-    pub const fn minor_digits(self) -> u8 {
-        if self.index() < CURRENCY_COUNT {
-            CURRENCIES[self.index()].1
-        } else {
-            0
-        }
+    pub fn minor_digits(self) -> u8 {
+        CURRENCIES
+            .get(self.index())
+            .map_or(0, |(_, digits)| *digits)
     }
 }
 

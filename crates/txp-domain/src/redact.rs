@@ -8,5 +8,6 @@
 mod scan;
 mod text;
 
+pub(crate) use scan::is_card_number;
 pub use scan::{digits_hold_card_number, holds_card_number};
 pub use text::{REDACTED_DIGITS_MIN, needs_redaction, redact, redact_into};

@@ -5,7 +5,7 @@
 
 mod code;
 
-pub use code::Code;
+pub use code::{CODE_COUNT, Code};
 
 use crate::money::Currency;
 use crate::row::Column;
@@ -16,6 +16,11 @@ use std::fmt;
 pub enum Note {
     /// Nothing to add.
     None,
+    /// So many were found.
+    Count {
+        /// What the row has.
+        found: u32,
+    },
     /// So many were found, and this is the most or the number wanted.
     Counts {
         /// What the row has.
@@ -86,6 +91,7 @@ impl fmt::Display for Message<'_> {
         f.write_str(self.0.code.message())?;
         match self.0.note {
             Note::None => Ok(()),
+            Note::Count { found } => write!(f, " ({found})"),
             Note::Counts { found, limit } => write!(f, " ({found}, not {limit})"),
             Note::Decimals { found, currency } => write!(
                 f,

@@ -229,9 +229,9 @@ impl Brand {
             return Self::Unknown;
         };
         let [first, ..] = prefix.map(|digit| digit.wrapping_sub(b'0'));
-        let number = prefix.iter().fold(0_u32, |number, digit| {
-            number * 10 + u32::from(digit.wrapping_sub(b'0') % 10)
-        });
+        let number = prefix
+            .iter()
+            .fold(0_u32, |number, digit| number * 10 + u32::from(digit & 0x0f));
         let length = 1_u32.checked_shl(u32::try_from(digits.len()).unwrap_or(u32::MAX));
         let length = length.unwrap_or(0);
         RANGES

@@ -17,13 +17,13 @@ use zeroize::Zeroize;
 pub struct Fingerprint(pub [u8; 16]);
 
 /// The letters of a fingerprint.
-pub const FINGERPRINT_LETTERS: usize = 32;
+const FINGERPRINT_LETTERS: usize = 32;
 
 impl Fingerprint {
     /// The 32 letters.
     #[must_use]
     #[inline]
-    pub fn letters(&self) -> [u8; FINGERPRINT_LETTERS] {
+    pub fn letters(&self) -> [u8; 32] {
         let mut letters = [0; FINGERPRINT_LETTERS];
         let (pairs, _) = letters.as_chunks_mut::<2>();
         for (pair, byte) in pairs.iter_mut().zip(self.0) {

@@ -83,6 +83,21 @@ impl Decimal {
         })
     }
 
+    /// All its digits as one number, the dot left out.
+    #[must_use]
+    pub const fn digits(self) -> u64 {
+        self.digits
+    }
+
+    /// What is before the dot.
+    #[must_use]
+    pub const fn whole(self) -> u64 {
+        match 10_u64.checked_pow(self.decimals) {
+            Some(unit) => self.digits / unit,
+            None => 0,
+        }
+    }
+
     /// The number as an amount, if the currency has that many decimals.
     #[inline]
     pub fn in_currency(self, currency: Currency) -> Result<Amount, AmountFault> {
@@ -202,12 +217,7 @@ pub(super) fn parse_units(text: &[u8], currency: Currency) -> Option<u128> {
             (whole, rest.strip_prefix(b".")?)
         }
     };
-    let is_canonical = match whole {
-        [] => false,
-        [b'0', _, ..] => false,
-        _ => true,
-    };
-    if !is_canonical {
+    if matches!(whole, [] | [b'0', _, ..]) {
         return None;
     }
     whole

@@ -27,18 +27,11 @@ fn forms_that_are_read() {
         ("1969-12-31T23:00:00-01:00", "1970-01-01T00:00:00Z"),
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
         ("2017-01-01T01:59:60.25+02:00", "2017-01-01T00:00:00.250Z"),
-        ("1795478343", "2026-11-24T01:19:03Z"),
-        ("1795478343021", "2026-11-24T01:19:03.021Z"),
+        ("1795478343", "2026-11-23T23:59:03Z"),
+        ("1795478343021", "2026-11-23T23:59:03.021Z"),
         ("0000000000", "1970-01-01T00:00:00Z"),
-        ("9999999999", "2286-11-20T17:46:39Z"),
     ] {
-        let beyond = text == "9999999999";
-        let expected = if beyond {
-            Err(TimestampFault::TooLate)
-        } else {
-            Ok(expected.to_owned())
-        };
-        assert_eq!(read(text), expected, "{text}");
+        assert_eq!(read(text), Ok(expected.to_owned()), "{text}");
     }
 }
 
@@ -85,6 +78,7 @@ fn what_is_refused_says_why() {
         ("0000-01-01T00:00:00Z", TooEarly),
         ("1969-12-31T23:59:59Z", TooEarly),
         ("9999-12-31T23:59:59Z", TooLate),
+        ("9999999999", TooLate),
         ("9999999999999", TooLate),
     ] {
         assert_eq!(read(text), Err(fault), "{text}");
@@ -161,7 +155,7 @@ fn a_transaction_lies_at_most_a_day_after_its_upload() {
 fn serde_writes_rfc3339_and_reads_no_unix_time() {
     let moment = Timestamp::from_unix_millis(1_795_478_343_021).unwrap();
     let text = serde_json::to_string(&moment).unwrap();
-    assert_eq!(text, "\"2026-11-24T01:19:03.021Z\"");
+    assert_eq!(text, "\"2026-11-23T23:59:03.021Z\"");
     assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), moment);
     assert!(serde_json::from_str::<Timestamp>("\"1795478343\"").is_err());
 }
