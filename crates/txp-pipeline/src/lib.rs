@@ -1,1 +1,3 @@
-//! Skeleton.
+//! Ports, stages and wire formats of the transaction processor.
+
+pub mod generate;
