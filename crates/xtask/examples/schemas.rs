@@ -17,7 +17,9 @@ fn of<T: schemars::JsonSchema>() -> Value {
 }
 
 fn main() {
-    let table: Map<String, Value> =
-        SCHEMAS.iter().map(|(path, schema)| ((*path).to_owned(), schema())).collect();
+    let table: Map<String, Value> = SCHEMAS
+        .iter()
+        .map(|(path, schema)| ((*path).to_owned(), schema()))
+        .collect();
     println!("{}", Value::Object(table));
 }

@@ -22,17 +22,41 @@ struct Stage {
 
 /// In this order: what is quick first; build before what needs the binaries.
 const STAGES: [Stage; 7] = [
-    Stage { name: "format", about: "cargo fmt --check", run: format },
-    Stage { name: "tidy", about: "the rules of the house", run: tidy::run },
-    Stage { name: "build", about: "libraries, binaries, tests", run: build },
-    Stage { name: "lint", about: "clippy, warnings are errors", run: lint },
-    Stage { name: "schema", about: "schemas/ matches the Rust types", run: schema_check },
+    Stage {
+        name: "format",
+        about: "cargo fmt --check",
+        run: format,
+    },
+    Stage {
+        name: "tidy",
+        about: "the rules of the house",
+        run: tidy::run,
+    },
+    Stage {
+        name: "build",
+        about: "libraries, binaries, tests",
+        run: build,
+    },
+    Stage {
+        name: "lint",
+        about: "clippy, warnings are errors",
+        run: lint,
+    },
+    Stage {
+        name: "schema",
+        about: "schemas/ matches the Rust types",
+        run: schema_check,
+    },
     Stage {
         name: "test",
         about: "unit, property, golden, simulation, kill loop, doc tests",
         run: test,
     },
-    Stage { name: "api", about: "schemathesis against `txp serve`", run: api::run },
+    Stage {
+        name: "api",
+        about: "schemathesis against `txp serve`",
+        run: api::run,
+    },
 ];
 
 pub(crate) fn list() -> Result<Tally> {
@@ -43,11 +67,17 @@ pub(crate) fn list() -> Result<Tally> {
 }
 
 pub(crate) fn run(only: &[String]) -> Result<Tally> {
-    if let Some(unknown) = only.iter().find(|name| STAGES.iter().all(|stage| stage.name != **name)) {
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| STAGES.iter().all(|stage| stage.name != **name))
+    {
         bail!("no stage is called {unknown}: see `cargo xtask ci --list`");
     }
     let mut results = Vec::new();
-    for stage in STAGES.iter().filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name)) {
+    for stage in STAGES
+        .iter()
+        .filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name))
+    {
         say(&format!("== {}: {}", stage.name, stage.about));
         let start = Instant::now();
         let tally = (stage.run)().unwrap_or_else(|error| {
@@ -61,10 +91,16 @@ pub(crate) fn run(only: &[String]) -> Result<Tally> {
 
 fn summary(results: &[(&str, Duration, Tally)]) -> Tally {
     let mut total = Tally::default();
-    say(&format!("\n{:<8} {:>8} {:>8} {:>8}", "stage", "seconds", "passed", "failed"));
+    say(&format!(
+        "\n{:<8} {:>8} {:>8} {:>8}",
+        "stage", "seconds", "passed", "failed"
+    ));
     for (name, elapsed, tally) in results {
         let (seconds, tenths) = (elapsed.as_secs(), elapsed.subsec_millis() / 100);
-        say(&format!("{name:<8} {seconds:>6}.{tenths} {:>8} {:>8}", tally.passed, tally.failed));
+        say(&format!(
+            "{name:<8} {seconds:>6}.{tenths} {:>8} {:>8}",
+            tally.passed, tally.failed
+        ));
         total += *tally;
     }
     say(&total.to_string());
@@ -72,18 +108,37 @@ fn summary(results: &[(&str, Duration, Tally)]) -> Tally {
 }
 
 fn format() -> Result<Tally> {
-    Ok(Tally::of(succeeds(&mut cargo(&["fmt", "--all", "--check"])?)?))
+    Ok(Tally::of(succeeds(&mut cargo(&[
+        "fmt", "--all", "--check",
+    ])?)?))
 }
 
 /// One build with the features that the test stage has too, so that it recompiles nothing.
 fn build() -> Result<Tally> {
-    let arguments = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples", "--profile", PROFILE];
+    let arguments = [
+        "build",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+        "--profile",
+        PROFILE,
+    ];
     Ok(Tally::of(succeeds(&mut cargo(&arguments)?)?))
 }
 
 fn lint() -> Result<Tally> {
-    let arguments =
-        ["clippy", "--workspace", "--all-targets", "--profile", PROFILE, "--", "-D", "warnings"];
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--profile",
+        PROFILE,
+        "--",
+        "-D",
+        "warnings",
+    ];
     Ok(Tally::of(succeeds(&mut cargo(&arguments)?)?))
 }
 
@@ -92,7 +147,13 @@ fn schema_check() -> Result<Tally> {
 }
 
 fn test() -> Result<Tally> {
-    let arguments = ["test", "--workspace", "--profile", PROFILE, "--no-fail-fast"];
+    let arguments = [
+        "test",
+        "--workspace",
+        "--profile",
+        PROFILE,
+        "--no-fail-fast",
+    ];
     let (success, output) = tee(&mut cargo(&arguments)?)?;
     Ok(libtest::tally(&output).with_exit(success))
 }

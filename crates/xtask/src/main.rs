@@ -97,7 +97,15 @@ fn run(command: Command) -> Result<Tally> {
         Command::Tidy => tidy::run(),
         Command::Schema { check } => schema::run(check),
         Command::Acceptance { dir, only } => acceptance::run(&dir, &only),
-        Command::Bench { rows, runs, whole_only } => bench::run(rows, runs, whole_only),
-        Command::Soak { seeds, first_seed, kills } => soak::run(seeds, first_seed, kills),
+        Command::Bench {
+            rows,
+            runs,
+            whole_only,
+        } => bench::run(rows, runs, whole_only),
+        Command::Soak {
+            seeds,
+            first_seed,
+            kills,
+        } => soak::run(seeds, first_seed, kills),
     }
 }

@@ -1,5 +1,9 @@
 //! The one place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output module of a command")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the output module of a command"
+)]
 
 /// A line of the result.
 pub(crate) fn say(line: &str) {

@@ -11,7 +11,10 @@ pub(crate) const PROFILE: &str = "ci";
 /// The project's folder.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().nth(2).context("xtask lies two folders below the root")?;
+    let root = here
+        .ancestors()
+        .nth(2)
+        .context("xtask lies two folders below the root")?;
     Ok(root.to_path_buf())
 }
 
@@ -27,7 +30,10 @@ pub(crate) fn target() -> Result<PathBuf> {
 pub(crate) fn txp() -> Result<PathBuf> {
     let path = target()?.join(PROFILE).join("txp");
     if !path.is_file() {
-        bail!("{} is missing: run `cargo xtask ci --only build`", path.display());
+        bail!(
+            "{} is missing: run `cargo xtask ci --only build`",
+            path.display()
+        );
     }
     Ok(path)
 }
@@ -48,7 +54,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
 
 /// Runs to the end with the output passed on; whether it succeeded.
 pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
-    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
     Ok(status.success())
 }
 

@@ -21,7 +21,10 @@ pub(crate) fn run(check: bool) -> Result<Tally> {
         let found = committed(&root)?;
         let problems = differences(&wanted, &found);
         problems.iter().for_each(|problem| say(problem));
-        return Ok(Tally { passed: (wanted.len() - problems.len().min(wanted.len())) as u64, failed: problems.len() as u64 });
+        return Ok(Tally {
+            passed: (wanted.len() - problems.len().min(wanted.len())) as u64,
+            failed: problems.len() as u64,
+        });
     }
     for (path, text) in &wanted {
         let file = root.join(path);
@@ -31,13 +34,24 @@ pub(crate) fn run(check: bool) -> Result<Tally> {
         fs::write(&file, text).with_context(|| format!("cannot write {path}"))?;
         say(path);
     }
-    Ok(Tally { passed: wanted.len() as u64, failed: 0 })
+    Ok(Tally {
+        passed: wanted.len() as u64,
+        failed: 0,
+    })
 }
 
 /// Path and text of every schema.
 fn generated() -> Result<BTreeMap<String, String>> {
-    let output =
-        capture(&mut cargo(&["run", "--quiet", "--profile", PROFILE, "--package", "xtask", "--example", "schemas"])?)?;
+    let output = capture(&mut cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        PROFILE,
+        "--package",
+        "xtask",
+        "--example",
+        "schemas",
+    ])?)?;
     let table: Map<String, Value> =
         serde_json::from_str(&output).context("the schemas example printed no JSON object")?;
     table
@@ -51,13 +65,21 @@ fn committed(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.join(FOLDER)];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                let name = path
+                    .strip_prefix(root)?
+                    .to_string_lossy()
+                    .replace('\\', "/");
                 found.insert(name, fs::read_to_string(&path)?);
             }
         }
@@ -85,7 +107,10 @@ mod tests {
     use super::*;
 
     fn files(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+        entries
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect()
     }
 
     #[test]

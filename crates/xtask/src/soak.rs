@@ -15,11 +15,29 @@ const FIRST_SEED: &str = "TXP_SIM_FIRST_SEED";
 const KILLS: &str = "TXP_KILLS";
 
 pub(crate) fn run(seeds: u64, first_seed: u64, kills: u64) -> Result<Tally> {
-    let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples", "--profile", PROFILE];
+    let build = [
+        "build",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+        "--profile",
+        PROFILE,
+    ];
     let mut total = Tally::of(succeeds(&mut cargo(&build)?)?);
     for filter in ["simulation", "kill"] {
-        say(&format!("== {filter}: {SEEDS}={seeds} {FIRST_SEED}={first_seed} {KILLS}={kills}"));
-        let mut command = cargo(&["test", "--profile", PROFILE, "--package", "txp-tests", filter])?;
+        say(&format!(
+            "== {filter}: {SEEDS}={seeds} {FIRST_SEED}={first_seed} {KILLS}={kills}"
+        ));
+        let mut command = cargo(&[
+            "test",
+            "--profile",
+            PROFILE,
+            "--package",
+            "txp-tests",
+            filter,
+        ])?;
         command
             .env(SEEDS, seeds.to_string())
             .env(FIRST_SEED, first_seed.to_string())

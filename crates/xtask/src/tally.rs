@@ -13,7 +13,10 @@ pub(crate) struct Tally {
 impl Tally {
     /// One check.
     pub(crate) fn of(passed: bool) -> Self {
-        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+        Self {
+            passed: u64::from(passed),
+            failed: u64::from(!passed),
+        }
     }
 
     /// Reads the last line that has the form `N passed, N failed`.
@@ -21,7 +24,10 @@ impl Tally {
         output.lines().rev().find_map(|line| {
             let (passed, failed) = line.trim().split_once(" passed, ")?;
             let failed = failed.strip_suffix(" failed")?;
-            Some(Self { passed: passed.parse().ok()?, failed: failed.parse().ok()? })
+            Some(Self {
+                passed: passed.parse().ok()?,
+                failed: failed.parse().ok()?,
+            })
         })
     }
 
@@ -54,7 +60,13 @@ mod tests {
     #[test]
     fn the_last_line_counts() {
         let tally = Tally::last_in("1 passed, 1 failed\nnoise\n12 passed, 0 failed\n");
-        assert_eq!(tally, Some(Tally { passed: 12, failed: 0 }));
+        assert_eq!(
+            tally,
+            Some(Tally {
+                passed: 12,
+                failed: 0
+            })
+        );
         assert_eq!(Tally::last_in("all good"), None);
         assert_eq!(Tally::default().with_exit(false).failed, 1);
     }

@@ -5,7 +5,10 @@ use crate::tally::Tally;
 /// Adds up the `test result:` lines. An ignored test counts as failed: nothing is skipped.
 pub(super) fn tally(output: &str) -> Tally {
     let mut total = Tally::default();
-    for line in output.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+    for line in output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: "))
+    {
         total += Tally {
             passed: count(line, " passed"),
             failed: count(line, " failed") + count(line, " ignored"),
@@ -30,6 +33,12 @@ mod tests {
         let output = "running 3 tests\n\
             test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
             test result: FAILED. 10 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.5s\n";
-        assert_eq!(tally(output), Tally { passed: 13, failed: 3 });
+        assert_eq!(
+            tally(output),
+            Tally {
+                passed: 13,
+                failed: 3
+            }
+        );
     }
 }

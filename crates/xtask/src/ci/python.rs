@@ -24,11 +24,24 @@ pub(super) fn interpreter() -> Result<PathBuf> {
         return Ok(python);
     }
     check_version()?;
-    if !succeeds(program("python3")?.args(["-m", "venv", "--clear"]).arg(&dir))? {
+    if !succeeds(
+        program("python3")?
+            .args(["-m", "venv", "--clear"])
+            .arg(&dir),
+    )? {
         bail!("cannot make a Python environment; this {MISSING}");
     }
-    let install =
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "-r"];
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+    ];
     if !succeeds(program(&python)?.args(install).arg(&requirements))? {
         bail!("cannot install tests/python/requirements.txt: is the package index reachable?");
     }
@@ -37,7 +50,10 @@ pub(super) fn interpreter() -> Result<PathBuf> {
 }
 
 fn check_version() -> Result<()> {
-    let output = program("python3")?.arg("--version").output().context(MISSING)?;
+    let output = program("python3")?
+        .arg("--version")
+        .output()
+        .context(MISSING)?;
     let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let minor = version
         .strip_prefix("Python 3.")
