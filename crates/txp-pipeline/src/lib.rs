@@ -12,3 +12,6 @@ pub mod stage;
 //! Skeleton.
 pub mod csv;
 pub mod rejects;
+//! Ports, stages and wire formats of the transaction processor.
+
+pub mod generate;

@@ -1,0 +1,148 @@
+//! `cargo xtask bench`: the whole process on a generated file, as a user runs it; then the
+//! criterion benches.
+//!
+//! The release profile is measured, not the one of the tests. Processor time is of the whole child
+//! process, read from the kernel; the peak of memory is what `txp` reports about itself.
+
+use crate::output::say;
+use crate::process::{capture, cargo, program, succeeds, target};
+use crate::tally::Tally;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const SEED: u64 = 42;
+
+/// Linux counts processor time of processes in hundredths of a second (USER_HZ) on every machine.
+const TICKS_PER_SECOND: u128 = 100;
+
+struct Run {
+    milliseconds: u128,
+    cpu_milliseconds: u128,
+    peak_rss_bytes: u64,
+}
+
+pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
+    let built = succeeds(&mut cargo(&["build", "--release", "--package", "txp-cli"])?)?;
+    if !built {
+        bail!("txp does not build");
+    }
+    let txp = target()?.join("release/txp");
+    let folder = target()?.join("bench");
+    let file = generated(&txp, &folder, rows)?;
+    say(&format!(
+        "{:>4} {:>12} {:>16} {:>14} {:>12}",
+        "run", "rows/s", "rows/CPU-second", "CPU-seconds", "peak MiB"
+    ));
+    for number in 1..=runs {
+        let run = measure(&txp, &folder, &file)?;
+        say(&format!(
+            "{number:>4} {:>12} {:>16} {:>14} {:>12}",
+            per_second(rows, run.milliseconds),
+            per_second(rows, run.cpu_milliseconds),
+            format!(
+                "{}.{:02}",
+                run.cpu_milliseconds / 1000,
+                run.cpu_milliseconds % 1000 / 10
+            ),
+            run.peak_rss_bytes / (1024 * 1024),
+        ));
+    }
+    let mut total = Tally::of(true);
+    if !whole_only {
+        total += Tally::of(succeeds(&mut cargo(&[
+            "bench",
+            "--workspace",
+            "--benches",
+        ])?)?);
+    }
+    Ok(total)
+}
+
+/// The file of so many rows, made once.
+fn generated(txp: &Path, folder: &Path, rows: u64) -> Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join(format!("rows-{rows}-seed-{SEED}.csv"));
+    if !file.is_file() {
+        // Under another name until it is whole.
+        let part = file.with_extension("part");
+        let mut command = program(txp)?;
+        command
+            .args([
+                "generate",
+                "--rows",
+                &rows.to_string(),
+                "--seed",
+                &SEED.to_string(),
+                "--out",
+            ])
+            .arg(&part);
+        capture(&mut command)?;
+        fs::rename(&part, &file)?;
+    }
+    Ok(file)
+}
+
+fn measure(txp: &Path, folder: &Path, file: &Path) -> Result<Run> {
+    let data = folder.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    let cpu_before = children_ticks()?;
+    let start = Instant::now();
+    let mut command = program(txp)?;
+    command
+        .arg("process")
+        .arg(file)
+        .arg("--json")
+        .arg("--data-dir")
+        .arg(&data);
+    let output = capture(&mut command)?;
+    let milliseconds = start.elapsed().as_millis();
+    let ticks = children_ticks()? - cpu_before;
+    let report: Value = serde_json::from_str(&output).context("txp process printed no JSON")?;
+    let peak_rss_bytes = report
+        .get("peak_rss_bytes")
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
+    fs::remove_dir_all(&data)?;
+    Ok(Run {
+        milliseconds,
+        cpu_milliseconds: ticks * 1000 / TICKS_PER_SECOND,
+        peak_rss_bytes,
+    })
+}
+
+fn per_second(rows: u64, milliseconds: u128) -> u128 {
+    u128::from(rows) * 1000 / milliseconds.max(1)
+}
+
+/// User and system time of all children that ended, in ticks.
+fn children_ticks() -> Result<u128> {
+    let stat = fs::read_to_string("/proc/self/stat")
+        .context("processor time is read from /proc: Linux only")?;
+    ticks_in(&stat).context("/proc/self/stat has another form")
+}
+
+/// Fields 16 and 17 of proc(5) stat; the name before them may hold blanks.
+fn ticks_in(stat: &str) -> Option<u128> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(13);
+    let user: u128 = fields.next()?.parse().ok()?;
+    let system: u128 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_s_time_is_read_behind_a_name_with_blanks() {
+        let stat = "12 (a b) c) S 1 2 3 4 5 6 7 8 9 10 1001 1002 70 30 20 0";
+        assert_eq!(ticks_in(stat), Some(100));
+        assert_eq!(per_second(1_000_000, 2_000), 500_000);
+    }
+}

@@ -1,0 +1,159 @@
+//! `cargo xtask ci`: every check and test of the workspace, one stage after the other.
+//!
+//! A failed stage does not stop the next one, so that one run tells all. Nothing is skipped: what
+//! a stage needs and does not find is a failure that says how to get it.
+
+mod api;
+mod libtest;
+mod python;
+
+use crate::output::say;
+use crate::process::{PROFILE, cargo, succeeds, tee};
+use crate::tally::Tally;
+use crate::{output, schema, tidy};
+use anyhow::{Result, bail};
+use std::time::{Duration, Instant};
+
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> Result<Tally>,
+}
+
+/// In this order: what is quick first; build before what needs the binaries.
+const STAGES: [Stage; 7] = [
+    Stage {
+        name: "format",
+        about: "cargo fmt --check",
+        run: format,
+    },
+    Stage {
+        name: "tidy",
+        about: "the rules of the house",
+        run: tidy::run,
+    },
+    Stage {
+        name: "build",
+        about: "libraries, binaries, tests",
+        run: build,
+    },
+    Stage {
+        name: "lint",
+        about: "clippy, warnings are errors",
+        run: lint,
+    },
+    Stage {
+        name: "schema",
+        about: "schemas/ matches the Rust types",
+        run: schema_check,
+    },
+    Stage {
+        name: "test",
+        about: "unit, property, golden, simulation, kill loop, doc tests",
+        run: test,
+    },
+    Stage {
+        name: "api",
+        about: "schemathesis against `txp serve`",
+        run: api::run,
+    },
+];
+
+pub(crate) fn list() -> Result<Tally> {
+    for stage in &STAGES {
+        say(&format!("{:<8} {}", stage.name, stage.about));
+    }
+    Ok(Tally::default())
+}
+
+pub(crate) fn run(only: &[String]) -> Result<Tally> {
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| STAGES.iter().all(|stage| stage.name != **name))
+    {
+        bail!("no stage is called {unknown}: see `cargo xtask ci --list`");
+    }
+    let mut results = Vec::new();
+    for stage in STAGES
+        .iter()
+        .filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name))
+    {
+        say(&format!("== {}: {}", stage.name, stage.about));
+        let start = Instant::now();
+        let tally = (stage.run)().unwrap_or_else(|error| {
+            output::complain(&format!("{}: {error:#}", stage.name));
+            Tally::of(false)
+        });
+        results.push((stage.name, start.elapsed(), tally));
+    }
+    Ok(summary(&results))
+}
+
+fn summary(results: &[(&str, Duration, Tally)]) -> Tally {
+    let mut total = Tally::default();
+    say(&format!(
+        "\n{:<8} {:>8} {:>8} {:>8}",
+        "stage", "seconds", "passed", "failed"
+    ));
+    for (name, elapsed, tally) in results {
+        let (seconds, tenths) = (elapsed.as_secs(), elapsed.subsec_millis() / 100);
+        say(&format!(
+            "{name:<8} {seconds:>6}.{tenths} {:>8} {:>8}",
+            tally.passed, tally.failed
+        ));
+        total += *tally;
+    }
+    say(&total.to_string());
+    total
+}
+
+fn format() -> Result<Tally> {
+    Ok(Tally::of(succeeds(&mut cargo(&[
+        "fmt", "--all", "--check",
+    ])?)?))
+}
+
+/// One build with the features that the test stage has too, so that it recompiles nothing.
+fn build() -> Result<Tally> {
+    let arguments = [
+        "build",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+        "--profile",
+        PROFILE,
+    ];
+    Ok(Tally::of(succeeds(&mut cargo(&arguments)?)?))
+}
+
+fn lint() -> Result<Tally> {
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--profile",
+        PROFILE,
+        "--",
+        "-D",
+        "warnings",
+    ];
+    Ok(Tally::of(succeeds(&mut cargo(&arguments)?)?))
+}
+
+fn schema_check() -> Result<Tally> {
+    schema::run(true)
+}
+
+fn test() -> Result<Tally> {
+    let arguments = [
+        "test",
+        "--workspace",
+        "--profile",
+        PROFILE,
+        "--no-fail-fast",
+    ];
+    let (success, output) = tee(&mut cargo(&arguments)?)?;
+    Ok(libtest::tally(&output).with_exit(success))
+}

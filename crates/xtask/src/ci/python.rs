@@ -1,0 +1,66 @@
+//! The pinned Python environment in `target/`, made from requirements with hashes.
+
+use crate::process::{program, root, succeeds, target};
+use anyhow::{Context, Result, bail};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+/// The oldest Python that the pinned packages run on.
+const MINOR_MIN: u32 = 11;
+
+const MISSING: &str = "needs Python 3.11 or newer with venv as `python3` on PATH: install the Debian packages python3 and python3-venv";
+
+/// The environment's interpreter; made at first use and again when the requirements change.
+pub(super) fn interpreter() -> Result<PathBuf> {
+    let requirements = root()?.join("tests/python/requirements.txt");
+    let text = std::fs::read_to_string(&requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let dir = target()?.join(format!("python-{:016x}", hasher.finish()));
+    let python = dir.join("bin/python");
+    let complete = dir.join("complete");
+    if complete.is_file() {
+        return Ok(python);
+    }
+    check_version()?;
+    if !succeeds(
+        program("python3")?
+            .args(["-m", "venv", "--clear"])
+            .arg(&dir),
+    )? {
+        bail!("cannot make a Python environment; this {MISSING}");
+    }
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+    ];
+    if !succeeds(program(&python)?.args(install).arg(&requirements))? {
+        bail!("cannot install tests/python/requirements.txt: is the package index reachable?");
+    }
+    std::fs::write(&complete, "").context("cannot mark the environment as complete")?;
+    Ok(python)
+}
+
+fn check_version() -> Result<()> {
+    let output = program("python3")?
+        .arg("--version")
+        .output()
+        .context(MISSING)?;
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let minor = version
+        .strip_prefix("Python 3.")
+        .and_then(|rest| rest.split('.').next())
+        .and_then(|minor| minor.parse::<u32>().ok());
+    if minor.is_none_or(|minor| minor < MINOR_MIN) {
+        bail!("found `{version}`; this stage {MISSING}");
+    }
+    Ok(())
+}

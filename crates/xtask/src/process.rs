@@ -1,0 +1,92 @@
+//! Running cargo and other programs from the root of the project.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The cargo profile that every task builds with, so that dependencies compile once.
+pub(crate) const PROFILE: &str = "ci";
+
+/// The project's folder.
+pub(crate) fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here
+        .ancestors()
+        .nth(2)
+        .context("xtask lies two folders below the root")?;
+    Ok(root.to_path_buf())
+}
+
+/// The folder for everything that tasks make.
+pub(crate) fn target() -> Result<PathBuf> {
+    Ok(match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root()?.join(dir),
+        None => root()?.join("target"),
+    })
+}
+
+/// The built `txp`.
+pub(crate) fn txp() -> Result<PathBuf> {
+    let path = target()?.join(PROFILE).join("txp");
+    if !path.is_file() {
+        bail!(
+            "{} is missing: run `cargo xtask ci --only build`",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// A program in the project's root.
+pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
+    let mut command = Command::new(name);
+    command.current_dir(root()?);
+    Ok(command)
+}
+
+/// Cargo with these arguments.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
+    let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs to the end with the output passed on; whether it succeeded.
+pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    Ok(status.success())
+}
+
+/// Runs to the end, passes standard output on line by line and hands it back.
+pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let mut seen = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            crate::output::say(&line);
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+    }
+    Ok((child.wait()?.success(), seen))
+}
+
+/// Runs to the end and hands standard output back; an error if it failed.
+pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} ended with {}", output.status);
+    }
+    String::from_utf8(output.stdout).context("output is not UTF-8")
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask soak`: the simulation and the kill loop of the test suite, for long.
+//!
+//! The tests read how long from the environment; the test command uses their defaults.
+
+use crate::output::say;
+use crate::process::{PROFILE, cargo, succeeds};
+use crate::tally::Tally;
+use anyhow::Result;
+
+/// How many seeds the simulation runs.
+const SEEDS: &str = "TXP_SIM_SEEDS";
+/// Its first seed.
+const FIRST_SEED: &str = "TXP_SIM_FIRST_SEED";
+/// How often the kill loop kills.
+const KILLS: &str = "TXP_KILLS";
+
+pub(crate) fn run(seeds: u64, first_seed: u64, kills: u64) -> Result<Tally> {
+    let build = [
+        "build",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+        "--profile",
+        PROFILE,
+    ];
+    let mut total = Tally::of(succeeds(&mut cargo(&build)?)?);
+    for filter in ["simulation", "kill"] {
+        say(&format!(
+            "== {filter}: {SEEDS}={seeds} {FIRST_SEED}={first_seed} {KILLS}={kills}"
+        ));
+        let mut command = cargo(&[
+            "test",
+            "--profile",
+            PROFILE,
+            "--package",
+            "txp-tests",
+            filter,
+        ])?;
+        command
+            .env(SEEDS, seeds.to_string())
+            .env(FIRST_SEED, first_seed.to_string())
+            .env(KILLS, kills.to_string());
+        total += Tally::of(succeeds(&mut command)?);
+    }
+    say(&total.to_string());
+    Ok(total)
+}
