@@ -5,13 +5,10 @@
 //! and API documents are wire formats and live here; stored formats belong to the adapters.
 
 pub mod batch;
+pub mod csv;
+pub mod generate;
 pub mod port;
+pub mod rejects;
 pub mod retry;
 pub mod rulefile;
 pub mod stage;
-//! Skeleton.
-pub mod csv;
-pub mod rejects;
-//! Ports, stages and wire formats of the transaction processor.
-
-pub mod generate;
