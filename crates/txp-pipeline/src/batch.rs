@@ -8,6 +8,7 @@ use txp_domain::money::{Amount, Currency};
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::row::{CardFacts, Country, Facts, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
+use txp_domain::upload::Watermarks;
 
 /// What all rows of an upload share.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +126,7 @@ impl EventBatch {
         line: u64,
         facts: &Facts<'_>,
         at: EncodedRow,
-    ) {
+    ) -> Bucket {
         let row = RowEntry {
             record,
             line,
@@ -152,7 +153,7 @@ impl EventBatch {
                 .get(key_start..key_start + key_len)
                 .unwrap_or_default(),
         );
-        self.push(bucket, start, Body::Row(row));
+        self.push(bucket, start, Body::Row(row))
     }
 
     /// Takes in an invalid row, encoded at the end of [`Self::bytes`] from `start`.
@@ -163,7 +164,7 @@ impl EventBatch {
         line: u64,
         ids: Option<(&str, &str)>,
         at: EncodedRow,
-    ) {
+    ) -> Bucket {
         let (merchant_len, transaction_len) = ids.map_or((0, 0), |(m, t)| (short(m), short(t)));
         let partition_key = match ids {
             Some((merchant_id, transaction_id)) => format!("{merchant_id}/{transaction_id}"),
@@ -179,7 +180,7 @@ impl EventBatch {
             terminal_len: 0,
             values: None,
         };
-        self.push(Bucket::of(partition_key.as_bytes()), start, Body::Row(row));
+        self.push(Bucket::of(partition_key.as_bytes()), start, Body::Row(row))
     }
 
     /// Takes in any other event and encodes it.
@@ -194,7 +195,7 @@ impl EventBatch {
         Ok(())
     }
 
-    fn push(&mut self, bucket: Bucket, start: usize, body: Body) {
+    fn push(&mut self, bucket: Bucket, start: usize, body: Body) -> Bucket {
         let (start, end) = (offset(start), offset(self.bytes.len()));
         self.entries.push(Entry {
             bucket,
@@ -202,6 +203,24 @@ impl EventBatch {
             end,
             body,
         });
+        bucket
+    }
+
+    /// Takes the last row out again if an earlier try of its upload has folded it.
+    pub fn drop_last_if_folded(&mut self, folded: &Watermarks) {
+        let Some(Entry {
+            bucket,
+            start,
+            body: Body::Row(row),
+            ..
+        }) = self.entries.last()
+        else {
+            return;
+        };
+        if row.record <= folded.last(*bucket) {
+            self.bytes.truncate(*start as usize);
+            self.entries.pop();
+        }
     }
 
     /// The events as stages see them, once the log has given the first of them its sequence.

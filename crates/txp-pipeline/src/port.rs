@@ -97,22 +97,13 @@ pub enum Written {
 
 /// The ordered history, for appending.
 pub trait EventSink {
-    /// Appends a batch. When it returns, every event of it is durable, in order per bucket. After
-    /// an error some may be: the caller appends again from the first that it is not sure of, and
-    /// readers drop the repeats.
-    fn append(
-        &mut self,
-        batch: EventBatch,
-    ) -> impl Future<Output = Result<EventBatch, AppendError>>;
-}
+    /// Hands a batch over, to be appended in order, and leaves an empty one in its place. It may
+    /// return before the batch is durable; after an error nobody knows which of the batches since
+    /// the last [`flush`](Self::flush) are, and the caller begins again from its watermarks.
+    fn append(&mut self, batch: &mut EventBatch) -> impl Future<Output = Result<(), PortError>>;
 
-/// A batch that may not wholly be in the history: it comes back, to be tried again.
-#[derive(Debug)]
-pub struct AppendError {
-    /// The batch.
-    pub batch: EventBatch,
-    /// Why.
-    pub error: PortError,
+    /// Returns once all that was handed over is durable.
+    fn flush(&mut self) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// The transactions' state.

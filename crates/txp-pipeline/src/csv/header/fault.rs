@@ -66,6 +66,24 @@ pub enum HeaderFault {
     },
 }
 
+impl HeaderFault {
+    /// A stable code: that of the failed upload.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty_file",
+            Self::Encoding { .. } | Self::NotUtf8 { .. } | Self::Nul { .. } => "encoding",
+            Self::TooLong => "header_too_long",
+            Self::TooManyColumns { .. } => "too_many_columns",
+            Self::Unclosed(_) => "unclosed_quote",
+            Self::LooksLikeData => "header_missing",
+            Self::Missing { .. } => "column_missing",
+            Self::Twice { .. } => "column_twice",
+            Self::AliasAbsent { .. } => "column_alias_absent",
+        }
+    }
+}
+
 /// Every reason why a header is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderFaults {

@@ -1,0 +1,293 @@
+//! Reading a file into events: validate, mask, encode, append, count.
+//!
+//! The same file read again gives the same events again, so an interrupted upload is read again
+//! from a point at or before its watermarks, and what is already in the history is not appended.
+
+mod options;
+mod tally;
+
+pub use options::{OptionsFault, ReadingRules};
+pub use tally::Tally;
+
+use crate::batch::{EventBatch, UploadContext};
+use crate::csv::{FileDigest, HeaderFault, HeaderFaults, ReadError, RecordReader, Row};
+use crate::port::{EventSink, PortError};
+use crate::rejects::RejectsWriter;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use txp_domain::card::{FingerprintCache, Fingerprinter};
+use txp_domain::event::{FailureReason, RowEncoder, UploadTally};
+use txp_domain::row::{RowRules, usable_ids, validate};
+use txp_domain::time::Timestamp;
+use txp_domain::upload::Watermarks;
+use txp_domain::violation::{Violation, Violations};
+
+/// A batch is appended once it has this many bytes: what the log syncs at once.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Cards whose fingerprints are remembered while a file is read: 1.5 MiB.
+const FINGERPRINT_CACHE_PLACES: usize = 1 << 15;
+
+/// How reading a file ended, as far as the file is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All of it was read.
+    Parsed(UploadTally),
+    /// The file itself stands in the way.
+    Failed(FailureReason, UploadTally),
+}
+
+/// Why a file was not read to an end: not the file's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The history does not take the events.
+    #[error(transparent)]
+    Sink(#[from] PortError),
+    /// The rejects report cannot be written.
+    #[error("the rejects report cannot be written")]
+    Rejects(#[source] io::Error),
+    /// It was asked to stop; the upload is unfinished and can be resumed.
+    #[error("reading was stopped; the upload is resumed at the next start")]
+    Stopped,
+}
+
+/// Validates, masks and encodes the rows of one upload, and counts them.
+pub struct RowIngest {
+    context: Arc<UploadContext>,
+    rules: RowRules,
+    encoder: RowEncoder,
+    fingerprints: FingerprintCache,
+    violations: Violations,
+    tally: Tally,
+}
+
+impl RowIngest {
+    /// For the rows of one upload.
+    #[must_use]
+    pub fn new(context: Arc<UploadContext>, rules: RowRules, fingerprinter: Fingerprinter) -> Self {
+        let encoder = RowEncoder::new(context.upload_id, context.uploaded_at, &context.key_id);
+        Self {
+            context,
+            rules,
+            encoder,
+            fingerprints: FingerprintCache::new(fingerprinter, FINGERPRINT_CACHE_PLACES),
+            violations: Violations::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// What the rows share.
+    #[must_use]
+    pub fn context(&self) -> &Arc<UploadContext> {
+        &self.context
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Takes in one row: its event goes to the batch. Gives the row's violations; none means that
+    /// it is valid.
+    pub fn take(&mut self, row: &Row<'_>, batch: &mut EventBatch) -> &[Violation] {
+        self.violations.clear();
+        let start = batch.bytes.len();
+        let (record, line) = (row.place.record, row.place.line);
+        row.faults.push_to(&mut self.violations);
+        let whole = self.violations.is_empty();
+        let valid = whole
+            .then(|| validate(&row.raw, &self.rules, &mut self.violations))
+            .flatten();
+        let bucket = if let Some(valid) = valid {
+            let facts = valid.mask(&mut self.fingerprints);
+            let at = self.encoder.valid(record, line, &facts, &mut batch.bytes);
+            self.tally.valid(&facts);
+            batch.push_valid(start, record, line, &facts, at)
+        } else {
+            let usable = whole.then(|| usable_ids(&row.raw, &self.rules)).flatten();
+            let ids = usable.map(|(transaction_id, merchant_id)| (merchant_id, transaction_id));
+            let at = self
+                .encoder
+                .rejected(record, line, ids, &self.violations, &mut batch.bytes);
+            self.tally.rejected(&self.violations);
+            batch.push_rejected(start, record, line, ids, at)
+        };
+        self.tally.record(bucket, record);
+        self.violations.as_slice()
+    }
+
+    /// What reading gave, once it has ended.
+    #[must_use]
+    pub fn finish(&self, digest: Option<&FileDigest>, unknown_columns: &[String]) -> UploadTally {
+        self.tally.finish(digest, unknown_columns)
+    }
+}
+
+/// What a reader of files tells of how far it is, and whether it is to stop.
+pub trait Progress {
+    /// So many records and bytes were read; `false` stops the reading at a safe point.
+    fn read(&mut self, records: u64, bytes: u64) -> bool;
+}
+
+impl<F: FnMut(u64, u64) -> bool> Progress for F {
+    fn read(&mut self, records: u64, bytes: u64) -> bool {
+        self(records, bytes)
+    }
+}
+
+/// Reads a whole file and appends its events; when it returns, they are durable.
+///
+/// `folded` are the watermarks of an earlier try: rows at or below them are counted and not
+/// appended again.
+///
+/// # Errors
+/// The history or the report failed, or it was told to stop; the upload can be resumed.
+pub async fn ingest<R: Read, W: Write, S: EventSink>(
+    mut reader: RecordReader<R>,
+    rows: &mut RowIngest,
+    sink: &mut S,
+    rejects: &mut RejectsWriter<W>,
+    folded: Option<&Watermarks>,
+    progress: &mut impl Progress,
+) -> Result<Ending, IngestError> {
+    let mut batch = EventBatch::default();
+    batch.restart(rows.context());
+    let failed = loop {
+        match reader.next_row() {
+            Ok(Some(row)) => {
+                let violations = rows.take(&row, &mut batch);
+                if !violations.is_empty() {
+                    rejects
+                        .write(&row, violations)
+                        .map_err(IngestError::Rejects)?;
+                }
+                if let Some(folded) = folded {
+                    batch.drop_last_if_folded(folded);
+                }
+                if batch.bytes.len() >= BATCH_BYTES {
+                    sink.append(&mut batch).await?;
+                    batch.restart(rows.context());
+                    if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
+                        sink.flush().await?;
+                        return Err(IngestError::Stopped);
+                    }
+                }
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(failure_of(&error)),
+        }
+    };
+    if !batch.is_empty() {
+        sink.append(&mut batch).await?;
+    }
+    sink.flush().await?;
+    let unknown = reader.header().unknown().to_vec();
+    let bytes_read = reader.checkpoint().offset;
+    progress.read(rows.tally().records(), bytes_read);
+    Ok(match (failed, reader.finish()) {
+        (None, Ok(digest)) => Ending::Parsed(rows.finish(digest.as_ref(), &unknown)),
+        (Some(reason), digest) => {
+            let digest = digest.ok().flatten();
+            Ending::Failed(reason, rows.finish(digest.as_ref(), &unknown))
+        }
+        (None, Err(error)) => Ending::Failed(failure_of(&error), rows.finish(None, &unknown)),
+    })
+}
+
+/// What a first pass over a file gave: nothing is appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// Validates a whole file and appends nothing: the first pass of a strict upload.
+///
+/// # Errors
+/// The rejects report cannot be written.
+pub fn check<R: Read, W: Write>(
+    mut reader: RecordReader<R>,
+    rows: &mut RowIngest,
+    rejects: &mut RejectsWriter<W>,
+) -> Result<Ending, IngestError> {
+    let mut batch = EventBatch::default();
+    let failed = loop {
+        match reader.next_row() {
+            Ok(Some(row)) => {
+                batch.restart(rows.context());
+                let violations = rows.take(&row, &mut batch);
+                if !violations.is_empty() {
+                    rejects
+                        .write(&row, violations)
+                        .map_err(IngestError::Rejects)?;
+                }
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(failure_of(&error)),
+        }
+    };
+    let unknown = reader.header().unknown().to_vec();
+    let digest = reader.finish().ok().flatten();
+    let tally = rows.finish(digest.as_ref(), &unknown);
+    Ok(match failed {
+        None => Ending::Parsed(tally),
+        Some(reason) => Ending::Failed(reason, tally),
+    })
+}
+
+/// Why a strict upload with bad rows is refused.
+#[must_use]
+pub fn strict_refusal(rejected: u64, records: u64) -> FailureReason {
+    FailureReason {
+        code: "strict_refused".to_owned(),
+        message: format!("{rejected} of {records} rows are invalid and the upload is strict: no row was taken"),
+        hint: "mend the rows that the rejects report lists and send the file again, or send it without strict"
+            .to_owned(),
+        line: None,
+    }
+}
+
+/// What stands in the way of reading a file, in the words of its upload's failure.
+#[must_use]
+pub fn failure_of(error: &ReadError) -> FailureReason {
+    match error {
+        ReadError::Io { .. } => FailureReason {
+            code: "unreadable".to_owned(),
+            message: error.to_string(),
+            hint: "send the file again; if it fails again, look at the disk that it lies on"
+                .to_owned(),
+            line: None,
+        },
+        ReadError::Header(faults) => header_failure(faults),
+        ReadError::Unclosed(unclosed) => FailureReason {
+            code: "unclosed_quote".to_owned(),
+            message: unclosed.to_string(),
+            hint: "close the quoted field, or double the quote if it belongs to the value"
+                .to_owned(),
+            line: Some(unclosed.line),
+        },
+    }
+}
+
+fn header_failure(faults: &HeaderFaults) -> FailureReason {
+    let code = faults
+        .as_slice()
+        .first()
+        .map_or("header", HeaderFault::code);
+    FailureReason {
+        code: code.to_owned(),
+        message: faults.to_string(),
+        hint: "the first row must name the columns transaction_id, amount, merchant_id and card_number".to_owned(),
+        line: Some(1),
+    }
+}
+
+/// When an upload arrived, to the millisecond: what its events carry as time.
+#[must_use]
+pub fn arrival_of(now: Timestamp) -> Timestamp {
+    u64::try_from(now.unix_millis())
+        .ok()
+        .and_then(Timestamp::from_unix_millis)
+        .unwrap_or(now)
+}
