@@ -73,7 +73,10 @@ impl Cursor {
             self.window.drain(..skip);
             self.window_offset = offset;
             skip = 0;
-            self.fill(want.max(READ_BYTES))
+            // No more than there is: a small log costs little, and so does a damaged length.
+            let left = self.file_bytes()?.saturating_sub(offset);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            self.fill(want.max(READ_BYTES).min(left))
                 .map_err(|source| LogError::io("read", &self.path, source))?;
         } else if self.window.len() == skip {
             self.window_offset = offset;

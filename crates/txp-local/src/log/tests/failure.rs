@@ -70,7 +70,7 @@ fn limit(writer: &mut LogWriter, bytes_end: u64, sync_fails: bool, truncate_fail
 fn a_full_disk_stops_the_writer_and_loses_nothing_confirmed() {
     for truncate_fails in [false, true] {
         for bytes_end in 160..330 {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = scratch();
             let options = OpenOptions::default();
             let (mut writer, _) = LogWriter::open(dir.path(), &options).unwrap();
             limit(&mut writer, bytes_end, false, truncate_fails);
@@ -101,7 +101,7 @@ fn a_full_disk_stops_the_writer_and_loses_nothing_confirmed() {
 
 #[test]
 fn a_failed_sync_is_never_tried_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let options = OpenOptions::default();
     let (mut writer, _) = LogWriter::open(dir.path(), &options).unwrap();
     let mut frame = frame_of(&[(1, b"confirmed".to_vec())]);
@@ -126,7 +126,7 @@ fn a_failed_sync_is_never_tried_again() {
 
 #[test]
 fn leftovers_of_a_crash_are_removed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let leftover = dir.path().join("00000000000000000009.log.tmp");
     fs::write(&leftover, "half").unwrap();
     drop(LogWriter::open(dir.path(), &OpenOptions::default()).unwrap());
