@@ -5,7 +5,7 @@
 //! - [`reader`]: the blocking reader over both, one reused buffer.
 //!
 //! The csv crate is the oracle of the tests and not on the path: its bare loop over records takes
-//! about three times as long as the scanner (bench `csv` runs both on the same bytes), because it
+//! more than twice as long as the scanner (bench `csv` runs both on the same bytes), because it
 //! looks at each byte on its own and copies each field. What the cells mean is the domain's
 //! business.
 

@@ -12,6 +12,19 @@ pub(super) struct Field {
     pub(super) is_escaped: bool,
 }
 
+impl Field {
+    /// A field that is as it stands in the file. Offsets count from the start of the record; those
+    /// of a record that is too long may wrap and are never used.
+    #[inline(always)]
+    pub(super) fn plain(start: u64, end: u64) -> Self {
+        Self {
+            start: start as u32,
+            end: end as u32,
+            is_escaped: false,
+        }
+    }
+}
+
 /// One record of a file, borrowed from the window and the scanner.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'w> {

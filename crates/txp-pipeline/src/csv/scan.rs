@@ -210,22 +210,66 @@ impl Scanner {
         self.marked.min(self.block + open)
     }
 
-    /// The next special byte of the window and its offset.
+    /// Marks the next block of the window; `false` if there is none.
     #[inline(always)]
+    fn next_block(&mut self, window: &Window<'_>) -> bool {
+        let rest = window.bytes.get(index(self.marked, window)..);
+        let Some(rest @ [_, ..]) = rest else {
+            return false;
+        };
+        self.block = self.marked;
+        self.marked += rest.len().min(BLOCK_BYTES) as u64;
+        self.marks = mark_some(rest, self.delimiter);
+        self.non_ascii |= self.marks.non_ascii;
+        true
+    }
+
+    /// The next special byte of the window and its offset.
     fn next_special(&mut self, window: &Window<'_>) -> Option<(u64, u8)> {
         while self.marks.special == 0 {
-            let rest = window.bytes.get(index(self.marked, window)..)?;
-            if rest.is_empty() {
+            if !self.next_block(window) {
                 return None;
             }
-            self.block = self.marked;
-            self.marked += rest.len().min(BLOCK_BYTES) as u64;
-            self.marks = mark_some(rest, self.delimiter);
-            self.non_ascii |= self.marks.non_ascii;
         }
         let offset = self.block + u64::from(self.marks.special.trailing_zeros());
         let byte = *window.bytes.get(index(offset, window))?;
         Some((offset, byte))
+    }
+
+    /// Ends fields outside quotes up to the next special byte that is no delimiter, and gives that.
+    ///
+    /// The loop that all rows go through: what it changes is kept out of memory.
+    #[inline(always)]
+    fn plain_fields(&mut self, window: &Window<'_>) -> Option<(u64, u8)> {
+        let (delimiter, record_start) = (self.delimiter, self.next.offset);
+        let (mut field_start, mut field_count) = (self.field_start, self.field_count);
+        let found = loop {
+            let mut special = self.marks.special;
+            let mut found = None;
+            while special != 0 {
+                let at = self.block + u64::from(special.trailing_zeros());
+                let Some(&byte) = window.bytes.get(index(at, window)) else {
+                    break;
+                };
+                if byte != delimiter {
+                    found = Some((at, byte));
+                    break;
+                }
+                special &= special - 1;
+                if let Some(field) = self.fields.get_mut(field_count) {
+                    *field = Field::plain(field_start - record_start, at - record_start);
+                }
+                field_count += 1;
+                field_start = at + 1;
+            }
+            self.marks.special = special;
+            if found.is_some() || !self.next_block(window) {
+                break found;
+            }
+        };
+        self.field_start = field_start;
+        self.field_count = field_count;
+        found
     }
 
     /// The special byte has been dealt with.
@@ -245,7 +289,11 @@ impl Scanner {
             "the window begins too late"
         );
         loop {
-            let Some((at, byte)) = self.next_special(&window) else {
+            let found = match self.state {
+                State::Plain => self.plain_fields(&window),
+                _ => self.next_special(&window),
+            };
+            let Some((at, byte)) = found else {
                 return self.window_end(window);
             };
             if self.state != State::Plain && self.within_quotes(at, byte) {
@@ -359,12 +407,7 @@ impl Scanner {
     fn end_field(&mut self, at: u64) {
         let record_start = self.next.offset;
         if let Some(field) = self.fields.get_mut(self.field_count) {
-            // Ranges of a record that is too long may wrap; they are never handed out.
-            *field = Field {
-                start: (self.field_start - record_start) as u32,
-                end: (at - record_start) as u32,
-                is_escaped: false,
-            };
+            *field = Field::plain(self.field_start - record_start, at - record_start);
             if self.state != State::Plain {
                 if self.is_escaped {
                     field.is_escaped = true;
