@@ -11,6 +11,9 @@ use txp_domain::rule::{AlertPolicy, Rule, RuleSetParts, Severity, Test, Types};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
+    /// Where an editor finds this schema; neither kept nor printed.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// Words for people; judging ignores them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
