@@ -114,7 +114,7 @@ impl fmt::Display for Span {
         const UNITS: [(u32, &str); 3] = [(86_400, "day"), (3600, "hour"), (60, "minute")];
         let whole = UNITS
             .into_iter()
-            .find(|(seconds, _)| self.0 >= *seconds && self.0 % seconds == 0);
+            .find(|(seconds, _)| self.0 >= *seconds && self.0.is_multiple_of(*seconds));
         let (seconds, unit) = whole.unwrap_or((1, "second"));
         match self.0 / seconds {
             1 => f.write_str(unit),

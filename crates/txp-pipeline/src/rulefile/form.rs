@@ -11,8 +11,13 @@ use txp_domain::rule::{AlertPolicy, Rule, RuleSetParts, Severity, Test, Types};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
+    /// Where an editor finds this schema; neither kept nor printed.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub schema: Option<String>,
     /// Words for people; judging ignores them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub description: Option<String>,
     /// The version, part of every finding's id: 1 to 64 of A-Z a-z 0-9 _ - . :
     pub version: String,
@@ -57,6 +62,7 @@ macro_rules! rule_entries {
                 id: String,
                 /// Words for people; judging ignores them.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
                 description: Option<String>,
                 /// Whether it judges.
                 #[serde(default = "yes")]

@@ -24,6 +24,12 @@ const COMMON_KEYS: [&str; 6] = ["kind", "id", "description", "enabled", "severit
 /// The most characters of the file's own text that a message repeats.
 const ECHO_CHARS_MAX: usize = 40;
 
+/// The keys of a kind of rule, if there is such a kind.
+pub(super) fn keys_of(kind: &str) -> Option<Vec<&'static str>> {
+    let (_, own_key) = KINDS.iter().find(|(name, _)| *name == kind)?;
+    Some(COMMON_KEYS.into_iter().chain(*own_key).collect())
+}
+
 /// Reads a whole file.
 pub(super) fn rule_file(node: &Node) -> Result<RuleFile, Vec<Fault>> {
     let mut reader = Reader { faults: Vec::new() };
@@ -75,7 +81,9 @@ impl Reader {
         let description = self.optional(&file, "description", Self::text);
         let alerts = self.optional(&file, "alerts", Self::alerts);
         let rules = self.required(&file, "rules", Self::rules);
+        self.optional(&file, "$schema", Self::text);
         Some(RuleFile {
+            schema: None,
             description,
             version: version?,
             alerts: alerts.unwrap_or_default(),
@@ -124,13 +132,11 @@ impl Reader {
             entries,
         };
         let kind = self.required(&untyped, "kind", Self::text)?;
-        let Some((_, own_key)) = KINDS.iter().find(|(name, _)| *name == kind) else {
+        let Some(keys) = keys_of(&kind) else {
             let names = KINDS.map(|(name, _)| name).join(", ");
             let message = format!("there is no kind {:?}; use one of {names}", echo(&kind));
             return self.fault(untyped.path_of("kind"), message);
         };
-        let mut keys = COMMON_KEYS.to_vec();
-        keys.extend(own_key);
         let object = self.object(path, node, &keys)?;
         let id = self.required(&object, "id", Self::text);
         let description = self.optional(&object, "description", Self::text);
