@@ -6,3 +6,4 @@ pub mod format;
 pub mod lock;
 pub mod log;
 pub mod runs;
+pub mod state;
