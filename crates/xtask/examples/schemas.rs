@@ -5,12 +5,15 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use serde_json::{Map, Value};
-use txp_pipeline::generate;
+use txp_pipeline::{api, generate};
 
 /// Where a schema lies and what makes it.
 type Entry = (&'static str, fn() -> Value);
 
-const SCHEMAS: &[Entry] = &[("schemas/generated-counts.json", of::<generate::Expected>)];
+const SCHEMAS: &[Entry] = &[
+    ("schemas/generated-counts.json", of::<generate::Expected>),
+    ("schemas/openapi.json", api::openapi),
+];
 
 fn of<T: schemars::JsonSchema>() -> Value {
     schemars::schema_for!(T).into()
