@@ -1,6 +1,7 @@
 //! The only place that prints: documents and text on standard output, everything else on standard
 //! error.
 
+use anyhow::Context as _;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,17 +10,39 @@ use txp_local::host::ReadProgress;
 
 /// Prints one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, document)?;
-    writeln!(out)?;
-    Ok(())
+    let mut bytes = serde_json::to_vec(document)?;
+    bytes.push(b'\n');
+    print(&bytes)
 }
 
 /// Prints text.
 pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    print(text.as_bytes())
+}
+
+/// A reader that has seen enough (`| head`) is no failure of the work.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(())
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
+}
+
+/// Whether an error says that nobody reads standard output any more.
+pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The name under which a value stands in documents.
+pub(crate) fn name_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
 }
 
 /// Says on standard error what goes on; nobody listening is no reason to stop.
