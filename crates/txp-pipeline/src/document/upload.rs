@@ -135,7 +135,7 @@ pub struct UploadDocument {
     pub rows: Option<u64>,
     /// What became of the rows folded so far.
     pub counts: CountsDocument,
-    /// How much of it is folded; null while it is not known how much there is.
+    /// How much of it is done; null while it is not known how much there is.
     pub percent: Option<u8>,
     /// Rejected rows by code; a row may have several.
     pub rejected_by_code: BTreeMap<String, u64>,
@@ -147,6 +147,9 @@ pub struct UploadDocument {
     pub unknown_columns: Vec<String>,
     /// Sums of the valid rows per currency.
     pub sums: BTreeMap<String, CurrencySums>,
+    /// Of a dry run: what the rules found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<u64>,
     /// Why it failed, where it did.
     pub failure: Option<FailureDocument>,
     /// Ask again after so many seconds; null once nothing will change.
@@ -169,6 +172,10 @@ pub struct UploadsDocument {
 pub struct UploadSource {
     /// It was validated only.
     pub is_dry_run: bool,
+    /// Of a dry run: what the rules found.
+    pub findings: Option<u64>,
+    /// How much of it is read, in hundredths, where that is known.
+    pub percent_read: Option<u8>,
     /// The first rows of its rejects report.
     pub errors: Vec<RowErrors>,
     /// Where that report is found.
@@ -193,6 +200,7 @@ impl UploadDocument {
             rejects_url: None,
             unknown_columns: Vec::new(),
             sums: BTreeMap::new(),
+            findings: None,
             failure: None,
             poll_after_s: poll_after(state),
             receipt: None,
@@ -222,7 +230,8 @@ pub fn upload_document(upload: &Upload, source: UploadSource) -> UploadDocument 
     document.file = received.map(|received| received.file.name.clone());
     document.received_at = received.map(|received| received.uploaded_at);
     document.counts = upload.counts.into();
-    document.percent = percent(upload, state);
+    document.findings = source.findings;
+    document.percent = percent(upload, state).or(source.percent_read);
     document.errors = source.errors;
     document.rejects_url = source.rejects_url;
     if let Some(ending) = &upload.ending {

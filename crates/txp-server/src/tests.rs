@@ -1,0 +1,1 @@
+//! Over HTTP, with the real host in a temporary directory.
