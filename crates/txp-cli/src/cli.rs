@@ -10,19 +10,16 @@ recorded in a durable history, folded into the state of its transaction and judg
 const EXIT_CODES: &str = "Exit codes: 0 done (rejected rows are no failure), 1 the work found a \
 problem, 2 wrong use, 3 failed.";
 
+/// The data directory of whoever names none.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./txp-data";
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "txp", version, propagate_version = true, about = ABOUT, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// The data directory
-    #[arg(
-        long,
-        global = true,
-        env = "TXP_DATA_DIR",
-        default_value = "./txp-data",
-        value_name = "DIR"
-    )]
-    pub(crate) data_dir: PathBuf,
+    /// The data directory [default: ./txp-data]
+    #[arg(long, global = true, env = "TXP_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Print one JSON document on standard output and nothing else
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -44,6 +41,12 @@ pub(crate) enum Command {
     Alerts(command::alerts::Args),
     /// Print the history, one event a line
     Events(command::events::Args),
+    /// Say who may send files over HTTP
+    Clients(command::clients::Args),
+    /// Serve the HTTP API over the data directory
+    Serve(command::serve::Args),
+    /// Run the whole pipeline over HTTP on a generated or given file
+    Demo(command::demo::Args),
     /// Look at rules that judge transactions
     Rules(command::rules::Args),
     /// Write a seeded file of transactions, and what is to be expected of it

@@ -1,17 +1,20 @@
 //! One module per command, and how every command ends.
 
 pub(crate) mod alerts;
+pub(crate) mod clients;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod process;
 pub(crate) mod rules;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod uploads;
 
 mod source;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DEFAULT_DATA_DIR};
 use crate::output;
 use std::fmt;
 use std::process::ExitCode;
@@ -76,7 +79,8 @@ impl std::error::Error for Refusal {}
 /// Runs a command and says how it ended.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let globals = Globals {
-        data_dir: cli.data_dir,
+        is_dir_given: cli.data_dir.is_some(),
+        data_dir: cli.data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
         json: cli.json,
     };
     let ended = match cli.command {
@@ -86,6 +90,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Alerts(args) => alerts::run(&globals, &args),
         Command::Events(args) => events::run(&globals, &args),
         Command::Rules(args) => rules::run(&globals, &args),
+        Command::Clients(args) => clients::run(&globals, &args),
+        Command::Serve(args) => serve::run(&globals, &args),
+        Command::Demo(args) => demo::run(&globals, &args),
         Command::Generate(args) => generate::run(&globals, &args),
         Command::Doctor => doctor::run(&globals),
     };
@@ -112,6 +119,8 @@ fn fail(error: &anyhow::Error, globals: &Globals) -> Ending {
 pub(crate) struct Globals {
     /// The data directory.
     pub(crate) data_dir: std::path::PathBuf,
+    /// Whether it was named, on the command line or in the environment.
+    pub(crate) is_dir_given: bool,
     /// Whether to print one JSON document.
     pub(crate) json: bool,
 }

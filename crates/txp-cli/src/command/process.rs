@@ -7,7 +7,7 @@ use super::{Ending, Globals};
 use crate::output;
 use anyhow::Context as _;
 use rejects::RejectsOut;
-use report::{FileReport, ProcessReport};
+pub(crate) use report::{FileReport, ProcessReport, ending};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         }
         files.push(file);
     }
-    let mut ending = report::ending(&files);
+    let mut ending = ending(&files);
     let ended = place.end();
     if let Err(error) = &ended.failure {
         output::error(error);

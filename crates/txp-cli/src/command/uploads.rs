@@ -92,9 +92,8 @@ fn entry(dir: &Path, upload: &Upload) -> Entry {
         .and_then(|file| first_errors(BufReader::new(file)).ok())
         .unwrap_or_default();
     let source = UploadSource {
-        is_dry_run: false,
         errors,
-        rejects_url: None,
+        ..UploadSource::default()
     };
     Entry {
         document: upload_document(upload, source),
