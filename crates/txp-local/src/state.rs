@@ -13,6 +13,7 @@ pub use view::{StateView, UploadPage};
 
 use crate::runs::{Keyspace, Options, StateError, Store};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use txp_domain::event::UploadEvent;
 use txp_domain::id::UploadId;
@@ -164,10 +165,29 @@ impl State {
             self.store.put(PROFILES, hash, &bytes, &self.value)?;
             hot.is_dirty = false;
         }
-        if self.profiles.len() >= HOT_PROFILES_MAX {
+        Ok(())
+    }
+
+    /// A profile, decoded.
+    fn hot_profile(&mut self, key: ProfileKey) -> Result<&mut HotProfile, PortError> {
+        if self.profiles.len() >= HOT_PROFILES_MAX && !self.profiles.contains_key(&key) {
+            self.write_profiles().map_err(port_error)?;
             self.profiles.clear();
         }
-        Ok(())
+        match self.profiles.entry(key) {
+            Entry::Occupied(hot) => Ok(hot.into_mut()),
+            Entry::Vacant(place) => {
+                let (hash, bytes) = profile_key(key);
+                let profile = match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
+                    None => Profile::default(),
+                    Some(value) => Profile::decode(value).map_err(|_| damaged("profile"))?,
+                };
+                Ok(place.insert(HotProfile {
+                    profile,
+                    is_dirty: false,
+                }))
+            }
+        }
     }
 
     fn upload_mut(&mut self, id: UploadId) -> Result<Option<&mut Upload>, StateError> {
@@ -353,14 +373,7 @@ impl UploadStore for State {
 
 impl ProfileStore for State {
     async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
-        if let Some(hot) = self.profiles.get(&key) {
-            return Ok(hot.profile.clone());
-        }
-        let (hash, bytes) = profile_key(key);
-        match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
-            None => Ok(Profile::default()),
-            Some(value) => Profile::decode(value).map_err(|_| damaged("profile")),
-        }
+        Ok(self.hot_profile(key)?.profile.clone())
     }
 
     async fn store(
@@ -369,23 +382,24 @@ impl ProfileStore for State {
         profile: Profile,
         expected_revision: u64,
     ) -> Result<Written, PortError> {
-        let stored = match self.profiles.get(&key) {
-            Some(hot) => hot.profile.revision(),
-            None => ProfileStore::load(self, key).await?.revision(),
-        };
-        if stored != expected_revision {
+        let hot = self.hot_profile(key)?;
+        if hot.profile.revision() != expected_revision {
             return Ok(Written::Conflict);
         }
-        self.profiles.insert(
-            key,
-            HotProfile {
-                profile,
-                is_dirty: true,
-            },
-        );
-        if self.profiles.len() >= HOT_PROFILES_MAX {
-            self.write_profiles().map_err(port_error)?;
-        }
+        hot.profile = profile;
+        hot.is_dirty = true;
         Ok(Written::Stored)
+    }
+
+    /// In place: there is no other writer, and a card's profile is a kilobyte.
+    async fn update(
+        &mut self,
+        key: ProfileKey,
+        mut change: impl FnMut(&mut Profile),
+    ) -> Result<(), PortError> {
+        let hot = self.hot_profile(key)?;
+        change(&mut hot.profile);
+        hot.is_dirty = true;
+        Ok(())
     }
 }

@@ -10,7 +10,9 @@
 mod progress;
 
 use crate::batch::Delivery;
-use crate::port::{ErrorKind, PortError, TransactionStore, UploadStore, Written};
+use crate::port::{
+    CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError, TransactionStore, UploadStore, Written,
+};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
 use txp_domain::id::EventId;
@@ -18,9 +20,6 @@ use txp_domain::transaction::{
     Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction,
 };
 use xxhash_rust::xxh3::xxh3_64;
-
-/// How often a conditional write is tried against others before the batch is given back.
-pub const CONFLICT_ATTEMPTS_MAX: u32 = 16;
 
 /// A judgement that is due: a transaction's facts have changed.
 #[derive(Clone, Debug, PartialEq)]
