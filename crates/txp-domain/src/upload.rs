@@ -234,3 +234,6 @@ impl Upload {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
