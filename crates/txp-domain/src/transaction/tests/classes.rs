@@ -43,6 +43,7 @@ fn a_duplicate_does_not_write() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_counts_as_content() {
     let original = Facts {
         original_transaction_id: Some("o"),
