@@ -3,6 +3,7 @@
 pub(crate) mod memory;
 
 use super::*;
+use crate::rulefile::default_rules;
 use memory::{Fault, Memory, now};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,7 +15,9 @@ use txp_domain::id::UploadId;
 use txp_domain::money::{Amount, Currency};
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::row::{CardFacts, Facts, TimeSource, TransactionType};
+use txp_domain::rule::{Judged, Occasion, judge};
 use txp_domain::time::Timestamp;
+use txp_domain::transaction::Status;
 use txp_domain::upload::Upload;
 
 fn upload(n: u8) -> UploadId {
@@ -352,4 +355,32 @@ fn a_contended_item_is_tried_again_and_then_given_back() {
         assert_eq!(failed, is_given_back.then_some((0, ErrorKind::Transient)));
         assert_eq!(outcome.changes.is_empty(), is_given_back);
     }
+}
+
+#[test]
+fn a_finding_is_folded_once_and_told_of_each_time() {
+    let row = valid(1, 1, facts("a", 2_000_000));
+    let Event::Row(accepted) = &row else {
+        unreachable!("it is a row")
+    };
+    let judged = Judged {
+        event_id: accepted.event_id(),
+        facts: facts("a", 2_000_000),
+        facts_revision: 1,
+        occasion: Occasion::FirstAccepted,
+    };
+    let rules = default_rules().unwrap().rules;
+    let finding = judge(&rules, &judged, &mut Default::default()).unwrap();
+    let time = Timestamp(9);
+    let flagged = Event::AnomalyFlagged(Box::new(AnomalyFlagged { finding, time }));
+    let all = deliveries(&[row.clone(), flagged.clone(), flagged]);
+    let (mut memory, mut stage) = (Memory::default(), Aggregator::default());
+    let outcome = now(stage.fold(&mut memory, &all));
+    assert_eq!((outcome.flagged, outcome.changes.len()), (vec![1, 2], 1));
+    let item = &memory.items[&("m".to_owned(), "a".to_owned())];
+    assert_eq!(item.status(), Status::Flagged);
+    assert_eq!(
+        (item.flags.len(), item.facts_revision, item.revision),
+        (1, 1, 2)
+    );
 }
