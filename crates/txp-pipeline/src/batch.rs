@@ -311,3 +311,6 @@ fn short(text: &str) -> u8 {
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

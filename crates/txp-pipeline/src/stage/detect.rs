@@ -145,3 +145,6 @@ fn conflict_of(row: &RowEvent<'_>, facts: &Facts<'_>) -> Conflict {
         timestamp: facts.timestamp,
     }
 }
+
+#[cfg(test)]
+mod tests;
