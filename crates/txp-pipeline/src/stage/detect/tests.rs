@@ -1,6 +1,7 @@
 //! The stage against judging one change after the other: batches, failures, contention, order.
 
 use super::*;
+use crate::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, Written};
 use crate::rulefile::default_rules;
 use crate::stage::aggregate::tests::memory::now;
 use proptest::prelude::*;
