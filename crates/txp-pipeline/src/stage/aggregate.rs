@@ -94,7 +94,8 @@ impl Aggregator {
                     work.fail(failed.0, failed.1);
                 }
             }
-            Err((at, error)) => work.fail(at, error),
+            // Nothing was folded yet, whichever watermark it was.
+            Err(error) => work.fail(0, error),
         }
         outcome
             .changes

@@ -39,8 +39,8 @@ impl Progress {
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
-    ) -> Result<(), (usize, PortError)> {
-        for (index, delivery) in deliveries.iter().enumerate() {
+    ) -> Result<(), PortError> {
+        for delivery in deliveries {
             let Event::Row(row) = &delivery.event else {
                 continue;
             };
@@ -49,10 +49,7 @@ impl Progress {
                 continue;
             };
             if cell.is_none() {
-                let from = store
-                    .watermark(row.upload_id, bucket)
-                    .await
-                    .map_err(|error| (index, error))?;
+                let from = store.watermark(row.upload_id, bucket).await?;
                 *cell = Some(Cell {
                     from,
                     to: from,
@@ -104,13 +101,16 @@ impl Progress {
     ) -> Result<(), (usize, PortError)> {
         let first = deliveries.first().map_or(0, |d| d.arrival_millis);
         let arrival_millis = deliveries.last().map_or(first, |d| d.arrival_millis);
+        // Rows from here on are not counted yet: where a flush fails, they come again.
+        let mut uncounted = 0;
         for ((delivery, class), index) in deliveries.iter().zip(classes).take(end).zip(0..) {
             match (&delivery.event, class) {
                 (Event::Row(row), Some(class)) => self.count(row, delivery.position.bucket, *class),
                 (Event::Upload(event), _) => {
                     self.flush(store, arrival_millis)
                         .await
-                        .map_err(|error| (index, error))?;
+                        .map_err(|error| (uncounted, error))?;
+                    uncounted = index;
                     let applied = store.apply(event, delivery.arrival_millis).await;
                     applied.map_err(|error| (index, error))?;
                 }
@@ -119,7 +119,7 @@ impl Progress {
         }
         self.flush(store, arrival_millis)
             .await
-            .map_err(|error| (0, error))
+            .map_err(|error| (uncounted, error))
     }
 
     fn count(&mut self, row: &RowEvent<'_>, bucket: Bucket, class: Class) {
