@@ -214,6 +214,11 @@ impl Maker {
         let mut draft = self.new_draft(random, arrival_seconds);
         if random.permille(120) {
             draft.fault = Some(*random.pick(&FAULTS));
+            if let Some(Fault::SelfReference) = draft.fault {
+                // Only a dispute must not name itself.
+                draft.content.kind = "chargeback";
+                draft.content.original = Some("other".to_owned());
+            }
         }
         draft
     }

@@ -397,7 +397,9 @@ fn check_quarantine(world: &World, broken: &mut Broken) {
     for index in world.store.quarantined.difference(&poison) {
         let json = world.log.get(*index as usize).map(|e| &*e.json);
         let why = json.map(|json| (String::from_utf8_lossy(json), decode(json).map(|_| ())));
-        broken.say(format!("quarantine has event {index} without a reason: {why:?}"));
+        broken.say(format!(
+            "quarantine has event {index} without a reason: {why:?}"
+        ));
     }
     broken.equal("quarantine", world.store.quarantined.clone(), poison);
 }

@@ -78,7 +78,11 @@ pub(super) async fn fold(shared: Shared, picks: Vec<Pick>) {
             }
         }
     }
-    let failed_at = outcome.failed.as_ref().map(|(at, _)| readable[*at].0.index);
+    let failed_at = outcome.failed.as_ref().map(|(at, _)| {
+        // A batch of nothing but poison can fail, too.
+        let failed = readable.get(*at).map(|(pick, _)| pick.index);
+        failed.unwrap_or(picks[0].index)
+    });
     let first_failed = failed_at.and_then(|index| picks.iter().position(|p| p.index == index));
     move_on(&mut shared.borrow_mut(), &picks, first_failed);
 }
