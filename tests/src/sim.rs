@@ -120,7 +120,13 @@ impl Simulation {
         for step in 0.. {
             self.world.borrow_mut().is_calm = step >= CALM_STEP;
             if step >= LAST_STEP {
-                return vec!["the run does not come to an end".to_owned()];
+                let world = self.world.borrow();
+                return vec![format!(
+                    "the run does not come to an end: {} events, delivered {}, producers {:?}",
+                    world.log.len(),
+                    world.cursors.at,
+                    self.producers
+                )];
             }
             self.step();
             let world = self.world.borrow();

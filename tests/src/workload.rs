@@ -95,8 +95,9 @@ impl Workload {
         let cards: Vec<String> = (0..random.between(2, 8)).map(|_| card(random)).collect();
         let mut maker = Maker {
             sales: vec![0; cards.len()],
-            transactions: random.between(rows / 3 + 1, rows + 1),
-            has_storm: random.permille(200),
+            transactions: random.between(rows / 6 + 1, rows + 1),
+            has_storm: random.permille(400),
+            faults_permille: *random.pick(&[0, 120, 400]),
             cards,
             drafts: Vec::new(),
         };
@@ -159,6 +160,7 @@ struct Maker {
     transactions: usize,
     /// Whether one id is sent again and again with other contents.
     has_storm: bool,
+    faults_permille: u32,
     /// What was sent, to be sent again.
     drafts: Vec<Draft>,
 }
@@ -212,7 +214,7 @@ impl Maker {
             return stormy;
         }
         let mut draft = self.new_draft(random, arrival_seconds);
-        if random.permille(120) {
+        if random.permille(self.faults_permille) {
             draft.fault = Some(*random.pick(&FAULTS));
             if let Some(Fault::SelfReference) = draft.fault {
                 // Only a dispute must not name itself.
@@ -225,7 +227,11 @@ impl Maker {
 
     fn new_draft(&mut self, random: &mut Random, arrival_seconds: u64) -> Draft {
         let transaction = format!("T{}", random.below(self.transactions));
-        let merchant = *random.pick(&MERCHANTS);
+        let merchant = if self.has_storm {
+            MERCHANTS[0]
+        } else {
+            *random.pick(&MERCHANTS)
+        };
         let mut at = if random.permille(500) {
             0
         } else {
@@ -252,7 +258,7 @@ impl Maker {
         }
         let original = (kind == "chargeback" || (kind == "refund" && random.permille(500)))
             .then(|| {
-                if self.has_storm && random.permille(300) {
+                if self.has_storm && random.permille(700) {
                     "STORM".to_owned()
                 } else {
                     format!("T{}", random.below(self.transactions))

@@ -58,14 +58,22 @@ fn simulation_is_the_same_for_the_same_seed() {
 #[test]
 fn simulation_finds_every_planted_bug() {
     let mut unfound = Vec::new();
+    let mut found_by = Vec::new();
     let mut seeds_used = 0;
     for bug in PlantedBug::ALL {
         match (0..SEEDS_PER_BUG).find(|seed| simulate(*seed, Some(bug)).is_err()) {
-            Some(seed) => seeds_used = seeds_used.max(seed + 1),
+            Some(seed) => {
+                seeds_used = seeds_used.max(seed + 1);
+                found_by.push((bug, seed));
+            }
             None => unfound.push(bug),
         }
     }
-    assert_eq!(unfound, [], "not found in {SEEDS_PER_BUG} seeds");
+    assert_eq!(
+        unfound,
+        [],
+        "not found in {SEEDS_PER_BUG} seeds; found: {found_by:?}"
+    );
     for seed in 0..seeds_used {
         if let Err(failure) = simulate(seed, None) {
             panic!("without a planted bug: {failure}");

@@ -7,6 +7,8 @@ pub enum PlantedBug {
     AcknowledgeBeforeSync,
     /// A conditional write of an item stores, whatever is there.
     LostCondition,
+    /// A conditional write of a profile stores, whatever is there.
+    LostProfileCondition,
     /// The first sight of an item overwrites what is there.
     InsertOverwrites,
     /// A watermark's advance is acknowledged and not stored.
@@ -47,9 +49,10 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// Every bug.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AcknowledgeBeforeSync,
         Self::LostCondition,
+        Self::LostProfileCondition,
         Self::InsertOverwrites,
         Self::SkippedAdvance,
         Self::WatermarkReadsZero,

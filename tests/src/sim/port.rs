@@ -240,7 +240,12 @@ impl ProfileStore for Port {
         if world.strikes(PlantedBug::ProfileForgotten, 300) {
             return answer(fate, Written::Stored);
         }
-        let written = world.store.put_profile(key, profile, expected_revision);
+        let expected = if world.has(PlantedBug::LostProfileCondition) {
+            world.store.profiles.get(&key).map_or(0, Profile::revision)
+        } else {
+            expected_revision
+        };
+        let written = world.store.put_profile(key, profile, expected);
         answer(fate, written)
     }
 }
