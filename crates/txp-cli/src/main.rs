@@ -1,2 +1,13 @@
-//! Skeleton.
-fn main() {}
+//! `txp`: the transaction processor's command line.
+
+mod cli;
+mod command;
+mod output;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    command::run(cli)
+}

@@ -65,6 +65,14 @@ impl ClassCounts {
         }
     }
 
+    /// Adds other counts.
+    pub fn add_all(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+    }
+
     /// Rows counted.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -198,6 +206,24 @@ impl Upload {
         }
     }
 
+    /// Moves a bucket's watermark over rows that were counted apart; `false` if it does not stand at
+    /// `from`.
+    #[must_use]
+    pub fn advance(&mut self, bucket: Bucket, from: u64, to: u64, counts: &ClassCounts) -> bool {
+        let Some(marks) = self
+            .watermarks
+            .as_mut()
+            .filter(|marks| marks.last(bucket) == from)
+        else {
+            return false;
+        };
+        if !marks.advance(bucket, to) {
+            return false;
+        }
+        self.counts.add_all(counts);
+        true
+    }
+
     /// Applies one of the upload's own events; again, it changes nothing. Says whether it changed.
     pub fn apply(&mut self, event: &UploadEvent, arrival_millis: i64) -> bool {
         let changed = match event {
@@ -234,3 +260,6 @@ impl Upload {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

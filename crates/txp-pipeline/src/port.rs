@@ -5,8 +5,9 @@
 
 use crate::batch::EventBatch;
 use std::fmt;
+use txp_domain::alert::{Decision, Message};
 use txp_domain::card::Fingerprint;
-use txp_domain::event::UploadEvent;
+use txp_domain::event::{AnomalyFlagged, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::money::Currency;
 use txp_domain::position::{Bucket, Position};
@@ -14,6 +15,9 @@ use txp_domain::profile::Profile;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::{FreshTransaction, Transaction};
 use txp_domain::upload::ClassCounts;
+
+/// How often a conditional write is tried against others before the batch is given back.
+pub const CONFLICT_ATTEMPTS_MAX: u32 = 16;
 
 /// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +195,28 @@ pub trait ProfileStore {
         profile: Profile,
         expected_revision: u64,
     ) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Reads a profile, has it changed and stores it, again if others changed it meanwhile: so
+    /// `change` may be called more than once, each time on a profile as stored. One write, however
+    /// much changes.
+    fn update(
+        &mut self,
+        key: ProfileKey,
+        mut change: impl FnMut(&mut Profile),
+    ) -> impl Future<Output = Result<(), PortError>> {
+        async move {
+            for _ in 0..CONFLICT_ATTEMPTS_MAX {
+                let mut profile = self.load(key).await?;
+                let expected = profile.revision();
+                change(&mut profile);
+                if self.store(key, profile, expected).await? == Written::Stored {
+                    return Ok(());
+                }
+            }
+            let context = "a card's profile was changed by others each time that it was to be written; try again";
+            Err(PortError::new(ErrorKind::Transient, context))
+        }
+    }
 }
 
 /// An event that cannot be processed, by where it stands.
@@ -220,4 +246,60 @@ pub trait Clock {
 
     /// A random number, for jitter.
     fn jitter(&self) -> u64;
+}
+
+/// An alert as it is recorded before it is handed to anyone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRecord {
+    /// What was found.
+    pub flagged: AnomalyFlagged,
+    /// What is to become of it.
+    pub decision: Decision,
+    /// When that was decided.
+    pub decided_at: Timestamp,
+    /// Where the finding's event stands in the history.
+    pub position: Position,
+}
+
+/// What was handed to the sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// One alert by itself.
+    Alert {
+        /// The alert's id.
+        id: String,
+    },
+    /// All alerts of a merchant and rule that were gathered until now.
+    Digest {
+        /// The digest's id.
+        id: String,
+        /// The merchant.
+        merchant_id: String,
+        /// The rule.
+        rule: String,
+        /// How many findings it stands for.
+        count: u64,
+    },
+}
+
+/// The alert table: who was to be told what, and whether it was handed on.
+pub trait AlertLedger {
+    /// Whether an alert is recorded already.
+    fn is_recorded(&self, id: &str, position: &Position) -> bool;
+
+    /// Records alerts durably, before any of them is handed on.
+    fn record(&mut self, alerts: &[AlertRecord]) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Marks what was handed on.
+    fn mark(
+        &mut self,
+        handed: &[Handed],
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// Whoever is to be told.
+pub trait AlertSink {
+    /// Hands a message over. May come again after a crash; the message's id tells.
+    fn send(&mut self, message: &Message) -> impl Future<Output = Result<(), PortError>>;
 }

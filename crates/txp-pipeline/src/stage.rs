@@ -1,5 +1,6 @@
 //! The stages: each takes a batch and returns how far it got.
 
 pub mod aggregate;
+pub mod alert;
 pub mod detect;
 pub mod ingest;

@@ -149,6 +149,7 @@ pub struct UploadTally {
     pub bytes: u64,
     /// SHA-256 of the file in hexadecimal, where all of it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: Option<String>,
     /// Sum of the valid rows' amounts per currency, refunds and chargebacks counted apart.
     pub sums: BTreeMap<String, CurrencySums>,
@@ -174,7 +175,7 @@ pub struct CurrencySums {
 }
 
 /// The last record of an upload per bucket: with it one knows when all of them were folded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct BucketRecords(#[serde(deserialize_with = "by_bucket")] pub BTreeMap<u8, u64>);
 
@@ -190,6 +191,21 @@ fn by_bucket<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u8, u64>, D:
         .into_iter()
         .map(|(bucket, record)| Ok((number(bucket)?, record)))
         .collect()
+}
+
+impl<'de> Deserialize<'de> for BucketRecords {
+    /// By hand, because keys of JSON are texts, and serde does not read them as numbers inside of
+    /// what is flattened into another type.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let by_text = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let by_bucket = by_text.into_iter().map(|(bucket, record)| {
+            let bucket = bucket
+                .parse()
+                .map_err(|_| D::Error::custom("expected a bucket of 0 to 255"))?;
+            Ok((bucket, record))
+        });
+        by_bucket.collect::<Result<_, _>>().map(Self)
+    }
 }
 
 impl BucketRecords {

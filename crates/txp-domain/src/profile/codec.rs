@@ -15,6 +15,9 @@ const VERSION: u8 = 1;
 /// Nanoseconds in one unit of event time, by the scale's number.
 const SCALES_NANOSECONDS: [i64; 3] = [1, 1_000_000, 1_000_000_000];
 
+/// The last byte of a 64-bit number in LEB128, counted from 0.
+const LEB128_PLACE_MAX: u32 = 9;
+
 /// Why bytes are no profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeFault {
@@ -34,10 +37,12 @@ impl Profile {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let scale = self.scale();
         out.extend([VERSION, scale]);
-        put(out, u128::from(self.count));
-        put(out, self.sum);
-        put(out, self.older.len() as u128);
-        put(out, self.recent.len() as u128);
+        put(out, self.count);
+        // The sum in two halves; the higher one is nothing for every real card.
+        put(out, self.sum as u64);
+        put(out, (self.sum >> u64::BITS) as u64);
+        put(out, self.older.len() as u64);
+        put(out, self.recent.len() as u64);
         let unit = unit_of(scale);
         let mut last = 0i64;
         for at in &self.older {
@@ -46,7 +51,7 @@ impl Profile {
         for sale in &self.recent {
             out.extend(sale.digest.to_le_bytes());
             put_time(out, &mut last, sale.at.0 / unit);
-            put(out, u128::from(sale.amount.0));
+            put(out, sale.amount.0);
         }
     }
 
@@ -64,8 +69,9 @@ impl Profile {
         if usize::from(scale) >= SCALES_NANOSECONDS.len() {
             return Err(DecodeFault::Damaged("unknown time scale"));
         }
-        let count = take_u64(&mut input)?;
-        let sum = take(&mut input)?;
+        let count = take(&mut input)?;
+        let low = u128::from(take(&mut input)?);
+        let sum = low | u128::from(take(&mut input)?) << u64::BITS;
         let older_len = take_len(&mut input, PREDECESSORS_MAX)?;
         let recent_len = take_len(&mut input, RECOGNISED_MAX)?;
         let unit = unit_of(scale);
@@ -83,7 +89,7 @@ impl Profile {
             recent.push(Sale {
                 digest: u64::from_le_bytes(*digest),
                 at: take_time(&mut input, &mut last, unit)?,
-                amount: Amount(take_u64(&mut input)?),
+                amount: Amount(take(&mut input)?),
             });
         }
         if !input.is_empty() {
@@ -136,7 +142,7 @@ fn unit_of(scale: u8) -> i64 {
 }
 
 /// Writes a number as LEB128: seven bits a byte, the lowest first.
-fn put(out: &mut Vec<u8>, mut number: u128) {
+fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -144,12 +150,13 @@ fn put(out: &mut Vec<u8>, mut number: u128) {
     out.push(number as u8);
 }
 
-/// Writes a time as its difference to the last one, the sign in the lowest bit.
+/// Writes a time as its difference to the last one, the sign in the lowest bit. Differences wrap,
+/// and so does adding them up again: every pair of times has one.
 fn put_time(out: &mut Vec<u8>, last: &mut i64, units: i64) {
-    let difference = i128::from(units) - i128::from(*last);
+    let difference = units.wrapping_sub(*last);
     put(
         out,
-        ((difference << 1) ^ (difference >> 127)).cast_unsigned(),
+        ((difference << 1) ^ (difference >> 63)).cast_unsigned(),
     );
     *last = units;
 }
@@ -160,25 +167,21 @@ fn take_byte(input: &mut &[u8]) -> Result<u8, DecodeFault> {
     Ok(*first)
 }
 
-fn take(input: &mut &[u8]) -> Result<u128, DecodeFault> {
-    let mut number = 0u128;
-    for shift in (0..u128::BITS).step_by(7) {
-        let byte = take_byte(input)?;
-        let bits = u128::from(byte & 0x7f);
-        let shifted = bits << shift;
-        if shifted >> shift != bits {
-            return Err(DecodeFault::Damaged("a number beyond 128 bits"));
+fn take(input: &mut &[u8]) -> Result<u64, DecodeFault> {
+    let mut number = 0u64;
+    for (place, byte) in (0u32..).zip(input.iter()) {
+        let bits = u64::from(byte & 0x7f);
+        let shifted = bits.checked_shl(place * 7).unwrap_or(0);
+        if place > LEB128_PLACE_MAX || shifted.checked_shr(place * 7) != Some(bits) {
+            return Err(DecodeFault::Damaged("a number beyond 64 bits"));
         }
         number |= shifted;
         if byte & 0x80 == 0 {
+            *input = input.get(place as usize + 1..).unwrap_or(&[]);
             return Ok(number);
         }
     }
-    Err(DecodeFault::Damaged("a number beyond 128 bits"))
-}
-
-fn take_u64(input: &mut &[u8]) -> Result<u64, DecodeFault> {
-    u64::try_from(take(input)?).map_err(|_| DecodeFault::Damaged("a number beyond 64 bits"))
+    Err(DecodeFault::Truncated)
 }
 
 fn take_len(input: &mut &[u8], limit: usize) -> Result<usize, DecodeFault> {
@@ -190,13 +193,10 @@ fn take_len(input: &mut &[u8], limit: usize) -> Result<usize, DecodeFault> {
 fn take_time(input: &mut &[u8], last: &mut i64, unit: i64) -> Result<Timestamp, DecodeFault> {
     let coded = take(input)?;
     let difference = (coded >> 1).cast_signed() ^ -((coded & 1).cast_signed());
-    let units = i128::from(*last)
-        .checked_add(difference)
-        .and_then(|units| i64::try_from(units).ok());
-    let at = units.and_then(|units| units.checked_mul(unit));
-    let (Some(units), Some(at)) = (units, at) else {
-        return Err(DecodeFault::Damaged("a time out of range"));
-    };
+    let units = last.wrapping_add(difference);
     *last = units;
-    Ok(Timestamp(at))
+    units
+        .checked_mul(unit)
+        .map(Timestamp)
+        .ok_or(DecodeFault::Damaged("a time out of range"))
 }

@@ -1,8 +1,11 @@
 use super::*;
 use crate::csv::{Aliases, RecordReader};
 use proptest::prelude::*;
+use txp_domain::money::Currency;
 use txp_domain::redact::needs_redaction;
-use txp_domain::violation::{Code, Note};
+use txp_domain::row::{MerchantScope, RowRules, validate};
+use txp_domain::time::Timestamp;
+use txp_domain::violation::{Code, Note, Violations};
 
 /// The report of a file of which every record is rejected for the same reasons.
 fn report(file: &[u8], violations: &[Violation]) -> String {
@@ -119,27 +122,38 @@ fn a_report_is_mended_and_read_again() {
                 2025-03-01T10:15:00Z|t-1|-3.00|m-1|4111111111111111\n";
     let sign = [Violation::of(Code::AmountSign, Column::Amount)];
     let report = report(file.as_bytes(), &sign);
-    let mended = report.replace("card_masked", "4111111111111111");
-    let mut reader = RecordReader::open(mended.as_bytes(), &Aliases::default(), None).unwrap();
-    assert!(
-        reader.header().unknown().is_empty(),
-        "our own columns are not named"
-    );
-    let row = reader.next_row().unwrap().unwrap();
-    assert!(row.faults.is_empty());
-    let value = |column| {
-        row.raw
-            .value(column)
-            .map(|value| std::str::from_utf8(value).unwrap())
+    let rules = RowRules {
+        merchants: MerchantScope::All,
+        uploaded_at: Timestamp(1_800_000_000_000_000_000),
+        default_currency: Currency::from_code(b"USD").unwrap(),
+        default_time_zone: None,
+        long_number_ids_allowed: false,
     };
+    let codes = |report: &str| -> Vec<Code> {
+        let mut reader = RecordReader::open(report.as_bytes(), &Aliases::default(), None).unwrap();
+        assert!(
+            reader.header().unknown().is_empty(),
+            "our own columns are not named"
+        );
+        let row = reader.next_row().unwrap().unwrap();
+        assert!(row.faults.is_empty());
+        let mut violations = Violations::new();
+        let is_valid = validate(&row.raw, &rules, &mut violations).is_some();
+        assert_eq!(is_valid, violations.is_empty());
+        violations.iter().map(|violation| violation.code).collect()
+    };
+    let with_card = report.replace(CARD_MASKED, "4111111111111111");
+    assert!(with_card.contains("'-3.00"));
     assert_eq!(
-        value(Column::Amount),
-        Some("-3.00"),
+        codes(&with_card),
+        [Code::AmountSign],
         "the quote of ours is taken off"
     );
-    assert_eq!(value(Column::CardNumber), Some("4111111111111111"));
-    assert_eq!(value(Column::TransactionId), Some("t-1"));
-    assert_eq!(value(Column::Timestamp), Some("2025-03-01T10:15:00Z"));
+    assert_eq!(codes(&with_card.replace("'-3.00", "3.00")), []);
+    assert_eq!(
+        codes(&with_card.replace("'-3.00", "'3.00")),
+        [Code::AmountFormat]
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ struct UploadProgress {
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     from: u64,
+    /// The last record met in this batch: a writer that starts again repeats rows inside of it.
+    met: u64,
     to: u64,
     counts: ClassCounts,
 }
@@ -52,6 +54,7 @@ impl Progress {
                 let from = store.watermark(row.upload_id, bucket).await?;
                 *cell = Some(Cell {
                     from,
+                    met: from,
                     to: from,
                     counts: ClassCounts::default(),
                 });
@@ -76,18 +79,15 @@ impl Progress {
         self.uploads.get_mut(at)?.buckets.get_mut(bucket.index())
     }
 
-    /// Whether a row was folded by an earlier batch.
-    pub(super) fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
-        let upload = self
-            .uploads
-            .iter()
-            .rev()
-            .find(|u| u.upload_id == row.upload_id);
-        let cell = upload
-            .and_then(|u| u.buckets.get(bucket.index()))
-            .copied()
-            .flatten();
-        cell.is_some_and(|cell| row.record <= cell.from)
+    /// Takes up a row, in the order of the deliveries. Says whether it is a repeat, of a row of an
+    /// earlier batch or of this one.
+    pub(super) fn is_repeat(&mut self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
+        let Some(Some(cell)) = self.cell(row.upload_id, bucket) else {
+            return false;
+        };
+        let is_repeat = row.record <= cell.met;
+        cell.met = cell.met.max(row.record);
+        is_repeat
     }
 
     /// Counts the rows before `end` and moves the watermarks, each once. The upload's own events
@@ -101,16 +101,14 @@ impl Progress {
     ) -> Result<(), (usize, PortError)> {
         let first = deliveries.first().map_or(0, |d| d.arrival_millis);
         let arrival_millis = deliveries.last().map_or(first, |d| d.arrival_millis);
-        // Rows from here on are not counted yet: where a flush fails, they come again.
-        let mut uncounted = 0;
         for ((delivery, class), index) in deliveries.iter().zip(classes).take(end).zip(0..) {
             match (&delivery.event, class) {
                 (Event::Row(row), Some(class)) => self.count(row, delivery.position.bucket, *class),
                 (Event::Upload(event), _) => {
+                    // Rows before the event may not be counted: the whole batch is, again.
                     self.flush(store, arrival_millis)
                         .await
-                        .map_err(|error| (uncounted, error))?;
-                    uncounted = index;
+                        .map_err(|error| (0, error))?;
                     let applied = store.apply(event, delivery.arrival_millis).await;
                     applied.map_err(|error| (index, error))?;
                 }
@@ -119,7 +117,7 @@ impl Progress {
         }
         self.flush(store, arrival_millis)
             .await
-            .map_err(|error| (uncounted, error))
+            .map_err(|error| (0, error))
     }
 
     fn count(&mut self, row: &RowEvent<'_>, bucket: Bucket, class: Class) {
@@ -155,6 +153,7 @@ impl Progress {
                     return Err(PortError::new(ErrorKind::Transient, context));
                 }
                 *cell = Cell {
+                    met: cell.met,
                     from: cell.to,
                     to: cell.to,
                     counts: ClassCounts::default(),

@@ -1,0 +1,74 @@
+//! Who is told: a JSON-lines file always, and whatever the program has beside it.
+
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use txp_domain::alert::Message;
+use txp_pipeline::port::{AlertSink, ErrorKind, PortError};
+
+const OUTBOX: &str = "outbox.jsonl";
+
+/// A person's terminal, or nothing.
+pub type Terminal = Box<dyn FnMut(&Message) + Send>;
+
+/// The outbox file, and a terminal.
+pub struct Sinks {
+    outbox: File,
+    terminal: Option<Terminal>,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    id: &'a str,
+    severity: &'a str,
+    rule: &'a str,
+    merchant_id: &'a str,
+    subject: &'a str,
+    body: &'a str,
+}
+
+impl Sinks {
+    /// Opens the outbox in a directory.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn open(dir: &Path, terminal: Option<Terminal>) -> io::Result<Self> {
+        let outbox = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.join(OUTBOX))?;
+        Ok(Self { outbox, terminal })
+    }
+}
+
+impl AlertSink for Sinks {
+    async fn send(&mut self, message: &Message) -> Result<(), PortError> {
+        let sent = Sent {
+            id: &message.id,
+            severity: message.severity.name(),
+            rule: &message.rule,
+            merchant_id: &message.merchant_id,
+            subject: &message.subject,
+            body: &message.body,
+        };
+        let failed = |error: io::Error| {
+            PortError::caused(
+                ErrorKind::Permanent,
+                "the alert outbox cannot be written",
+                error,
+            )
+        };
+        let mut line = serde_json::to_vec(&sent).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        let written = self
+            .outbox
+            .write_all(&line)
+            .and_then(|()| self.outbox.sync_data());
+        written.map_err(failed)?;
+        if let Some(terminal) = &mut self.terminal {
+            terminal(message);
+        }
+        Ok(())
+    }
+}

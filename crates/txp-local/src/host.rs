@@ -1,0 +1,498 @@
+//! The embedded host: the pipeline over one directory, in one process.
+//!
+//! ```text
+//! readers of files ──batches──► log writer ──durable batches──► fold + detection ──► state
+//!        ▲                        ▲                                 │        └──► alerts
+//!        └──── emptied batches ───┼─────────────────────────────────┘
+//!                                 └───── findings ──────────────────┘
+//! ```
+//!
+//! Batches go round: a reader has a few of them and waits for one to come back, so nothing queues
+//! without bound. Rows go through memory as typed values; JSON is decoded in recovery only.
+
+mod alerting;
+mod append;
+mod error;
+mod fold;
+mod folding;
+mod intake;
+mod key;
+mod quarantine;
+mod recover;
+mod sink;
+
+pub use alerting::AlertCounts;
+pub use error::HostError;
+pub use fold::AsOf;
+pub(crate) use fold::meta_of;
+pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
+pub use key::{FINGERPRINT_KEY_FILE, load_or_create as load_or_create_key};
+pub use quarantine::{Quarantined, read as read_quarantine};
+
+use crate::alerts::{Ledger, Sinks, Terminal};
+use crate::format;
+use crate::lock::DirLock;
+use crate::log::{LogWriter, OpenOptions};
+use crate::state::UploadPage;
+use alerting::ToAlerts;
+use append::ToLog;
+use fold::Fold;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+use txp_domain::card::Fingerprinter;
+use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
+use txp_domain::transaction::Transaction;
+use txp_domain::upload::Upload;
+use txp_pipeline::batch::EventBatch;
+use txp_pipeline::rulefile::{CheckedRules, default_rules};
+
+/// Durable batches that wait for the fold, at some 1.5 MiB each.
+const FOLD_QUEUE_BATCHES: usize = 2;
+
+/// The directories of a data directory.
+pub(crate) const LOG_DIR: &str = "log";
+pub(crate) const STATE_DIR: &str = "state";
+pub(crate) const ALERTS_DIR: &str = "alerts";
+/// Where reports of rejected rows lie, as `{upload_id}.csv`.
+pub const REJECTS_DIR: &str = "rejects";
+
+/// How to open a host.
+pub struct HostOptions {
+    /// The command that opens it: a second writer is told.
+    pub command: &'static str,
+    /// The fingerprint key.
+    pub fingerprinter: Fingerprinter,
+    /// Whether appends are synced to the disk. Off only where nothing is to be kept.
+    pub is_durable: bool,
+    /// Whether findings become alerts.
+    pub alerts: bool,
+    /// A person to be told beside the outbox.
+    pub terminal: Option<Terminal>,
+}
+
+/// What opening a directory did.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// Events of the log that were folded again.
+    pub refolded: u64,
+    /// In words, what was cut off the log's end.
+    pub cut: Option<String>,
+    /// Events that went to quarantine now.
+    pub quarantined: u64,
+}
+
+/// The embedded host; a cheap handle.
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    fingerprinter: Fingerprinter,
+    fold: Mutex<Fold>,
+    to_log: Mutex<Option<Sender<ToLog>>>,
+    alerts: Arc<AlertCounts>,
+    to_alerts: Mutex<Option<Sender<ToAlerts>>>,
+    failure: Mutex<Option<Arc<HostError>>>,
+    is_stopping: AtomicBool,
+    last_minted_millis: AtomicU64,
+    opened: Opened,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<DirLock>>,
+}
+
+impl Host {
+    /// Opens a data directory for writing: takes its lock, repairs the log's end, folds what the
+    /// last checkpoint has not seen, and starts the threads.
+    ///
+    /// # Errors
+    /// The directory is not usable, is held by another process, or is damaged.
+    pub fn open(dir: &Path, options: HostOptions) -> Result<Self, HostError> {
+        std::fs::create_dir_all(dir).map_err(HostError::io("creating the data directory", dir))?;
+        let now = clock();
+        format::ensure(dir, &now.to_string())?;
+        let lock = DirLock::acquire(dir, options.command, &now.to_string())?;
+        let (mut fold, alerted_through) = recover::open_state(&dir.join(STATE_DIR))?;
+        let known_durable = Some(fold.as_of().sequence).filter(|sequence| *sequence > 0);
+        let log_options = OpenOptions {
+            known_durable,
+            ..OpenOptions::default()
+        };
+        let (log, recovery) = LogWriter::open(&dir.join(LOG_DIR), &log_options)?;
+        let mut opened = Opened {
+            cut: recovery.cut.map(|cut| recover::describe(&cut)),
+            ..Opened::default()
+        };
+        let flagged = recover::refold(dir, &mut fold, alerted_through, &mut opened)?;
+
+        let (to_log, from_readers) = mpsc::channel();
+        let (to_fold, from_log) = mpsc::sync_channel(FOLD_QUEUE_BATCHES);
+        let alerts = Arc::new(AlertCounts::starting_at(alerted_through));
+        let (to_alerts, from_fold) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            dir: dir.to_path_buf(),
+            fingerprinter: options.fingerprinter,
+            fold: Mutex::new(fold),
+            to_log: Mutex::new(Some(to_log.clone())),
+            alerts: Arc::clone(&alerts),
+            to_alerts: Mutex::new(options.alerts.then_some(to_alerts)),
+            failure: Mutex::new(None),
+            is_stopping: AtomicBool::new(false),
+            last_minted_millis: AtomicU64::new(0),
+            opened,
+            threads: Mutex::new(Vec::new()),
+            lock: Mutex::new(Some(lock)),
+        });
+        let host = Self { shared };
+        if options.alerts {
+            let alerts_dir = dir.join(ALERTS_DIR);
+            let opening = |source| HostError::Io {
+                what: "opening the alert table in",
+                path: alerts_dir.clone(),
+                source,
+            };
+            let (ledger, waiting) =
+                Ledger::open(&alerts_dir, alerting::cooldown_start(now)).map_err(opening)?;
+            let opening = |source| HostError::Io {
+                what: "opening the alert outbox in",
+                path: alerts_dir.clone(),
+                source,
+            };
+            let sinks = Sinks::open(&alerts_dir, options.terminal).map_err(opening)?;
+            host.spawn("alerts", move |host| {
+                host.note(alerting::run(host, ledger, sinks, waiting, &from_fold));
+            })?;
+        }
+        let is_durable = options.is_durable;
+        host.spawn("log", move |host| {
+            host.note(append::run(log, is_durable, clock, &from_readers, &to_fold));
+        })?;
+        host.spawn("fold", move |host| host.note(folding::run(host, &from_log)))?;
+        host.hand_to_alerts(flagged);
+        host.append_outstanding(&to_log)?;
+        if host.lock_fold().rules().is_none() {
+            let rules = default_rules().map_err(HostError::Rules)?;
+            host.activate_rules(&rules, "txp (defaults)")?;
+        }
+        Ok(host)
+    }
+
+    fn spawn(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Host) + Send + 'static,
+    ) -> Result<(), HostError> {
+        let host = self.clone();
+        let body = move || {
+            work(&host);
+        };
+        let starting = HostError::io("starting a thread for", self.dir());
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body)
+            .map_err(starting)?;
+        lock(&self.shared.threads).push(thread);
+        Ok(())
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// What opening the directory did.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.shared.opened
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        clock()
+    }
+
+    /// A new upload's id: later ones sort behind earlier ones.
+    #[must_use]
+    pub fn mint_upload_id(&self) -> UploadId {
+        let now = u64::try_from(clock().unix_millis()).unwrap_or(0);
+        let last = &self.shared.last_minted_millis;
+        let before = last.fetch_max(now, Ordering::Relaxed);
+        let millis = if before < now {
+            now
+        } else {
+            last.fetch_add(1, Ordering::Relaxed) + 1
+        };
+        upload_id_at(millis)
+    }
+
+    /// The items of a transaction id, of every merchant.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn transactions(
+        &self,
+        transaction_id: &str,
+    ) -> Result<(Vec<Transaction>, AsOf), HostError> {
+        let mut fold = self.lock_fold();
+        let as_of = fold.as_of();
+        Ok((fold.state.transactions(transaction_id)?, as_of))
+    }
+
+    /// An upload.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn upload(&self, id: UploadId) -> Result<Option<Upload>, HostError> {
+        Ok(self.lock_fold().state.upload(id)?)
+    }
+
+    /// Uploads, newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn uploads(
+        &self,
+        client_id: Option<&str>,
+        before: Option<UploadId>,
+        limit: usize,
+    ) -> Result<Vec<Upload>, HostError> {
+        Ok(self.lock_fold().state.uploads(UploadPage {
+            client_id,
+            before,
+            limit,
+        })?)
+    }
+
+    /// Uploads that were received and not wholly read.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<UploadId> {
+        let fold = self.lock_fold();
+        let open = fold
+            .state
+            .open_uploads()
+            .filter(|upload| upload.ending.is_none() && upload.received.is_some());
+        open.map(|upload| upload.id).collect()
+    }
+
+    /// How far the log is folded.
+    #[must_use]
+    pub fn as_of(&self) -> AsOf {
+        self.lock_fold().as_of()
+    }
+
+    /// Findings in the history, as far as it is folded.
+    #[must_use]
+    pub fn findings(&self) -> u64 {
+        self.lock_fold().findings()
+    }
+
+    /// What was handed to the alert sinks since the host was opened.
+    #[must_use]
+    pub fn alerts(&self) -> &AlertCounts {
+        &self.shared.alerts
+    }
+
+    /// The rules that judge.
+    #[must_use]
+    pub fn rules(&self) -> Option<CheckedRules> {
+        self.lock_fold().rules().cloned()
+    }
+
+    /// Lets other rules judge from here on.
+    ///
+    /// # Errors
+    /// They cannot be recorded.
+    pub fn activate_rules(
+        &self,
+        rules: &CheckedRules,
+        activated_by: &str,
+    ) -> Result<(), HostError> {
+        let file = serde_json::from_str(&rules.file.to_json()).map_err(HostError::Encode)?;
+        let sha256 = rules
+            .rules
+            .sha256()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let activated = RulesetActivated {
+            activation: self.lock_fold().activation() + 1,
+            version: rules.rules.version().to_owned(),
+            sha256,
+            activated_by: activated_by.to_owned(),
+            activated_at: txp_pipeline::stage::ingest::arrival_of(clock()),
+            rules: file,
+        };
+        self.append_event(Event::RulesetActivated(Box::new(activated)))?;
+        self.settle()
+    }
+
+    /// Returns once all that was appended is folded and its findings are folded too.
+    ///
+    /// # Errors
+    /// The host failed.
+    pub fn settle(&self) -> Result<(), HostError> {
+        // The second time for the findings that the first time's rows caused; findings cause none.
+        for _ in 0..2 {
+            let (reply, answer) = mpsc::channel();
+            self.send(ToLog::Barrier(reply))?;
+            answer.recv().map_err(|_| self.failure())?;
+        }
+        Ok(())
+    }
+
+    /// Settles, hands on every gathered alert and publishes the state.
+    ///
+    /// # Errors
+    /// The host failed.
+    pub fn checkpoint(&self) -> Result<(), HostError> {
+        self.settle()?;
+        let to_alerts = lock(&self.shared.to_alerts).clone();
+        if let Some(to_alerts) = to_alerts {
+            let (reply, answer) = mpsc::channel();
+            to_alerts
+                .send(ToAlerts::Drain(reply))
+                .map_err(|_| self.failure())?;
+            answer.recv().map_err(|_| self.failure())?;
+        }
+        let mut fold = self.lock_fold();
+        let through = self.alerted_through(&fold);
+        fold.checkpoint(through)
+    }
+
+    /// Ends: readers stop at a safe point, all that was appended is folded and published, and the
+    /// directory is free.
+    ///
+    /// # Errors
+    /// The host failed before or while ending.
+    pub fn stop(self) -> Result<(), HostError> {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        let published = self.checkpoint();
+        drop(lock(&self.shared.to_log).take());
+        drop(lock(&self.shared.to_alerts).take());
+        let threads = std::mem::take(&mut *lock(&self.shared.threads));
+        for thread in threads {
+            // A panic has failed the host already.
+            thread.join().ok();
+        }
+        drop(lock(&self.shared.lock).take());
+        published
+    }
+
+    fn alerted_through(&self, fold: &Fold) -> u64 {
+        if lock(&self.shared.to_alerts).is_none() {
+            return fold.as_of().sequence;
+        }
+        self.shared.alerts.through(fold.as_of().sequence)
+    }
+
+    fn append_outstanding(&self, to_log: &Sender<ToLog>) -> Result<(), HostError> {
+        let mut batch = EventBatch::default();
+        for flagged in self.lock_fold().outstanding() {
+            let event = Event::AnomalyFlagged(Box::new(flagged.clone()));
+            batch.push_event(event).map_err(HostError::Encode)?;
+        }
+        if !batch.is_empty() {
+            to_log
+                .send(ToLog::Append {
+                    batch,
+                    recycle: None,
+                })
+                .map_err(|_| self.failure())?;
+        }
+        Ok(())
+    }
+
+    fn append_event(&self, event: Event<'static>) -> Result<(), HostError> {
+        let mut batch = EventBatch::default();
+        batch.push_event(event).map_err(HostError::Encode)?;
+        self.send(ToLog::Append {
+            batch,
+            recycle: None,
+        })?;
+        let (reply, answer) = mpsc::channel();
+        self.send(ToLog::Flush(reply))?;
+        answer.recv().map_err(|_| self.failure())
+    }
+
+    fn send(&self, message: ToLog) -> Result<(), HostError> {
+        let to_log = lock(&self.shared.to_log)
+            .clone()
+            .ok_or(HostError::Stopping)?;
+        to_log.send(message).map_err(|_| self.failure())
+    }
+
+    fn hand_to_alerts(&self, findings: Vec<alerting::Flagged>) {
+        if findings.is_empty() {
+            return;
+        }
+        if let Some(to_alerts) = &*lock(&self.shared.to_alerts) {
+            self.shared.alerts.expect(&findings);
+            // The alerts' thread gone means that it failed, and it says so itself.
+            to_alerts.send(ToAlerts::Findings(findings)).ok();
+        }
+    }
+
+    fn lock_fold(&self) -> MutexGuard<'_, Fold> {
+        lock(&self.shared.fold)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of how a thread ended, before it lets go of its channels: whoever waits on them
+    /// then learns why.
+    fn note(&self, ended: Result<(), HostError>) {
+        let Err(error) = ended else { return };
+        let mut failure = lock(&self.shared.failure);
+        if failure.is_none() {
+            *failure = Some(Arc::new(error));
+        }
+        drop(failure);
+        drop(lock(&self.shared.to_log).take());
+    }
+
+    fn has_failed(&self) -> bool {
+        lock(&self.shared.failure).is_some()
+    }
+
+    fn failure(&self) -> HostError {
+        match &*lock(&self.shared.failure) {
+            Some(cause) => HostError::Failed(Arc::clone(cause)),
+            None => HostError::Stopping,
+        }
+    }
+}
+
+/// The system's clock.
+pub(crate) fn clock() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// An upload's id of this moment.
+pub(crate) fn upload_id_at(unix_millis: u64) -> UploadId {
+    let mut random = [0; 6];
+    if getrandom::fill(&mut random).is_err() {
+        // Without a source of randomness the process id keeps two hosts apart.
+        let id = std::process::id().to_be_bytes();
+        random.iter_mut().zip(id).for_each(|(to, from)| *to = from);
+    }
+    UploadId::new(unix_millis, random)
+}
+
+/// A mutex whose holder panicked is as good as any: the panic has failed the host.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,238 @@
+//! The fold of the log: one code for the running host and for recovery.
+//!
+//! Aggregate, then detect, in the order of the log. What detection finds is appended to the log by
+//! the caller; until it is folded itself it is kept as outstanding, in the checkpoint too, so that
+//! a crash in between neither loses a finding nor appends it twice.
+
+use super::HostError;
+use crate::state::State;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use txp_domain::event::{AnomalyFlagged, Event, RulesetActivated};
+use txp_domain::finding::Finding;
+use txp_domain::position::Position;
+use txp_domain::time::Timestamp;
+use txp_pipeline::batch::Delivery;
+use txp_pipeline::port::PortError;
+use txp_pipeline::rulefile::{self, CheckedRules};
+use txp_pipeline::stage::aggregate::{Aggregator, Outcome};
+use txp_pipeline::stage::detect::{Detector, Found};
+
+/// How far the log is folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsOf {
+    /// The last event folded; 0 for none.
+    pub sequence: u64,
+    /// When it was appended, Unix milliseconds.
+    pub arrival_millis: i64,
+}
+
+/// What a checkpoint says beside the state.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub(crate) as_of: AsOf,
+    /// Findings up to here are recorded as alerts.
+    pub(crate) alerted_through: u64,
+    /// Findings made by folded events and not yet folded themselves.
+    outstanding: Vec<Outstanding>,
+    /// The rules that judge.
+    pub(crate) rules: Option<ActiveRules>,
+    /// Events folded so far that were findings.
+    pub(crate) findings: u64,
+}
+
+/// Reads what a checkpoint says; before the first one, nothing is folded.
+pub(crate) fn meta_of(bytes: Option<&[u8]>) -> Result<Meta, HostError> {
+    match bytes {
+        None => Ok(Meta::default()),
+        Some(bytes) => serde_json::from_slice(bytes).map_err(HostError::Meta),
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Outstanding {
+    time: Timestamp,
+    finding: Finding,
+}
+
+/// The rules that judge, as their activation says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ActiveRules {
+    pub(crate) activation: u64,
+    pub(crate) file: serde_json::Value,
+}
+
+/// What folding a batch hands on.
+#[derive(Debug, Default)]
+pub(crate) struct Folded {
+    /// To be appended to the log.
+    pub(crate) found: Vec<AnomalyFlagged>,
+    /// To be alerted.
+    pub(crate) flagged: Vec<(Position, AnomalyFlagged)>,
+}
+
+/// The fold, with its state.
+pub(crate) struct Fold {
+    pub(crate) state: State,
+    aggregator: Aggregator,
+    detector: Detector,
+    rules: Option<CheckedRules>,
+    active: Option<ActiveRules>,
+    outstanding: BTreeMap<String, AnomalyFlagged>,
+    as_of: AsOf,
+    findings: u64,
+}
+
+impl Fold {
+    /// Takes up the state where its checkpoint left it.
+    pub(crate) fn resume(state: State) -> Result<(Self, u64), HostError> {
+        let meta = meta_of(state.meta())?;
+        let mut fold = Self {
+            state,
+            aggregator: Aggregator::default(),
+            detector: Detector::default(),
+            rules: None,
+            active: None,
+            outstanding: BTreeMap::new(),
+            as_of: meta.as_of,
+            findings: meta.findings,
+        };
+        for waiting in meta.outstanding {
+            let flagged = AnomalyFlagged {
+                finding: waiting.finding,
+                time: waiting.time,
+            };
+            fold.outstanding.insert(flagged.id().to_owned(), flagged);
+        }
+        if let Some(active) = meta.rules {
+            fold.activate(active.activation, &active.file)?;
+        }
+        Ok((fold, meta.alerted_through))
+    }
+
+    /// How far the log is folded.
+    pub(crate) fn as_of(&self) -> AsOf {
+        self.as_of
+    }
+
+    /// How many findings the history holds, as far as it is folded.
+    pub(crate) fn findings(&self) -> u64 {
+        self.findings
+    }
+
+    /// The rules that judge; `None` before the first activation is folded.
+    pub(crate) fn rules(&self) -> Option<&CheckedRules> {
+        self.rules.as_ref()
+    }
+
+    /// How many activations the history has had.
+    pub(crate) fn activation(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.activation)
+    }
+
+    /// Findings made and not yet folded themselves.
+    pub(crate) fn outstanding(&self) -> impl Iterator<Item = &AnomalyFlagged> {
+        self.outstanding.values()
+    }
+
+    /// Publishes the state.
+    pub(crate) fn checkpoint(&mut self, alerted_through: u64) -> Result<(), HostError> {
+        let outstanding = self.outstanding.values();
+        let outstanding = outstanding.map(|f| Outstanding {
+            time: f.time,
+            finding: f.finding.clone(),
+        });
+        let meta = Meta {
+            as_of: self.as_of,
+            alerted_through,
+            outstanding: outstanding.collect(),
+            rules: self.active.clone(),
+            findings: self.findings,
+        };
+        let meta = serde_json::to_vec(&meta).map_err(HostError::Meta)?;
+        Ok(self.state.checkpoint(&meta)?)
+    }
+
+    /// Folds a batch, in order. A change of rules holds from its own position on.
+    pub(crate) async fn fold(&mut self, deliveries: &[Delivery<'_>]) -> Result<Folded, HostError> {
+        let mut folded = Folded::default();
+        let activation =
+            |delivery: &Delivery<'_>| matches!(delivery.event, Event::RulesetActivated(_));
+        for part in deliveries.split_inclusive(activation) {
+            self.fold_part(part, &mut folded).await?;
+            if let Some(Event::RulesetActivated(activated)) = part.last().map(|last| &last.event) {
+                let RulesetActivated {
+                    activation, rules, ..
+                } = &**activated;
+                self.activate(*activation, rules)?;
+            }
+        }
+        if let Some(last) = deliveries.last() {
+            let sequence = last
+                .position
+                .sequence
+                .as_u64()
+                .unwrap_or(self.as_of.sequence);
+            self.as_of = AsOf {
+                sequence,
+                arrival_millis: last.arrival_millis,
+            };
+        }
+        Ok(folded)
+    }
+
+    async fn fold_part(
+        &mut self,
+        deliveries: &[Delivery<'_>],
+        folded: &mut Folded,
+    ) -> Result<(), HostError> {
+        let Outcome {
+            changes,
+            flagged,
+            failed,
+        } = self.aggregator.fold(&mut self.state, deliveries).await;
+        if let Some((_, error)) = failed {
+            return Err(error.into());
+        }
+        for delivery in flagged
+            .into_iter()
+            .filter_map(|index| deliveries.get(index))
+        {
+            if let Event::AnomalyFlagged(event) = &delivery.event {
+                self.outstanding.remove(event.id());
+                self.findings += 1;
+                folded
+                    .flagged
+                    .push((delivery.position.clone(), AnomalyFlagged::clone(event)));
+            }
+        }
+        if let Some(checked) = &self.rules {
+            let found = self
+                .detector
+                .judge(&mut self.state, &checked.rules, deliveries, &changes)
+                .await?;
+            for Found { flagged, .. } in found {
+                self.outstanding
+                    .insert(flagged.id().to_owned(), flagged.clone());
+                folded.found.push(flagged);
+            }
+        }
+        Ok(())
+    }
+
+    fn activate(&mut self, activation: u64, file: &serde_json::Value) -> Result<(), HostError> {
+        let checked = rulefile::parse(file.to_string().as_bytes()).map_err(HostError::Rules)?;
+        self.rules = Some(checked);
+        self.active = Some(ActiveRules {
+            activation,
+            file: file.clone(),
+        });
+        Ok(())
+    }
+}
+
+impl From<PortError> for HostError {
+    fn from(error: PortError) -> Self {
+        Self::Port(error)
+    }
+}

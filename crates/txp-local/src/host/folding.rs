@@ -1,0 +1,95 @@
+//! The fold's thread: folds what is durable, sends findings back to the log, publishes the state
+//! now and then.
+
+use super::append::{ToFold, ToLog};
+use super::{Host, HostError};
+use crate::block_on::block_on;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use txp_domain::event::{AnomalyFlagged, Event};
+use txp_pipeline::batch::{Delivery, EventBatch};
+
+/// Events folded in one go, while status requests wait: about a millisecond.
+pub(super) const FOLD_EVENTS: usize = 1024;
+
+/// A checkpoint is due once so many bytes of state are pending.
+const CHECKPOINT_PENDING_BYTES: usize = 40 << 20;
+
+/// A checkpoint is due so long after the last one, if anything was folded since: what a reader
+/// beside the writer sees is not older.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until the log's thread is gone.
+pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError> {
+    let mut last_checkpoint = Instant::now();
+    let mut published = host.as_of().sequence;
+    loop {
+        match from.recv_timeout(CHECKPOINT_EVERY) {
+            Ok(ToFold::Durable {
+                batch,
+                recycle,
+                first_sequence,
+                arrival_millis,
+            }) => {
+                fold_batch(host, &batch, first_sequence, arrival_millis)?;
+                if let Some(recycle) = recycle {
+                    // Its reader may have ended.
+                    recycle.send(batch).ok();
+                }
+            }
+            // Whoever asked may be gone.
+            Ok(ToFold::Barrier(reply)) => {
+                reply.send(()).ok();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        let mut fold = host.lock_fold();
+        let is_due =
+            last_checkpoint.elapsed() >= CHECKPOINT_EVERY && fold.as_of().sequence > published;
+        if is_due || fold.state.pending_bytes() >= CHECKPOINT_PENDING_BYTES {
+            let through = host.alerted_through(&fold);
+            fold.checkpoint(through)?;
+            published = fold.as_of().sequence;
+            last_checkpoint = Instant::now();
+        }
+    }
+}
+
+fn fold_batch(
+    host: &Host,
+    batch: &EventBatch,
+    first_sequence: u64,
+    arrival_millis: i64,
+) -> Result<(), HostError> {
+    let mut events = batch.deliveries(first_sequence, arrival_millis);
+    loop {
+        let deliveries: Vec<Delivery<'_>> = events.by_ref().take(FOLD_EVENTS).collect();
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let folded = block_on(host.lock_fold().fold(&deliveries))?;
+        host.hand_to_alerts(folded.flagged);
+        append_findings(host, folded.found)?;
+    }
+}
+
+fn append_findings(host: &Host, found: Vec<AnomalyFlagged>) -> Result<(), HostError> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut batch = EventBatch::default();
+    for flagged in found {
+        batch
+            .push_event(Event::AnomalyFlagged(Box::new(flagged)))
+            .map_err(HostError::Encode)?;
+    }
+    match host.send(ToLog::Append {
+        batch,
+        recycle: None,
+    }) {
+        // They are outstanding in the checkpoint and appended at the next start.
+        Err(HostError::Stopping) => Ok(()),
+        sent => sent,
+    }
+}

@@ -1,0 +1,361 @@
+//! One file, from its arrival to the last of its rows folded.
+
+use super::sink::LogSink;
+use super::{Host, HostError, HostOptions, REJECTS_DIR};
+use crate::block_on::block_on;
+use std::fs::{self, File};
+use std::io::{BufWriter, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use txp_domain::event::{
+    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived, UploadTally,
+};
+use txp_domain::id::UploadId;
+use txp_domain::upload::{Upload, Watermarks};
+use txp_pipeline::batch::UploadContext;
+use txp_pipeline::csv::{FileDigest, ReadError, RecordReader};
+use txp_pipeline::rejects::RejectsWriter;
+use txp_pipeline::stage::ingest::{
+    Ending, IngestError, ReadingRules, RowIngest, check, failure_of, ingest, strict_refusal,
+};
+
+/// Where scratch directories of dry runs lie, in the data directory.
+const SCRATCH_DIR: &str = "tmp";
+
+/// Reports are written through a buffer of this size.
+const REJECTS_BUFFER_BYTES: usize = 256 * 1024;
+
+/// A file to be read.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// What is known of the upload: its id is new, or that of an upload to be resumed.
+    pub received: UploadReceived,
+    /// Where the file lies.
+    pub path: PathBuf,
+    /// Validate and preview against an empty state; keep nothing, alert no one.
+    pub dry_run: bool,
+}
+
+/// What reading a file gave.
+#[derive(Clone, Debug)]
+pub struct IntakeReport {
+    /// The upload as it stands once every row is folded. Of a dry run: as it would have stood.
+    pub upload: Upload,
+    /// Of a dry run: what the rules found.
+    pub dry_run_findings: Option<u64>,
+    /// The report of rejected rows, if there are any.
+    pub rejects: Option<PathBuf>,
+}
+
+/// How far a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadProgress {
+    /// Records read.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub bytes_total: u64,
+}
+
+impl Host {
+    /// Reads a file into the history; when it returns, every row is durable and folded. The upload
+    /// is announced first, so that whatever happens later, it can be found and resumed.
+    ///
+    /// # Errors
+    /// The file cannot be opened, the host failed, or it is being stopped: then the upload is
+    /// unfinished and the same call resumes it. Faults of the file are no error but its ending.
+    pub fn ingest(
+        &self,
+        intake: &Intake,
+        progress: &mut dyn FnMut(ReadProgress),
+    ) -> Result<IntakeReport, HostError> {
+        if intake.dry_run {
+            return self.dry_run(intake, progress);
+        }
+        let id = intake.received.upload_id;
+        let known = self.upload(id)?;
+        if known.as_ref().is_none_or(|upload| upload.ending.is_none()) {
+            let file = open(&intake.path)?;
+            if known
+                .as_ref()
+                .is_none_or(|upload| upload.received.is_none())
+            {
+                self.append_event(Event::Upload(UploadEvent::Received(
+                    intake.received.clone(),
+                )))?;
+            }
+            let folded = known.and_then(|upload| upload.watermarks);
+            let ending = self.read(intake, file, folded.as_ref(), progress)?;
+            self.append_event(Event::Upload(ended(&intake.received, ending)))?;
+        }
+        self.settle()?;
+        let upload = self.upload(id)?.unwrap_or_else(|| Upload::new(id));
+        let rejects = Some(self.rejects_path(id)).filter(|path| path.exists());
+        Ok(IntakeReport {
+            upload,
+            dry_run_findings: None,
+            rejects,
+        })
+    }
+
+    /// Where the report of an upload's rejected rows lies once it was read.
+    #[must_use]
+    pub fn rejects_path(&self, id: UploadId) -> PathBuf {
+        self.dir().join(REJECTS_DIR).join(format!("{id}.csv"))
+    }
+
+    /// The upload with a file of this identity that was not wholly read, if there is one.
+    #[must_use]
+    pub fn unfinished_of(&self, identity: &str) -> Option<UploadReceived> {
+        let fold = self.lock_fold();
+        let mut open = fold
+            .state
+            .open_uploads()
+            .filter(|upload| upload.ending.is_none());
+        open.find_map(|upload| {
+            upload
+                .received
+                .clone()
+                .filter(|received| received.file.identity.as_deref() == Some(identity))
+        })
+    }
+
+    fn read(
+        &self,
+        intake: &Intake,
+        mut file: File,
+        folded: Option<&Watermarks>,
+        progress: &mut dyn FnMut(ReadProgress),
+    ) -> Result<Ending, HostError> {
+        let rules = ReadingRules::of(&intake.received)?;
+        let bytes_total = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        let mut checked = None;
+        if intake.received.options.strict {
+            match self.check_strictly(intake, &rules, &file)? {
+                Ending::Parsed(tally) if tally.rejected == 0 => checked = tally.sha256,
+                Ending::Parsed(tally) => {
+                    let reason = strict_refusal(tally.rejected, tally.records);
+                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                }
+                Ending::Failed(reason, tally) => {
+                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                }
+            }
+            file.rewind()
+                .map_err(HostError::io("reading again", &intake.path))?;
+        }
+        let mut rows = self.rows(intake, &rules);
+        let reader = match RecordReader::open(file, &rules.aliases, Some(FileDigest::new())) {
+            Ok(reader) => reader,
+            Err(error) => return Ok(refused(&error, &rows)),
+        };
+        let mut report = Report::start(self, intake.received.upload_id, &reader)?;
+        let mut sink = LogSink::new(self);
+        let mut told = |records, bytes| {
+            progress(ReadProgress {
+                records,
+                bytes,
+                bytes_total,
+            });
+            !self.is_stopping()
+        };
+        let ending = block_on(ingest(
+            reader,
+            &mut rows,
+            &mut sink,
+            &mut report.writer,
+            folded,
+            &mut told,
+        ))?;
+        report.finish(rows.tally().rejected_records())?;
+        Ok(match ending {
+            Ending::Parsed(tally) if checked.is_some() && checked != tally.sha256 => {
+                Ending::Failed(file_changed(), tally)
+            }
+            ending => ending,
+        })
+    }
+
+    fn check_strictly(
+        &self,
+        intake: &Intake,
+        rules: &ReadingRules,
+        file: &File,
+    ) -> Result<Ending, HostError> {
+        let mut rows = self.rows(intake, rules);
+        let reader = match RecordReader::open(file, &rules.aliases, Some(FileDigest::new())) {
+            Ok(reader) => reader,
+            Err(error) => return Ok(refused(&error, &rows)),
+        };
+        let mut report = Report::start(self, intake.received.upload_id, &reader)?;
+        let ending = check(reader, &mut rows, &mut report.writer)?;
+        report.finish(rows.tally().rejected_records())?;
+        Ok(ending)
+    }
+
+    fn rows(&self, intake: &Intake, rules: &ReadingRules) -> RowIngest {
+        let fingerprinter = self.shared.fingerprinter.clone();
+        let context = UploadContext {
+            upload_id: intake.received.upload_id,
+            uploaded_at: intake.received.uploaded_at,
+            key_id: fingerprinter.key_id().as_str().into(),
+        };
+        RowIngest::new(Arc::new(context), rules.rows.clone(), fingerprinter)
+    }
+
+    /// Runs the whole pipeline on an empty directory of its own, without syncs and alerts, and
+    /// keeps nothing of it but the report of rejected rows.
+    fn dry_run(
+        &self,
+        intake: &Intake,
+        progress: &mut dyn FnMut(ReadProgress),
+    ) -> Result<IntakeReport, HostError> {
+        let id = intake.received.upload_id;
+        let scratch = self.dir().join(SCRATCH_DIR).join(id.as_str());
+        let report = dry_run_in(
+            &scratch,
+            intake,
+            self.shared.fingerprinter.clone(),
+            progress,
+        );
+        let report = report.and_then(|report| {
+            let Some(rejects) = &report.rejects else {
+                return Ok(report);
+            };
+            let kept = self.rejects_path(id);
+            make_rejects_dir(self.dir())?;
+            fs::rename(rejects, &kept)
+                .map_err(HostError::io("keeping the rejects report as", &kept))?;
+            Ok(IntakeReport {
+                rejects: Some(kept),
+                ..report
+            })
+        });
+        fs::remove_dir_all(&scratch)
+            .map_err(HostError::io("removing the dry run's directory", &scratch))?;
+        report
+    }
+}
+
+/// Reads a file against an empty state in a directory that is made for it; nothing is kept but
+/// what lies there.
+///
+/// # Errors
+/// The file or the directory cannot be used.
+pub fn dry_run_in(
+    scratch: &Path,
+    intake: &Intake,
+    fingerprinter: txp_domain::card::Fingerprinter,
+    progress: &mut dyn FnMut(ReadProgress),
+) -> Result<IntakeReport, HostError> {
+    let options = HostOptions {
+        command: "dry run",
+        fingerprinter,
+        is_durable: false,
+        alerts: false,
+        terminal: None,
+    };
+    let host = Host::open(scratch, options)?;
+    let real = Intake {
+        dry_run: false,
+        ..intake.clone()
+    };
+    let report = host.ingest(&real, progress);
+    let findings = host.findings();
+    host.stop()?;
+    Ok(IntakeReport {
+        dry_run_findings: Some(findings),
+        ..report?
+    })
+}
+
+fn open(path: &Path) -> Result<File, HostError> {
+    let file = File::open(path).map_err(HostError::io("opening", path))?;
+    let metadata = file.metadata().map_err(HostError::io("opening", path))?;
+    if metadata.is_dir() {
+        return Err(HostError::io("opening", path)(
+            std::io::ErrorKind::IsADirectory.into(),
+        ));
+    }
+    Ok(file)
+}
+
+fn ended(received: &UploadReceived, ending: Ending) -> UploadEvent {
+    let (upload_id, uploaded_at) = (received.upload_id, received.uploaded_at);
+    match ending {
+        Ending::Parsed(tally) => UploadEvent::Parsed(UploadParsed {
+            upload_id,
+            uploaded_at,
+            tally,
+        }),
+        Ending::Failed(reason, tally) => UploadEvent::Failed(UploadFailed {
+            upload_id,
+            uploaded_at,
+            reason,
+            tally,
+        }),
+    }
+}
+
+fn refused(error: &ReadError, rows: &RowIngest) -> Ending {
+    Ending::Failed(failure_of(error), rows.finish(None, &[]))
+}
+
+/// A refused strict upload has no row event, so there is none to wait for.
+fn nothing_appended(mut tally: UploadTally) -> UploadTally {
+    tally.last_record_by_bucket = Default::default();
+    tally
+}
+
+fn file_changed() -> FailureReason {
+    FailureReason {
+        code: "file_changed".to_owned(),
+        message: "the file changed while it was read".to_owned(),
+        hint: "send the file again once nothing writes to it".to_owned(),
+        line: None,
+    }
+}
+
+/// The report of rejected rows while it is written: beside its place until it is whole.
+struct Report {
+    writer: RejectsWriter<BufWriter<File>>,
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl Report {
+    fn start<R: std::io::Read>(
+        host: &Host,
+        id: UploadId,
+        reader: &RecordReader<R>,
+    ) -> Result<Self, HostError> {
+        make_rejects_dir(host.dir())?;
+        let path = host.rejects_path(id);
+        let part = path.with_extension("csv.part");
+        let file =
+            File::create(&part).map_err(HostError::io("writing the rejects report", &part))?;
+        let buffered = BufWriter::with_capacity(REJECTS_BUFFER_BYTES, file);
+        let writer = RejectsWriter::new(buffered, reader.header()).map_err(IngestError::Rejects)?;
+        Ok(Self { writer, part, path })
+    }
+
+    fn finish(self, rejected: u64) -> Result<(), HostError> {
+        let Self { writer, part, path } = self;
+        let file = writer.finish().map_err(IngestError::Rejects)?;
+        let file = file
+            .into_inner()
+            .map_err(|error| IngestError::Rejects(error.into_error()))?;
+        if rejected == 0 {
+            return fs::remove_file(&part)
+                .map_err(HostError::io("removing the empty rejects report", &part));
+        }
+        file.sync_all().map_err(IngestError::Rejects)?;
+        fs::rename(&part, &path).map_err(HostError::io("keeping the rejects report as", &path))
+    }
+}
+
+fn make_rejects_dir(dir: &Path) -> Result<(), HostError> {
+    let rejects = dir.join(REJECTS_DIR);
+    fs::create_dir_all(&rejects).map_err(HostError::io("creating", &rejects))
+}

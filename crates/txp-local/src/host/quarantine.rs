@@ -1,0 +1,111 @@
+//! `quarantine.jsonl`: the events that cannot be processed, by position. The log keeps their bytes;
+//! here stands where and why, so that the log moves on and someone can look.
+
+use super::HostError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use txp_pipeline::port::{ErrorKind, Poison, PortError};
+
+const FILE: &str = "quarantine.jsonl";
+
+/// An event in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Its bucket.
+    pub bucket: u8,
+    /// Its sequence number.
+    pub sequence: u64,
+    /// The stage that could not process it.
+    pub stage: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The quarantine, open for writing.
+#[derive(Debug)]
+pub(super) struct Quarantine {
+    path: PathBuf,
+    known: BTreeSet<u64>,
+    file: Option<File>,
+}
+
+impl Quarantine {
+    pub(super) fn open(dir: &Path) -> Result<Self, HostError> {
+        let known = read(dir).map_err(HostError::io("reading the quarantine in", dir))?;
+        let known = known.into_iter().map(|event| event.sequence).collect();
+        Ok(Self {
+            path: dir.join(FILE),
+            known,
+            file: None,
+        })
+    }
+
+    pub(super) fn is_new(&self, poison: &Poison) -> bool {
+        poison
+            .position
+            .sequence
+            .as_u64()
+            .is_some_and(|sequence| !self.known.contains(&sequence))
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(&self.path)?,
+            ),
+        };
+        file.write_all(line)?;
+        file.sync_data()
+    }
+}
+
+impl txp_pipeline::port::Quarantine for Quarantine {
+    async fn put(&mut self, poison: &Poison) -> Result<(), PortError> {
+        let sequence = poison.position.sequence.as_u64().unwrap_or(0);
+        if !self.known.insert(sequence) {
+            return Ok(());
+        }
+        let event = Quarantined {
+            bucket: poison.position.bucket.0,
+            sequence,
+            stage: poison.stage.to_owned(),
+            reason: poison.reason.clone(),
+        };
+        let failed = |error: io::Error| {
+            let context = format!("the quarantine {} cannot be written", self.path.display());
+            PortError::caused(ErrorKind::Permanent, context, error)
+        };
+        let mut line = serde_json::to_vec(&event).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        match self.append(&line) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let context = format!("the quarantine {} cannot be written", self.path.display());
+                Err(PortError::caused(ErrorKind::Permanent, context, error))
+            }
+        }
+    }
+}
+
+/// The events in a directory's quarantine; a torn last line is passed over.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(dir: &Path) -> io::Result<Vec<Quarantined>> {
+    let bytes = match std::fs::read(dir.join(FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    Ok(bytes
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect())
+}

@@ -1,0 +1,38 @@
+//! A data directory as a reader sees it, beside a living writer or without one: the state at its
+//! last checkpoint. Takes no lock and changes nothing.
+
+use crate::format;
+use crate::host::{AsOf, HostError, meta_of};
+use crate::state::StateView;
+use std::path::Path;
+
+/// The state at a checkpoint.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The state.
+    pub state: StateView,
+    /// How far the log was folded.
+    pub as_of: AsOf,
+    /// How many findings that history holds.
+    pub findings: u64,
+    /// The rule file that judges, as recorded; `None` in a directory that was never opened.
+    pub rules: Option<serde_json::Value>,
+}
+
+impl Snapshot {
+    /// Opens the last checkpoint of a data directory.
+    ///
+    /// # Errors
+    /// It is no data directory, of a newer format, or damaged.
+    pub fn open(dir: &Path) -> Result<Self, HostError> {
+        format::read(dir)?;
+        let state = StateView::open(&dir.join(crate::host::STATE_DIR))?;
+        let meta = meta_of(state.meta())?;
+        Ok(Self {
+            as_of: meta.as_of,
+            findings: meta.findings,
+            rules: meta.rules.map(|r| r.file),
+            state,
+        })
+    }
+}

@@ -1,0 +1,429 @@
+//! The state of transactions, uploads and cards' profiles, on sorted runs.
+//!
+//! One writer, so a conditional write never meets another's; the conditions are checked all the
+//! same, since the stages rely on them. Nothing is durable before [`State::checkpoint`], which
+//! publishes all of it together with how far the log is folded.
+
+mod codec;
+mod item;
+mod upload;
+mod view;
+
+pub use view::{StateView, UploadPage};
+
+use crate::runs::{Keyspace, Options, StateError, Store};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::path::Path;
+use txp_domain::event::UploadEvent;
+use txp_domain::id::UploadId;
+use txp_domain::position::Bucket;
+use txp_domain::profile::Profile;
+use txp_domain::transaction::{FreshTransaction, Transaction};
+use txp_domain::upload::Upload;
+use txp_pipeline::port::{
+    Advance, ErrorKind, PortError, ProfileKey, ProfileStore, TransactionStore, UploadStore, Written,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The keyspaces, in the order of their numbers.
+pub(crate) const KEYSPACES: [&str; 4] =
+    ["transactions", "uploads", "uploads_by_client", "profiles"];
+const TRANSACTIONS: Keyspace = Keyspace::new(0);
+const UPLOADS: Keyspace = Keyspace::new(1);
+const UPLOADS_BY_CLIENT: Keyspace = Keyspace::new(2);
+const PROFILES: Keyspace = Keyspace::new(3);
+
+/// Decoded profiles kept in memory, at some 1 KiB each; then all go to the runs' pending table.
+const HOT_PROFILES_MAX: usize = 1 << 16;
+
+/// A transaction's place in its keyspace: all merchants of one transaction id are neighbours.
+pub(crate) fn transaction_key(merchant_id: &str, transaction_id: &str, key: &mut Vec<u8>) -> u64 {
+    key.extend_from_slice(transaction_id.as_bytes());
+    key.push(0);
+    key.extend_from_slice(merchant_id.as_bytes());
+    xxh3_64(transaction_id.as_bytes())
+}
+
+fn client_key(client_id: &str, upload_id: UploadId, key: &mut Vec<u8>) -> u64 {
+    key.extend_from_slice(client_id.as_bytes());
+    key.push(0);
+    key.extend_from_slice(upload_id.as_bytes());
+    xxh3_64(client_id.as_bytes())
+}
+
+fn profile_key(key: ProfileKey) -> (u64, [u8; 19]) {
+    let mut bytes = [0; 19];
+    let parts = key
+        .fingerprint
+        .0
+        .iter()
+        .chain(key.currency.code().as_bytes());
+    bytes
+        .iter_mut()
+        .zip(parts)
+        .for_each(|(to, from)| *to = *from);
+    let (hash, _) = key
+        .fingerprint
+        .0
+        .split_first_chunk::<8>()
+        .unwrap_or((&[0; 8], &[]));
+    (u64::from_le_bytes(*hash), bytes)
+}
+
+/// A fingerprint is a keyed hash already: its bits serve as they are.
+#[derive(Debug, Default)]
+struct CardHasher(u64);
+
+impl Hasher for CardHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = *from);
+            self.0 = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
+        }
+    }
+
+    /// The length of a fingerprint says nothing.
+    fn write_usize(&mut self, _: usize) {}
+}
+
+#[derive(Debug)]
+struct HotProfile {
+    profile: Profile,
+    is_dirty: bool,
+}
+
+/// The state, with its one writer.
+#[derive(Debug)]
+pub struct State {
+    store: Store,
+    open_uploads: HashMap<UploadId, Upload>,
+    profiles: HashMap<ProfileKey, HotProfile, BuildHasherDefault<CardHasher>>,
+    keys: Vec<u8>,
+    key_ends: Vec<(u64, usize)>,
+    value: Vec<u8>,
+}
+
+impl State {
+    /// Opens the state at its last checkpoint, or an empty one.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or is of a newer format.
+    pub fn open(dir: &Path) -> Result<Self, StateError> {
+        let store = Store::open(dir, &KEYSPACES, Options::default())?;
+        let (profiles, keys, key_ends, value) = Default::default();
+        let mut state = Self {
+            store,
+            open_uploads: HashMap::new(),
+            profiles,
+            keys,
+            key_ends,
+            value,
+        };
+        state.load_open_uploads()?;
+        Ok(state)
+    }
+
+    /// What was given to the last checkpoint.
+    #[must_use]
+    pub fn meta(&self) -> Option<&[u8]> {
+        self.store.meta()
+    }
+
+    /// Bytes that wait for the next checkpoint.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.store.pending_bytes()
+    }
+
+    /// The uploads of which rows are still to come.
+    pub fn open_uploads(&self) -> impl Iterator<Item = &Upload> {
+        self.open_uploads.values()
+    }
+
+    /// Publishes all that was folded, with `meta`, at once and durably.
+    ///
+    /// # Errors
+    /// It cannot be written; what is pending stays so.
+    pub fn checkpoint(&mut self, meta: &[u8]) -> Result<(), StateError> {
+        self.write_open_uploads()?;
+        self.write_profiles()?;
+        self.store.checkpoint(meta)
+    }
+
+    fn load_open_uploads(&mut self) -> Result<(), StateError> {
+        let mut open = Vec::new();
+        let mut uploads = self.store.iter(UPLOADS)?;
+        while let Some(entry) = uploads.next()? {
+            if let Some(upload) =
+                decode_upload(entry.key, entry.value).filter(|u| u.watermarks.is_some())
+            {
+                open.push(upload);
+            }
+        }
+        self.open_uploads
+            .extend(open.into_iter().map(|upload| (upload.id, upload)));
+        Ok(())
+    }
+
+    fn write_open_uploads(&mut self) -> Result<(), StateError> {
+        for upload in self.open_uploads.values() {
+            write_upload(&mut self.store, upload)?;
+        }
+        Ok(())
+    }
+
+    fn write_profiles(&mut self) -> Result<(), StateError> {
+        for (key, hot) in self.profiles.iter_mut().filter(|(_, hot)| hot.is_dirty) {
+            let (hash, bytes) = profile_key(*key);
+            self.value.clear();
+            hot.profile.encode(&mut self.value);
+            self.store.put(PROFILES, hash, &bytes, &self.value)?;
+            hot.is_dirty = false;
+        }
+        Ok(())
+    }
+
+    /// A profile, decoded.
+    fn hot_profile(&mut self, key: ProfileKey) -> Result<&mut HotProfile, PortError> {
+        if self.profiles.len() >= HOT_PROFILES_MAX && !self.profiles.contains_key(&key) {
+            self.write_profiles().map_err(port_error)?;
+            self.profiles.clear();
+        }
+        match self.profiles.entry(key) {
+            Entry::Occupied(hot) => Ok(hot.into_mut()),
+            Entry::Vacant(place) => {
+                let (hash, bytes) = profile_key(key);
+                let profile = match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
+                    None => Profile::default(),
+                    Some(value) => Profile::decode(value).map_err(|_| damaged("profile"))?,
+                };
+                Ok(place.insert(HotProfile {
+                    profile,
+                    is_dirty: false,
+                }))
+            }
+        }
+    }
+
+    fn upload_mut(&mut self, id: UploadId) -> Result<Option<&mut Upload>, StateError> {
+        if !self.open_uploads.contains_key(&id) {
+            let hash = xxh3_64(id.as_bytes());
+            if self.store.get(UPLOADS, hash, id.as_bytes())?.is_some() {
+                // Every row of it is folded: open uploads are all in memory.
+                return Ok(None);
+            }
+        }
+        Ok(Some(
+            self.open_uploads
+                .entry(id)
+                .or_insert_with(|| Upload::new(id)),
+        ))
+    }
+
+    fn close_if_done(&mut self, id: UploadId, arrival_millis: i64) -> Result<(), StateError> {
+        if self
+            .open_uploads
+            .get_mut(&id)
+            .is_some_and(|upload| upload.close(arrival_millis))
+            && let Some(upload) = self.open_uploads.remove(&id)
+        {
+            write_upload(&mut self.store, &upload)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_upload(store: &mut Store, upload: &Upload) -> Result<(), StateError> {
+    let value = upload::encode(upload).unwrap_or_default();
+    let id = upload.id;
+    store.put(UPLOADS, xxh3_64(id.as_bytes()), id.as_bytes(), &value)?;
+    if let Some(received) = &upload.received {
+        let mut key = Vec::new();
+        let hash = client_key(&received.client_id, id, &mut key);
+        store.put(UPLOADS_BY_CLIENT, hash, &key, &[])?;
+    }
+    Ok(())
+}
+
+fn decode_upload(key: &[u8], value: &[u8]) -> Option<Upload> {
+    upload::decode(UploadId::parse(key)?, value).ok()
+}
+
+fn port_error(error: StateError) -> PortError {
+    let kind = match &error {
+        StateError::Corrupt { .. } => ErrorKind::Corrupt,
+        _ => ErrorKind::Permanent,
+    };
+    PortError::caused(kind, "the state cannot be read or written", error)
+}
+
+fn damaged(what: &str) -> PortError {
+    let context = format!(
+        "a stored {what} is damaged; delete the directory's state/ to have it folded again from the log"
+    );
+    PortError::new(ErrorKind::Corrupt, context)
+}
+
+impl TransactionStore for State {
+    async fn insert_new(
+        &mut self,
+        items: &[FreshTransaction<'_>],
+        inserted: &mut Vec<bool>,
+    ) -> Result<(), PortError> {
+        let Self {
+            store,
+            keys,
+            key_ends,
+            value,
+            ..
+        } = self;
+        keys.clear();
+        key_ends.clear();
+        for item in items {
+            let hash = transaction_key(item.facts.merchant_id, item.facts.transaction_id, keys);
+            key_ends.push((hash, keys.len()));
+        }
+        let key_at = |index: usize| {
+            let start = index
+                .checked_sub(1)
+                .and_then(|before| key_ends.get(before))
+                .map_or(0, |(_, end)| *end);
+            let (hash, end) = key_ends.get(index).copied().unwrap_or_default();
+            (hash, keys.get(start..end).unwrap_or_default())
+        };
+        inserted.clear();
+        inserted.resize(items.len(), true);
+        let found = |index: usize, _: &[u8]| {
+            if let Some(is_new) = inserted.get_mut(index) {
+                *is_new = false;
+            }
+        };
+        store
+            .get_many(TRANSACTIONS, items.len(), key_at, found)
+            .map_err(port_error)?;
+        for (index, item) in items
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| inserted.get(*index) == Some(&true))
+        {
+            let (hash, key) = key_at(index);
+            value.clear();
+            item::encode_fresh(item, value);
+            store
+                .put(TRANSACTIONS, hash, key, value)
+                .map_err(port_error)?;
+        }
+        Ok(())
+    }
+
+    async fn load(
+        &mut self,
+        merchant_id: &str,
+        transaction_id: &str,
+    ) -> Result<Option<Transaction>, PortError> {
+        self.keys.clear();
+        let hash = transaction_key(merchant_id, transaction_id, &mut self.keys);
+        match self
+            .store
+            .get(TRANSACTIONS, hash, &self.keys)
+            .map_err(port_error)?
+        {
+            None => Ok(None),
+            Some(value) => {
+                let item = item::decode(merchant_id, transaction_id, value);
+                item.map(Some).ok_or_else(|| damaged("transaction"))
+            }
+        }
+    }
+
+    async fn store(
+        &mut self,
+        item: &Transaction,
+        expected_revision: u64,
+    ) -> Result<Written, PortError> {
+        let (merchant_id, transaction_id) = (&*item.key.merchant_id, &*item.key.transaction_id);
+        let stored = TransactionStore::load(self, merchant_id, transaction_id).await?;
+        if stored.map_or(0, |stored| stored.revision) != expected_revision {
+            return Ok(Written::Conflict);
+        }
+        self.keys.clear();
+        let hash = transaction_key(merchant_id, transaction_id, &mut self.keys);
+        self.value.clear();
+        item::encode(item, &mut self.value);
+        self.store
+            .put(TRANSACTIONS, hash, &self.keys, &self.value)
+            .map_err(port_error)?;
+        Ok(Written::Stored)
+    }
+}
+
+impl UploadStore for State {
+    async fn watermark(&mut self, upload_id: UploadId, bucket: Bucket) -> Result<u64, PortError> {
+        let upload = self.upload_mut(upload_id).map_err(port_error)?;
+        let marks = upload.and_then(|upload| upload.watermarks.as_ref());
+        Ok(marks.map_or(u64::MAX, |marks| marks.last(bucket)))
+    }
+
+    async fn advance(&mut self, step: &Advance, arrival_millis: i64) -> Result<Written, PortError> {
+        let Some(upload) = self.upload_mut(step.upload_id).map_err(port_error)? else {
+            return Ok(Written::Conflict);
+        };
+        if !upload.advance(step.bucket, step.from, step.to, &step.counts) {
+            return Ok(Written::Conflict);
+        }
+        self.close_if_done(step.upload_id, arrival_millis)
+            .map_err(port_error)?;
+        Ok(Written::Stored)
+    }
+
+    async fn apply(&mut self, event: &UploadEvent, arrival_millis: i64) -> Result<(), PortError> {
+        let id = event.upload_id();
+        if let Some(upload) = self.upload_mut(id).map_err(port_error)? {
+            upload.apply(event, arrival_millis);
+            self.close_if_done(id, arrival_millis).map_err(port_error)?;
+        }
+        Ok(())
+    }
+}
+
+impl ProfileStore for State {
+    async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
+        Ok(self.hot_profile(key)?.profile.clone())
+    }
+
+    async fn store(
+        &mut self,
+        key: ProfileKey,
+        profile: Profile,
+        expected_revision: u64,
+    ) -> Result<Written, PortError> {
+        let hot = self.hot_profile(key)?;
+        if hot.profile.revision() != expected_revision {
+            return Ok(Written::Conflict);
+        }
+        hot.profile = profile;
+        hot.is_dirty = true;
+        Ok(Written::Stored)
+    }
+
+    /// In place: there is no other writer, and a card's profile is a kilobyte.
+    async fn update(
+        &mut self,
+        key: ProfileKey,
+        mut change: impl FnMut(&mut Profile),
+    ) -> Result<(), PortError> {
+        let hot = self.hot_profile(key)?;
+        change(&mut hot.profile);
+        hot.is_dirty = true;
+        Ok(())
+    }
+}

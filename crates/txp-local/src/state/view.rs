@@ -1,0 +1,188 @@
+//! Reading the state: for the writer itself, and beside it at the last checkpoint.
+
+use super::{KEYSPACES, State, TRANSACTIONS, UPLOADS, UPLOADS_BY_CLIENT, decode_upload, item};
+use crate::runs::{Options, StateError, StoreReader};
+use std::path::Path;
+use txp_domain::id::UploadId;
+use txp_domain::transaction::Transaction;
+use txp_domain::upload::Upload;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Which uploads, and how many of them; newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadPage<'a> {
+    /// Of this client only.
+    pub client_id: Option<&'a str>,
+    /// Older than this one.
+    pub before: Option<UploadId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Block and page cache of a reader: it asks little.
+const READER_OPTIONS: Options = Options {
+    block_cache_bytes: 2 << 20,
+    page_cache_bytes: 4 << 20,
+    hot_bytes: 0,
+    fanout: 8,
+    pending_keys: 0,
+};
+
+/// The state at its last checkpoint, opened beside a living writer; a snapshot for as long as it is
+/// kept.
+#[derive(Debug)]
+pub struct StateView {
+    store: StoreReader,
+}
+
+/// Reads of one kind, whoever holds the tables.
+macro_rules! reads {
+    () => {
+        /// The items of a transaction id, of every merchant, by merchant.
+        ///
+        /// # Errors
+        /// The state cannot be read or is damaged.
+        pub fn transactions(
+            &mut self,
+            transaction_id: &str,
+        ) -> Result<Vec<Transaction>, StateError> {
+            let mut found = Vec::new();
+            let hash = xxh3_64(transaction_id.as_bytes());
+            self.store.scan_prefix(TRANSACTIONS, hash, |key, value| {
+                if let Some((transaction, merchant)) =
+                    ids_of(key).filter(|(t, _)| *t == transaction_id)
+                {
+                    found.extend(item::decode(merchant, transaction, value));
+                }
+            })?;
+            Ok(found)
+        }
+
+        /// Calls `each` with every transaction, in the order of the keyspace.
+        ///
+        /// # Errors
+        /// The state cannot be read or is damaged.
+        pub fn for_each_transaction(
+            &mut self,
+            mut each: impl FnMut(Transaction),
+        ) -> Result<(), StateError> {
+            let mut items = self.store.iter(TRANSACTIONS)?;
+            while let Some(entry) = items.next()? {
+                if let Some((transaction, merchant)) = ids_of(entry.key)
+                    && let Some(item) = item::decode(merchant, transaction, entry.value)
+                {
+                    each(item);
+                }
+            }
+            Ok(())
+        }
+
+        fn stored_upload(&mut self, id: UploadId) -> Result<Option<Upload>, StateError> {
+            let value = self
+                .store
+                .get(UPLOADS, xxh3_64(id.as_bytes()), id.as_bytes())?;
+            Ok(value.and_then(|value| decode_upload(id.as_bytes(), value)))
+        }
+
+        fn stored_upload_ids(
+            &mut self,
+            client_id: Option<&str>,
+        ) -> Result<Vec<UploadId>, StateError> {
+            let mut ids = Vec::new();
+            if let Some(client_id) = client_id {
+                let hash = xxh3_64(client_id.as_bytes());
+                self.store.scan_prefix(UPLOADS_BY_CLIENT, hash, |key, _| {
+                    let of_client = key
+                        .strip_prefix(client_id.as_bytes())
+                        .and_then(|k| k.strip_prefix(b"\0"));
+                    ids.extend(of_client.and_then(UploadId::parse));
+                })?;
+            } else {
+                let mut uploads = self.store.iter(UPLOADS)?;
+                while let Some(entry) = uploads.next()? {
+                    ids.extend(UploadId::parse(entry.key));
+                }
+            }
+            Ok(ids)
+        }
+
+        /// Uploads, newest first.
+        ///
+        /// # Errors
+        /// The state cannot be read or is damaged.
+        pub fn uploads(&mut self, page: UploadPage<'_>) -> Result<Vec<Upload>, StateError> {
+            let mut ids = self.stored_upload_ids(page.client_id)?;
+            ids.extend(self.unstored_upload_ids(page.client_id));
+            ids.sort_unstable_by(|a, b| b.cmp(a));
+            ids.dedup();
+            ids.retain(|id| page.before.is_none_or(|before| *id < before));
+            ids.truncate(page.limit);
+            let uploads: Result<Vec<_>, _> = ids.into_iter().map(|id| self.upload(id)).collect();
+            Ok(uploads?.into_iter().flatten().collect())
+        }
+    };
+}
+
+impl StateView {
+    /// Opens the state in a directory at its last checkpoint.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or is of a newer format.
+    pub fn open(dir: &Path) -> Result<Self, StateError> {
+        Ok(Self {
+            store: StoreReader::open(dir, &KEYSPACES, READER_OPTIONS)?,
+        })
+    }
+
+    /// What was given to the checkpoint.
+    #[must_use]
+    pub fn meta(&self) -> Option<&[u8]> {
+        self.store.meta()
+    }
+
+    /// An upload.
+    ///
+    /// # Errors
+    /// The state cannot be read or is damaged.
+    pub fn upload(&mut self, id: UploadId) -> Result<Option<Upload>, StateError> {
+        self.stored_upload(id)
+    }
+
+    fn unstored_upload_ids(&self, _: Option<&str>) -> Vec<UploadId> {
+        Vec::new()
+    }
+
+    reads!();
+}
+
+impl State {
+    /// An upload.
+    ///
+    /// # Errors
+    /// The state cannot be read or is damaged.
+    pub fn upload(&mut self, id: UploadId) -> Result<Option<Upload>, StateError> {
+        match self.open_uploads.get(&id) {
+            Some(open) => Ok(Some(open.clone())),
+            None => self.stored_upload(id),
+        }
+    }
+
+    fn unstored_upload_ids(&self, client_id: Option<&str>) -> Vec<UploadId> {
+        let of_client = |upload: &&Upload| {
+            client_id.is_none_or(|id| upload.received.as_ref().is_some_and(|r| r.client_id == id))
+        };
+        self.open_uploads
+            .values()
+            .filter(of_client)
+            .map(|upload| upload.id)
+            .collect()
+    }
+
+    reads!();
+}
+
+/// Transaction and merchant of a key.
+fn ids_of(key: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(key).ok()?;
+    text.split_once('\0')
+}
