@@ -177,21 +177,7 @@ pub struct CurrencySums {
 /// The last record of an upload per bucket: with it one knows when all of them were folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct BucketRecords(#[serde(deserialize_with = "by_bucket")] pub BTreeMap<u8, u64>);
-
-/// Reads the keys as the texts that JSON has: inside a flattened struct serde hands on texts, and
-/// does not make numbers of them.
-fn by_bucket<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<u8, u64>, D::Error> {
-    let texts = BTreeMap::<String, u64>::deserialize(from)?;
-    let number = |text: String| {
-        text.parse()
-            .map_err(|_| D::Error::custom("a bucket is a number from 0 to 255"))
-    };
-    texts
-        .into_iter()
-        .map(|(bucket, record)| Ok((number(bucket)?, record)))
-        .collect()
-}
+pub struct BucketRecords(pub BTreeMap<u8, u64>);
 
 impl<'de> Deserialize<'de> for BucketRecords {
     /// By hand, because keys of JSON are texts, and serde does not read them as numbers inside of
@@ -258,52 +244,4 @@ pub struct FailureReason {
     /// The physical line, where one is at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{Decoded, Event, decode, encode};
-
-    #[test]
-    fn an_ending_is_read_back_with_its_buckets() {
-        let tally = UploadTally {
-            records: 9,
-            last_record_by_bucket: BucketRecords([(0, 4), (7, 9), (255, 8)].into()),
-            ..UploadTally::default()
-        };
-        let upload_id = UploadId::new(1_780_000_000_000, [1; 6]);
-        let uploaded_at = Timestamp::from_unix_seconds(1_780_000_000).unwrap();
-        let parsed = UploadEvent::Parsed(UploadParsed {
-            upload_id,
-            uploaded_at,
-            tally: tally.clone(),
-        });
-        let failed = UploadEvent::Failed(UploadFailed {
-            upload_id,
-            uploaded_at,
-            reason: FailureReason::default(),
-            tally,
-        });
-        for event in [parsed, failed] {
-            let mut json = Vec::new();
-            encode(&Event::Upload(event.clone()), &mut json).unwrap();
-            let Decoded::Upload(read) = decode(&json).unwrap() else {
-                panic!("it is an upload's event");
-            };
-            assert_eq!(read, event);
-        }
-    }
-
-    #[test]
-    fn a_bucket_is_a_number_of_one_byte() {
-        for (json, fits) in [
-            (r#"{"0":1,"255":2}"#, true),
-            (r#"{"256":1}"#, false),
-            (r#"{"x":1}"#, false),
-        ] {
-            let read = serde_json::from_str::<BucketRecords>(json);
-            assert_eq!(read.is_ok(), fits, "{json}");
-        }
-    }
 }
