@@ -10,7 +10,9 @@
 mod progress;
 
 use crate::batch::Delivery;
-use crate::port::{ErrorKind, PortError, TransactionStore, UploadStore, Written};
+use crate::port::{
+    CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError, TransactionStore, UploadStore, Written,
+};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
 use txp_domain::id::EventId;
@@ -18,9 +20,6 @@ use txp_domain::transaction::{
     Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction,
 };
 use xxhash_rust::xxh3::xxh3_64;
-
-/// How often a conditional write is tried against others before the batch is given back.
-pub const CONFLICT_ATTEMPTS_MAX: u32 = 16;
 
 /// A judgement that is due: a transaction's facts have changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +35,11 @@ pub struct Change {
 /// What folding a batch gave.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The judgements that are due, by delivery.
+    /// The judgements that are due, by delivery. They are due even if the batch failed: what was
+    /// counted before is a repeat when it is delivered again, and is not told of again.
     pub changes: Vec<Change>,
-    /// The findings that were folded into their transactions for the first time, by delivery.
+    /// The findings that were folded into their transactions, by delivery. One that is delivered
+    /// again is told of again: an alert is recognised by its id.
     pub flagged: Vec<usize>,
     /// The first delivery that was not folded, and why; those after it may have been. All of the
     /// batch from there on is to be delivered again.
@@ -79,7 +80,7 @@ impl Aggregator {
         };
         match self.progress.load(store, deliveries).await {
             Ok(()) => {
-                work.sort_by_key(&self.progress, &mut self.keyed);
+                work.sort_by_key(&mut self.progress, &mut self.keyed);
                 work.fold_keys(store, &self.keyed, &mut self.inserted).await;
                 let end = work
                     .outcome
@@ -94,7 +95,8 @@ impl Aggregator {
                     work.fail(failed.0, failed.1);
                 }
             }
-            Err((at, error)) => work.fail(at, error),
+            // Nothing was folded, whichever delivery the watermark was asked for.
+            Err(error) => work.fail(0, error),
         }
         outcome
             .changes
@@ -125,7 +127,7 @@ impl<'d> Work<'_, 'd> {
 
     /// Finds the deliveries that touch a transaction, those of one transaction side by side in
     /// order. Repeats are left out.
-    fn sort_by_key(&mut self, progress: &Progress, keyed: &mut Vec<Keyed>) {
+    fn sort_by_key(&mut self, progress: &mut Progress, keyed: &mut Vec<Keyed>) {
         keyed.clear();
         for (index, delivery) in self.deliveries.iter().enumerate() {
             let ids = match &delivery.event {
@@ -344,3 +346,6 @@ fn contended() -> PortError {
         "an item was changed by others each time that it was to be written; try again",
     )
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -5,9 +5,10 @@
 //! so judging again after a lost answer or a lost race gives the same findings.
 
 use crate::batch::Delivery;
-use crate::port::{ErrorKind, PortError, ProfileKey, ProfileStore, Written};
-use crate::stage::aggregate::{CONFLICT_ATTEMPTS_MAX, Change};
+use crate::port::{PortError, ProfileKey, ProfileStore};
+use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
+use txp_domain::profile::Profile;
 use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, judge};
 
@@ -88,17 +89,13 @@ async fn judge_card<P: ProfileStore>(
         return Ok(());
     };
     let found_before = found.len();
-    for _ in 0..CONFLICT_ATTEMPTS_MAX {
-        let mut profile = profiles.load(*key).await?;
-        let expected = profile.revision();
-        for (_, index) in card {
-            let Some(change) = changes.get(*index) else {
-                continue;
-            };
+    let judge_all = |profile: &mut Profile| {
+        found.truncate(found_before);
+        for change in card.iter().filter_map(|(_, index)| changes.get(*index)) {
             let Some((row, judged)) = judged_of(deliveries, change) else {
                 continue;
             };
-            found.extend(judge(rules, &judged, &mut profile).map(|finding| Found {
+            found.extend(judge(rules, &judged, profile).map(|finding| Found {
                 delivery: change.delivery,
                 flagged: AnomalyFlagged {
                     finding,
@@ -106,14 +103,8 @@ async fn judge_card<P: ProfileStore>(
                 },
             }));
         }
-        if profiles.store(*key, profile, expected).await? == Written::Stored {
-            return Ok(());
-        }
-        found.truncate(found_before);
-    }
-    let context =
-        "a card's profile was changed by others each time that it was to be written; try again";
-    Err(PortError::new(ErrorKind::Transient, context))
+    };
+    profiles.update(*key, judge_all).await
 }
 
 /// What is to be judged about a change.
@@ -154,3 +145,6 @@ fn conflict_of(row: &RowEvent<'_>, facts: &Facts<'_>) -> Conflict {
         timestamp: facts.timestamp,
     }
 }
+
+#[cfg(test)]
+mod tests;

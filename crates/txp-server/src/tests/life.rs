@@ -146,7 +146,15 @@ fn a_link_takes_what_it_is_bound_to_and_nothing_else() {
         );
         assert_eq!(bodies_left(&server), 0);
     }
-    // A body that is cut short leaves nothing behind, and the link can be used again.
+    server.running.stop().unwrap();
+}
+
+#[test]
+fn a_body_that_is_cut_short_leaves_nothing_behind() {
+    let server = Server::start();
+    let key = server.client("shop", &["m"]);
+    let text = file(&[("t1", "12.30", "m")]);
+    let (id, path) = server.link(&key, "");
     let head = Server::head("PUT", &path, &[("if-none-match", "*")], Some(text.len()));
     let cut = server.raw(&[head.as_bytes(), &text.as_bytes()[..9]].concat());
     cut.shutdown(std::net::Shutdown::Both).unwrap();

@@ -4,6 +4,7 @@ use super::harness::{Server, file, receive, wait_for};
 use std::time::Duration;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn wrong_requests_are_told_what_is_wrong() {
     let server = Server::start();
     let key = server.client("shop", &["m"]);
