@@ -6,26 +6,18 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use serde_json::{Map, Value};
-<<<<<<< HEAD
-use txp_pipeline::{api, generate};
-=======
 use txp_domain::event::EventType;
 use txp_domain::event::schema::{ENVELOPE_SCHEMA, data_schema, envelope_schema};
-use txp_pipeline::{generate, rulefile};
->>>>>>> main
+use txp_pipeline::{api, generate, rulefile};
 
 /// Where a schema lies and what makes it.
 type Entry = (&'static str, fn() -> Value);
 
 const SCHEMAS: &[Entry] = &[
-<<<<<<< HEAD
-    ("schemas/generated-counts.json", of::<generate::Expected>),
-    ("schemas/openapi.json", api::openapi),
-=======
     (ENVELOPE_SCHEMA, || envelope_schema().into()),
     ("schemas/generated-counts.json", of::<generate::Expected>),
+    ("schemas/openapi.json", api::openapi),
     ("schemas/rules.json", || rulefile::json_schema().into()),
->>>>>>> main
 ];
 
 fn of<T: schemars::JsonSchema>() -> Value {
