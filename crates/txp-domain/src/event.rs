@@ -203,3 +203,6 @@ pub fn upload_partition_key(upload_id: UploadId) -> String {
 pub fn upload_source(upload_id: UploadId) -> String {
     format!("/uploads/{upload_id}")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

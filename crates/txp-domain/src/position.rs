@@ -137,3 +137,6 @@ impl Position {
         (&self.sequence, self.subsequence) > (&other.sequence, other.subsequence)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,3 +219,6 @@ impl Transaction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,6 @@ impl Upload {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ pub use view::{StateView, UploadPage};
 
 use crate::runs::{Keyspace, Options, StateError, Store};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 use txp_domain::event::UploadEvent;
 use txp_domain::id::UploadId;
@@ -70,6 +72,29 @@ fn profile_key(key: ProfileKey) -> (u64, [u8; 19]) {
     (u64::from_le_bytes(*hash), bytes)
 }
 
+/// A fingerprint is a keyed hash already: its bits serve as they are.
+#[derive(Debug, Default)]
+struct CardHasher(u64);
+
+impl Hasher for CardHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = *from);
+            self.0 = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
+        }
+    }
+
+    /// The length of a fingerprint says nothing.
+    fn write_usize(&mut self, _: usize) {}
+}
+
 #[derive(Debug)]
 struct HotProfile {
     profile: Profile,
@@ -81,7 +106,7 @@ struct HotProfile {
 pub struct State {
     store: Store,
     open_uploads: HashMap<UploadId, Upload>,
-    profiles: HashMap<ProfileKey, HotProfile>,
+    profiles: HashMap<ProfileKey, HotProfile, BuildHasherDefault<CardHasher>>,
     keys: Vec<u8>,
     key_ends: Vec<(u64, usize)>,
     value: Vec<u8>,
@@ -164,10 +189,29 @@ impl State {
             self.store.put(PROFILES, hash, &bytes, &self.value)?;
             hot.is_dirty = false;
         }
-        if self.profiles.len() >= HOT_PROFILES_MAX {
+        Ok(())
+    }
+
+    /// A profile, decoded.
+    fn hot_profile(&mut self, key: ProfileKey) -> Result<&mut HotProfile, PortError> {
+        if self.profiles.len() >= HOT_PROFILES_MAX && !self.profiles.contains_key(&key) {
+            self.write_profiles().map_err(port_error)?;
             self.profiles.clear();
         }
-        Ok(())
+        match self.profiles.entry(key) {
+            Entry::Occupied(hot) => Ok(hot.into_mut()),
+            Entry::Vacant(place) => {
+                let (hash, bytes) = profile_key(key);
+                let profile = match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
+                    None => Profile::default(),
+                    Some(value) => Profile::decode(value).map_err(|_| damaged("profile"))?,
+                };
+                Ok(place.insert(HotProfile {
+                    profile,
+                    is_dirty: false,
+                }))
+            }
+        }
     }
 
     fn upload_mut(&mut self, id: UploadId) -> Result<Option<&mut Upload>, StateError> {
@@ -353,14 +397,7 @@ impl UploadStore for State {
 
 impl ProfileStore for State {
     async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
-        if let Some(hot) = self.profiles.get(&key) {
-            return Ok(hot.profile.clone());
-        }
-        let (hash, bytes) = profile_key(key);
-        match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
-            None => Ok(Profile::default()),
-            Some(value) => Profile::decode(value).map_err(|_| damaged("profile")),
-        }
+        Ok(self.hot_profile(key)?.profile.clone())
     }
 
     async fn store(
@@ -369,23 +406,24 @@ impl ProfileStore for State {
         profile: Profile,
         expected_revision: u64,
     ) -> Result<Written, PortError> {
-        let stored = match self.profiles.get(&key) {
-            Some(hot) => hot.profile.revision(),
-            None => ProfileStore::load(self, key).await?.revision(),
-        };
-        if stored != expected_revision {
+        let hot = self.hot_profile(key)?;
+        if hot.profile.revision() != expected_revision {
             return Ok(Written::Conflict);
         }
-        self.profiles.insert(
-            key,
-            HotProfile {
-                profile,
-                is_dirty: true,
-            },
-        );
-        if self.profiles.len() >= HOT_PROFILES_MAX {
-            self.write_profiles().map_err(port_error)?;
-        }
+        hot.profile = profile;
+        hot.is_dirty = true;
         Ok(Written::Stored)
+    }
+
+    /// In place: there is no other writer, and a card's profile is a kilobyte.
+    async fn update(
+        &mut self,
+        key: ProfileKey,
+        mut change: impl FnMut(&mut Profile),
+    ) -> Result<(), PortError> {
+        let hot = self.hot_profile(key)?;
+        change(&mut hot.profile);
+        hot.is_dirty = true;
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Pure functions of values. Deliberately absent: HTTP itself, keys and links, clocks.
 
+mod column_name;
 mod openapi;
 mod page;
 mod request;

@@ -229,6 +229,8 @@ impl EventBatch {
         first_sequence: u64,
         arrival_millis: i64,
     ) -> impl Iterator<Item = Delivery<'_>> {
+        // Checked once for the whole batch: rows are then slices of text.
+        let text = simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default();
         (first_sequence..)
             .zip(&self.entries)
             .map(move |(sequence, entry)| Delivery {
@@ -238,24 +240,30 @@ impl EventBatch {
                     subsequence: 0,
                 },
                 arrival_millis,
-                event: self.event(entry),
+                event: self.event_in(text, entry),
             })
     }
 
     /// The event of an entry, borrowed.
     #[must_use]
     pub fn event(&self, entry: &Entry) -> Event<'_> {
+        self.event_in(
+            simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default(),
+            entry,
+        )
+    }
+
+    fn event_in<'a>(&'a self, text: &'a str, entry: &Entry) -> Event<'a> {
         match &entry.body {
-            Body::Row(row) => Event::Row(self.row(entry, row)),
+            Body::Row(row) => Event::Row(self.row(text, entry, row)),
             Body::Other(event) => Event::clone(event),
         }
     }
 
-    fn row(&self, entry: &Entry, row: &RowEntry) -> RowEvent<'_> {
+    fn row<'a>(&'a self, all: &'a str, entry: &Entry, row: &RowEntry) -> RowEvent<'a> {
         let text = |at: u32, len: usize| {
             let start = entry.start as usize + at as usize;
-            let bytes = self.bytes.get(start..start + len).unwrap_or_default();
-            std::str::from_utf8(bytes).unwrap_or_default()
+            all.get(start..start + len).unwrap_or_default()
         };
         let merchant_len = usize::from(row.merchant_len);
         let merchant_id = text(row.at.subject_at, merchant_len);
@@ -303,3 +311,6 @@ fn short(text: &str) -> u8 {
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ use txp_domain::time::Timestamp;
 use txp_domain::transaction::{FreshTransaction, Transaction};
 use txp_domain::upload::ClassCounts;
 
+/// How often a conditional write is tried against others before the batch is given back.
+pub const CONFLICT_ATTEMPTS_MAX: u32 = 16;
+
 /// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -192,6 +195,28 @@ pub trait ProfileStore {
         profile: Profile,
         expected_revision: u64,
     ) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Reads a profile, has it changed and stores it, again if others changed it meanwhile: so
+    /// `change` may be called more than once, each time on a profile as stored. One write, however
+    /// much changes.
+    fn update(
+        &mut self,
+        key: ProfileKey,
+        mut change: impl FnMut(&mut Profile),
+    ) -> impl Future<Output = Result<(), PortError>> {
+        async move {
+            for _ in 0..CONFLICT_ATTEMPTS_MAX {
+                let mut profile = self.load(key).await?;
+                let expected = profile.revision();
+                change(&mut profile);
+                if self.store(key, profile, expected).await? == Written::Stored {
+                    return Ok(());
+                }
+            }
+            let context = "a card's profile was changed by others each time that it was to be written; try again";
+            Err(PortError::new(ErrorKind::Transient, context))
+        }
+    }
 }
 
 /// An event that cannot be processed, by where it stands.

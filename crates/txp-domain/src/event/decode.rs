@@ -6,10 +6,10 @@
 use super::row::{RejectedData, TransactionData};
 use super::{
     AnomalyFlagged, EventType, RejectedRow, RowEvent, RowOutcome, RulesetActivated, UploadEvent,
-    UploadFailed, UploadParsed, UploadReceived,
+    UploadFailed, UploadParsed, UploadReceived, ViolationData,
 };
 use crate::card::Fingerprint;
-use crate::id::{EventId, UploadId};
+use crate::id::{EventId, UploadId, is_identifier};
 use crate::money::{Amount, Currency};
 use crate::row::{CardFacts, Facts, TransactionType};
 use crate::time::Timestamp;
@@ -89,7 +89,7 @@ pub enum Decoded<'a> {
         data: Box<RejectedData<'a>>,
     },
     /// A step in an upload's life.
-    Upload(UploadEvent),
+    Upload(Box<UploadEvent>),
     /// A finding.
     AnomalyFlagged(Box<AnomalyFlagged>),
     /// A change of the rules that judge.
@@ -134,7 +134,7 @@ impl Decoded<'_> {
                 });
                 super::Event::Row(place.row(data.record, data.line, outcome))
             }
-            Self::Upload(upload) => super::Event::Upload(upload.clone()),
+            Self::Upload(upload) => super::Event::Upload(UploadEvent::clone(upload)),
             Self::AnomalyFlagged(flagged) => super::Event::AnomalyFlagged(flagged.clone()),
             Self::RulesetActivated(activated) => super::Event::RulesetActivated(activated.clone()),
         }
@@ -195,7 +195,8 @@ fn schema_version(event_type: EventType, dataschema: &str) -> Result<u32, Decode
         .and_then(|rest| rest.strip_prefix('/'))
         .and_then(|rest| rest.strip_suffix(".json"));
     version
-        .and_then(|v| v.parse().ok())
+        .filter(|digits| !digits.starts_with(['+', '0']))
+        .and_then(|digits| digits.parse().ok())
         .ok_or(DecodeError::Field {
             field: "dataschema",
         })
@@ -221,59 +222,41 @@ fn decode_data<'a>(
     let uploaded_at = envelope.time;
     Ok(match event_type {
         EventType::TransactionAccepted | EventType::TransactionDisputed => {
-            let data: Box<TransactionData<'a>> = serde_json::from_str(data)?;
-            let place = place(envelope, data.record)?;
-            let disputed = event_type == EventType::TransactionDisputed;
-            if disputed != (data.kind == TransactionType::Chargeback) {
-                return Err(DecodeError::Field { field: "data.type" });
-            }
-            let amount = Amount::parse_decimal(data.amount.as_bytes(), data.currency).ok_or(
-                DecodeError::Field {
-                    field: "data.amount",
-                },
-            )?;
-            Decoded::Transaction {
-                place,
-                data,
-                amount,
-            }
+            transaction(event_type, envelope, data)?
         }
-        EventType::RowRejected => {
-            let data: Box<RejectedData<'a>> = serde_json::from_str(data)?;
-            Decoded::Rejected {
-                place: place(envelope, data.record)?,
-                data,
-            }
-        }
+        EventType::RowRejected => rejected(envelope, data)?,
         EventType::UploadReceived => {
             let data: UploadReceived = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "received")?;
-            Decoded::Upload(UploadEvent::Received(UploadReceived {
+            Decoded::Upload(Box::new(UploadEvent::Received(UploadReceived {
                 upload_id,
                 uploaded_at,
                 ..data
-            }))
+            })))
         }
         EventType::UploadParsed => {
             let data: UploadParsed = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "parsed")?;
-            Decoded::Upload(UploadEvent::Parsed(UploadParsed {
+            Decoded::Upload(Box::new(UploadEvent::Parsed(UploadParsed {
                 upload_id,
                 uploaded_at,
                 ..data
-            }))
+            })))
         }
         EventType::UploadFailed => {
             let data: UploadFailed = serde_json::from_str(data)?;
             let upload_id = upload_id(envelope, "failed")?;
-            Decoded::Upload(UploadEvent::Failed(UploadFailed {
+            Decoded::Upload(Box::new(UploadEvent::Failed(UploadFailed {
                 upload_id,
                 uploaded_at,
                 ..data
-            }))
+            })))
         }
         EventType::AnomalyFlagged => {
             let data: AnomalyFlagged = serde_json::from_str(data)?;
+            if *data.finding.id != *envelope.id {
+                return Err(DecodeError::Field { field: "id" });
+            }
             Decoded::AnomalyFlagged(Box::new(AnomalyFlagged {
                 time: envelope.time,
                 ..data
@@ -287,6 +270,60 @@ fn decode_data<'a>(
             }))
         }
     })
+}
+
+fn transaction<'a>(
+    event_type: EventType,
+    envelope: &Envelope<'_>,
+    data: &'a str,
+) -> Result<Decoded<'a>, DecodeError> {
+    let data: Box<TransactionData<'a>> = serde_json::from_str(data)?;
+    let place = place(envelope, data.record)?;
+    let disputed = event_type == EventType::TransactionDisputed;
+    if disputed != (data.kind == TransactionType::Chargeback) {
+        return Err(DecodeError::Field { field: "data.type" });
+    }
+    check_identifiers(&data)?;
+    let amount = Amount::parse_decimal(data.amount.as_bytes(), data.currency);
+    let amount = amount.ok_or(DecodeError::Field {
+        field: "data.amount",
+    })?;
+    Ok(Decoded::Transaction {
+        place,
+        data,
+        amount,
+    })
+}
+
+fn rejected<'a>(envelope: &Envelope<'_>, data: &'a str) -> Result<Decoded<'a>, DecodeError> {
+    let data: Box<RejectedData<'a>> = serde_json::from_str(data)?;
+    let ids = data.transaction_id.iter().chain(&data.merchant_id);
+    identifiers("data.transaction_id or data.merchant_id", ids)?;
+    let _: Vec<ViolationData<'_>> = serde_json::from_str(data.violations.get())?;
+    Ok(Decoded::Rejected {
+        place: place(envelope, data.record)?,
+        data,
+    })
+}
+
+/// An event's identifiers are keys of the state, and are written again without escapes.
+fn identifiers<'a>(
+    field: &'static str,
+    texts: impl IntoIterator<Item = &'a Cow<'a, str>>,
+) -> Result<(), DecodeError> {
+    let is_sound = texts.into_iter().all(|text| is_identifier(text.as_bytes()));
+    is_sound.then_some(()).ok_or(DecodeError::Field { field })
+}
+
+fn check_identifiers(data: &TransactionData<'_>) -> Result<(), DecodeError> {
+    identifiers("data.transaction_id", [&data.transaction_id])?;
+    identifiers("data.merchant_id", [&data.merchant_id])?;
+    identifiers("data.terminal_id", &data.terminal_id)?;
+    let original = "data.original_transaction_id";
+    if data.kind == TransactionType::Chargeback && data.original_transaction_id.is_none() {
+        return Err(DecodeError::Field { field: original });
+    }
+    identifiers(original, &data.original_transaction_id)
 }
 
 fn place(envelope: &Envelope<'_>, record: u64) -> Result<RowPlace, DecodeError> {

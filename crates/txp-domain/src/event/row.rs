@@ -102,17 +102,23 @@ pub fn rejected_partition_key(upload_id: UploadId, record: u64) -> String {
     format!("upload/{upload_id}/{}", record % REJECTED_ROW_PARTITIONS)
 }
 
+/// An identifier, as a regular expression.
+const IDENTIFIER_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$";
+
 /// Data of `transaction.accepted` and `transaction.disputed`, version 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TransactionData<'a> {
     /// The merchant's id of the transaction.
     #[serde(borrow)]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub transaction_id: Cow<'a, str>,
     /// The merchant.
     #[serde(borrow)]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub merchant_id: Cow<'a, str>,
     /// The amount, with exactly the currency's minor digits.
     #[serde(borrow)]
+    #[schemars(regex(pattern = "^[0-9]+(\\.[0-9]{1,4})?$"))]
     pub amount: Cow<'a, str>,
     /// ISO 4217 alphabetic.
     pub currency: Currency,
@@ -128,9 +134,11 @@ pub struct TransactionData<'a> {
     pub card: CardData<'a>,
     /// The sale that a refund or chargeback is about.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub original_transaction_id: Option<Cow<'a, str>>,
     /// The terminal.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub terminal_id: Option<Cow<'a, str>>,
     /// ISO 3166-1 alpha-2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +147,7 @@ pub struct TransactionData<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcc: Option<Mcc>,
     /// The record's number, 1 being the first after the header.
+    #[schemars(range(min = 1))]
     pub record: u64,
     /// The physical line where the record starts.
     pub line: u64,
@@ -155,6 +164,7 @@ pub struct CardData<'a> {
     pub fingerprint: Fingerprint,
     /// The key that the fingerprint was made under.
     #[serde(borrow)]
+    #[schemars(regex(pattern = "^[bcdfghjklmnpqrst]{8}$"))]
     pub key_id: Cow<'a, str>,
 }
 
@@ -163,15 +173,18 @@ pub struct CardData<'a> {
 pub struct RejectedData<'a> {
     /// The transaction that the row names, where both ids are usable.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub transaction_id: Option<Cow<'a, str>>,
     /// The merchant that the row names, where both ids are usable.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = IDENTIFIER_PATTERN))]
     pub merchant_id: Option<Cow<'a, str>>,
     /// Every violation of the row.
     #[serde(borrow)]
     #[schemars(with = "Vec<ViolationData<'static>>")]
     pub violations: &'a RawValue,
     /// The record's number, 1 being the first after the header.
+    #[schemars(range(min = 1))]
     pub record: u64,
     /// The physical line where the record starts.
     pub line: u64,

@@ -12,6 +12,7 @@ pub struct RulesetActivated {
     /// The rule set's version, as its file names it.
     pub version: String,
     /// SHA-256 of the canonical rule file, in hexadecimal.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: String,
     /// Who activated it.
     pub activated_by: String,

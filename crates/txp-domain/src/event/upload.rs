@@ -5,7 +5,8 @@ use crate::id::UploadId;
 use crate::position::Bucket;
 use crate::time::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// A step in an upload's life.
@@ -148,6 +149,7 @@ pub struct UploadTally {
     pub bytes: u64,
     /// SHA-256 of the file in hexadecimal, where all of it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub sha256: Option<String>,
     /// Sum of the valid rows' amounts per currency, refunds and chargebacks counted apart.
     pub sums: BTreeMap<String, CurrencySums>,
@@ -173,9 +175,24 @@ pub struct CurrencySums {
 }
 
 /// The last record of an upload per bucket: with it one knows when all of them were folded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct BucketRecords(pub BTreeMap<u8, u64>);
+
+impl<'de> Deserialize<'de> for BucketRecords {
+    /// By hand, because keys of JSON are texts, and serde does not read them as numbers inside of
+    /// what is flattened into another type.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let by_text = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let by_bucket = by_text.into_iter().map(|(bucket, record)| {
+            let bucket = bucket
+                .parse()
+                .map_err(|_| D::Error::custom("expected a bucket of 0 to 255"))?;
+            Ok((bucket, record))
+        });
+        by_bucket.collect::<Result<_, _>>().map(Self)
+    }
+}
 
 impl BucketRecords {
     /// The last record that went to a bucket; `None` if none did.

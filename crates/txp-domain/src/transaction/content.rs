@@ -113,11 +113,8 @@ impl ConflictDigest {
         field(facts.terminal_id.unwrap_or_default().as_bytes());
         field(facts.country.as_ref().map_or("", Country::code).as_bytes());
         field(facts.mcc.as_ref().map_or("", Mcc::as_str).as_bytes());
-        field(
-            &given_time(facts)
-                .map(|t| t.0.to_be_bytes())
-                .unwrap_or_default(),
-        );
+        let time = given_time(facts).map(|t| t.0.to_be_bytes());
+        field(time.as_ref().map_or(&[], |bytes| bytes.as_slice()));
         let digest: [u8; 32] = hash.finalize().into();
         let mut cut = [0; 16];
         cut.iter_mut().zip(digest).for_each(|(to, from)| *to = from);

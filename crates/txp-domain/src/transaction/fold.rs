@@ -164,9 +164,12 @@ impl Transaction {
         let revision_of =
             |at: usize| FIRST_FACTS_REVISION + 1 + u32::try_from(at).unwrap_or(u32::MAX - 2);
         if let Some(at) = self.conflicts.iter().position(|kept| *kept == digest) {
-            let is_redelivered = self.history.iter().any(
+            let is_known = self.history.iter().any(
                 |entry| matches!(&entry.what, HistoryEvent::Row { event: known, .. } if *known == event),
             );
+            // A full history does not tell which event brought the content: one judgement too many
+            // gives the same finding again, one too few loses it.
+            let is_redelivered = is_known || (seen && self.history_truncated);
             return (false, is_redelivered.then(|| revision_of(at)));
         }
         if seen {

@@ -73,7 +73,7 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issued {
     /// A link: a new one, or the one that the same request got before.
-    Link(Link),
+    Link(Box<Link>),
     /// The Idempotency-Key was used with another body.
     KeyReused,
     /// The client, or all of them, have too many links open.
@@ -171,7 +171,7 @@ impl Links {
                     .as_ref()
                     .is_some_and(|b| b.body == request.body);
                 return Ok(match same {
-                    true => Issued::Link(before.clone()),
+                    true => Issued::Link(Box::new(before.clone())),
                     false => Issued::KeyReused,
                 });
             }
@@ -186,7 +186,7 @@ impl Links {
         }
         *inner.by_client.entry(link.client_id.clone()).or_default() += 1;
         apply(&mut inner.known, Step::Issued(link.clone()));
-        Ok(Issued::Link(link))
+        Ok(Issued::Link(Box::new(link)))
     }
 
     /// What is known of a link.

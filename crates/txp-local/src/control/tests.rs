@@ -167,7 +167,7 @@ fn open(dir: &Path, seconds: u64) -> Links {
 fn a_repeated_request_gets_its_link_again_for_a_day() {
     let dir = tempfile::tempdir().unwrap();
     let links = open(dir.path(), 0);
-    let first = Issued::Link(link(1, Some((7, 7))));
+    let first = Issued::Link(Box::new(link(1, Some((7, 7)))));
     assert_eq!(links.issue(link(1, Some((7, 7))), at(0)).unwrap(), first);
     assert_eq!(links.issue(link(2, Some((7, 7))), at(1)).unwrap(), first);
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_repeated_request_gets_its_link_again_for_a_day() {
         Issued::KeyReused
     );
     let other = links.issue(link(4, Some((8, 8))), at(1)).unwrap();
-    assert_eq!(other, Issued::Link(link(4, Some((8, 8)))));
+    assert_eq!(other, Issued::Link(Box::new(link(4, Some((8, 8))))));
     drop(links);
     let links = open(dir.path(), 2);
     assert_eq!(
@@ -183,7 +183,7 @@ fn a_repeated_request_gets_its_link_again_for_a_day() {
         first
     );
     let later = links.issue(link(2, Some((7, 8))), at(86_400)).unwrap();
-    assert_eq!(later, Issued::Link(link(2, Some((7, 8)))));
+    assert_eq!(later, Issued::Link(Box::new(link(2, Some((7, 8))))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The body of POST /upload, checked whole: every fault is named with its place.
 
+use super::column_name::is_column_name;
 use crate::csv::Aliases;
 use crate::document::{FieldFault, Problem, ProblemKind};
 use crate::rejects::show;
@@ -9,7 +10,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use txp_domain::event::Defaults;
 use txp_domain::money::Currency;
-use txp_domain::redact::needs_redaction;
 use txp_domain::row::Column;
 use txp_domain::time::TimeZone;
 
@@ -19,10 +19,6 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 /// The longest file name.
 pub(super) const FILENAME_CHARS_MAX: usize = 255;
-/// The longest name of a merchant's column.
-pub(super) const COLUMN_CHARS_MAX: usize = 64;
-/// The most digits in a merchant's column: one more could be a card number.
-pub(super) const COLUMN_DIGITS_MAX: usize = 11;
 
 /// What a client says of a file before it sends it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -203,7 +199,7 @@ impl Reader {
             if !is_column_name(&theirs) {
                 self.fault(
                     &pointer,
-                    "expected a name of 1 to 64 characters, no blank first, at most 11 digits",
+                    "expected a name of 1 to 64 letters and marks, no blank first, at most 11 digits",
                 );
             }
             match ours.as_str().filter(|ours| is_column(ours)) {
@@ -220,19 +216,6 @@ impl Reader {
 /// By its exact name: what is read from a file is read with more patience.
 fn is_column(name: &str) -> bool {
     Column::ALL.iter().any(|column| column.name() == name)
-}
-
-/// A name that is kept as it is, so it must not be able to hold a card number.
-fn is_column_name(name: &str) -> bool {
-    let digits = name.chars().filter(|c| c.is_numeric()).count();
-    let starts_well = name
-        .chars()
-        .next()
-        .is_some_and(|c| !c.is_whitespace() && c != '\u{feff}');
-    starts_well
-        && name.chars().count() <= COLUMN_CHARS_MAX
-        && digits <= COLUMN_DIGITS_MAX
-        && !needs_redaction(name)
 }
 
 /// A number without a fraction; JSON knows no difference between 1 and 1.0.

@@ -13,6 +13,7 @@ fn refusal(body: &str) -> (String, u16, Vec<String>) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn bodies_are_refused_with_the_place_of_every_fault() {
     let long = format!(r#"{{"columns":{{"{}":"amount"}}}}"#, "x".repeat(65));
     for (body, kind, status, pointers) in [

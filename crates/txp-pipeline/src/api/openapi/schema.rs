@@ -1,6 +1,7 @@
 //! Schemas: of answers from their types, of requests as they are checked.
 
-use super::super::request::{COLUMN_CHARS_MAX, COLUMN_DIGITS_MAX, FILENAME_CHARS_MAX};
+use super::super::column_name;
+use super::super::request::FILENAME_CHARS_MAX;
 use super::super::{Page, UPLOAD_BYTES_MAX};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -82,8 +83,8 @@ fn upload_request() -> Value {
                 "type": "object",
                 "description": "Your column name to ours. Two names for one column, or one name twice when case is ignored, are refused with 409.",
                 "propertyNames": {
-                    "minLength": 1, "maxLength": COLUMN_CHARS_MAX,
-                    "pattern": format!("^[^\\s\\d]\\D*(\\d\\D*){{0,{COLUMN_DIGITS_MAX}}}$"),
+                    "minLength": 1, "maxLength": column_name::CHARS_MAX,
+                    "pattern": column_name::pattern(),
                 },
                 "additionalProperties": { "type": "string", "enum": columns },
             },

@@ -24,6 +24,8 @@ struct UploadProgress {
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     from: u64,
+    /// The last record met in this batch: a writer that starts again repeats rows inside of it.
+    met: u64,
     to: u64,
     counts: ClassCounts,
 }
@@ -39,8 +41,8 @@ impl Progress {
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
-    ) -> Result<(), (usize, PortError)> {
-        for (index, delivery) in deliveries.iter().enumerate() {
+    ) -> Result<(), PortError> {
+        for delivery in deliveries {
             let Event::Row(row) = &delivery.event else {
                 continue;
             };
@@ -49,12 +51,10 @@ impl Progress {
                 continue;
             };
             if cell.is_none() {
-                let from = store
-                    .watermark(row.upload_id, bucket)
-                    .await
-                    .map_err(|error| (index, error))?;
+                let from = store.watermark(row.upload_id, bucket).await?;
                 *cell = Some(Cell {
                     from,
+                    met: from,
                     to: from,
                     counts: ClassCounts::default(),
                 });
@@ -79,18 +79,15 @@ impl Progress {
         self.uploads.get_mut(at)?.buckets.get_mut(bucket.index())
     }
 
-    /// Whether a row was folded by an earlier batch.
-    pub(super) fn is_repeat(&self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
-        let upload = self
-            .uploads
-            .iter()
-            .rev()
-            .find(|u| u.upload_id == row.upload_id);
-        let cell = upload
-            .and_then(|u| u.buckets.get(bucket.index()))
-            .copied()
-            .flatten();
-        cell.is_some_and(|cell| row.record <= cell.from)
+    /// Takes up a row, in the order of the deliveries. Says whether it is a repeat, of a row of an
+    /// earlier batch or of this one.
+    pub(super) fn is_repeat(&mut self, row: &RowEvent<'_>, bucket: Bucket) -> bool {
+        let Some(Some(cell)) = self.cell(row.upload_id, bucket) else {
+            return false;
+        };
+        let is_repeat = row.record <= cell.met;
+        cell.met = cell.met.max(row.record);
+        is_repeat
     }
 
     /// Counts the rows before `end` and moves the watermarks, each once. The upload's own events
@@ -108,9 +105,10 @@ impl Progress {
             match (&delivery.event, class) {
                 (Event::Row(row), Some(class)) => self.count(row, delivery.position.bucket, *class),
                 (Event::Upload(event), _) => {
+                    // Rows before the event may not be counted: the whole batch is, again.
                     self.flush(store, arrival_millis)
                         .await
-                        .map_err(|error| (index, error))?;
+                        .map_err(|error| (0, error))?;
                     let applied = store.apply(event, delivery.arrival_millis).await;
                     applied.map_err(|error| (index, error))?;
                 }
@@ -155,6 +153,7 @@ impl Progress {
                     return Err(PortError::new(ErrorKind::Transient, context));
                 }
                 *cell = Cell {
+                    met: cell.met,
                     from: cell.to,
                     to: cell.to,
                     counts: ClassCounts::default(),

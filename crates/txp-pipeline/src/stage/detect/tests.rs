@@ -1,0 +1,241 @@
+//! The stage against judging one change after the other: batches, failures, contention, order.
+
+use super::*;
+use crate::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, Written};
+use crate::rulefile::default_rules;
+use crate::stage::aggregate::tests::memory::now;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use txp_domain::card::{Brand, Fingerprint, Last4};
+use txp_domain::id::UploadId;
+use txp_domain::money::{Amount, Currency};
+use txp_domain::position::{Bucket, Position, Sequence};
+use txp_domain::profile::Profile;
+use txp_domain::row::{CardFacts, TimeSource};
+use txp_domain::time::Timestamp;
+use txp_domain::transaction::Transaction;
+
+#[derive(Debug, Default)]
+struct Memory {
+    profiles: BTreeMap<ProfileKey, Profile>,
+    /// How many stores are told that another was there first.
+    conflicts: u32,
+    /// The call that fails, after it had its effect.
+    fails_at: Option<u32>,
+    calls: u32,
+}
+
+impl Memory {
+    fn fails(&mut self) -> Result<(), PortError> {
+        self.calls += 1;
+        if self.fails_at == Some(self.calls) {
+            return Err(PortError::new(ErrorKind::Transient, "lost"));
+        }
+        Ok(())
+    }
+}
+
+impl ProfileStore for Memory {
+    async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
+        self.fails()?;
+        Ok(self.profiles.get(&key).cloned().unwrap_or_default())
+    }
+
+    async fn store(
+        &mut self,
+        key: ProfileKey,
+        profile: Profile,
+        expected_revision: u64,
+    ) -> Result<Written, PortError> {
+        let revision = self.profiles.get(&key).map_or(0, Profile::revision);
+        if self.conflicts > 0 || revision != expected_revision {
+            self.conflicts = self.conflicts.saturating_sub(1);
+            return Ok(Written::Conflict);
+        }
+        self.profiles.insert(key, profile);
+        self.fails()?;
+        Ok(Written::Stored)
+    }
+}
+
+/// A row of a card, and whether it is a conflict with a sale before it.
+#[derive(Clone, Debug)]
+struct Sent {
+    card: u8,
+    minor: u64,
+    minutes: i64,
+    kind: TransactionType,
+    conflicts: bool,
+}
+
+fn sale(card: u8, minor: u64, minutes: i64) -> Sent {
+    Sent {
+        card,
+        minor,
+        minutes,
+        kind: TransactionType::Sale,
+        conflicts: false,
+    }
+}
+
+fn delivery(record: u64, sent: &Sent) -> Delivery<'static> {
+    let facts = Facts {
+        transaction_id: "t",
+        merchant_id: "m",
+        amount: Amount(sent.minor),
+        currency: Currency::USD,
+        kind: sent.kind,
+        original_transaction_id: None,
+        terminal_id: None,
+        country: None,
+        mcc: None,
+        timestamp: Timestamp(1_700_000_000_000_000_000 + sent.minutes * 60_000_000_000),
+        time_source: TimeSource::File,
+        card: CardFacts {
+            last4: Last4(*b"4242"),
+            brand: Brand::Visa,
+            fingerprint: Fingerprint([sent.card; 16]),
+        },
+    };
+    Delivery {
+        position: Position {
+            bucket: Bucket(1),
+            sequence: Sequence::from(record),
+            subsequence: 0,
+        },
+        arrival_millis: 1,
+        event: Event::Row(RowEvent {
+            upload_id: UploadId::new(1, [1; 6]),
+            uploaded_at: Timestamp(9),
+            record,
+            line: record + 1,
+            outcome: RowOutcome::Valid {
+                facts,
+                key_id: "bcdfghjk",
+            },
+        }),
+    }
+}
+
+fn feed(sent: &[Sent]) -> (Vec<Delivery<'static>>, Vec<Change>) {
+    let deliveries: Vec<_> = (1..)
+        .zip(sent)
+        .map(|(record, sent)| delivery(record, sent))
+        .collect();
+    let changes = sent.iter().enumerate().map(|(at, sent)| {
+        let standing = sent.conflicts.then(|| {
+            let first = delivery(1_000, &sale(sent.card, 500, 0));
+            let Event::Row(row) = &first.event else {
+                unreachable!("it is a row")
+            };
+            let mut item = Transaction::empty("m", "t");
+            item.apply_row(row, &first.position, 1);
+            Box::new(item.first.unwrap())
+        });
+        Change {
+            delivery: at,
+            facts_revision: if sent.conflicts { 2 } else { 1 },
+            standing,
+        }
+    });
+    let changes = changes.collect();
+    (deliveries, changes)
+}
+
+/// One judgement after the other, without a store.
+fn expected(deliveries: &[Delivery<'_>], changes: &[Change]) -> Vec<Found> {
+    let rules = default_rules().unwrap().rules;
+    let mut profiles: BTreeMap<Fingerprint, Profile> = BTreeMap::new();
+    let mut found = Vec::new();
+    for change in changes {
+        let (row, judged) = judged_of(deliveries, change).unwrap();
+        let profile = profiles.entry(judged.facts.card.fingerprint).or_default();
+        found.extend(judge(&rules, &judged, profile).map(|finding| Found {
+            delivery: change.delivery,
+            flagged: AnomalyFlagged {
+                finding,
+                time: row.uploaded_at,
+            },
+        }));
+    }
+    found
+}
+
+fn sent() -> impl Strategy<Value = Vec<Sent>> {
+    let amounts = prop::sample::select(vec![50_u64, 500, 1_000, 90_000, 2_000_000]);
+    let kinds = prop::sample::select(vec![
+        TransactionType::Sale,
+        TransactionType::Sale,
+        TransactionType::Refund,
+        TransactionType::Chargeback,
+    ]);
+    let one = (0..3_u8, amounts, 0..60_i64, kinds, 0..5_u8).prop_map(
+        |(card, minor, minutes, kind, conflict)| Sent {
+            card,
+            minor,
+            minutes,
+            kind,
+            conflicts: conflict == 0,
+        },
+    );
+    prop::collection::vec(one, 0..30)
+}
+
+proptest! {
+    /// However the feed is cut into batches, what is found is the same, in the order of the feed.
+    #[test]
+    fn batches_change_nothing(sent in sent(), size in 1..40_usize) {
+        let rules = default_rules().unwrap().rules;
+        let (deliveries, changes) = feed(&sent);
+        let (mut memory, mut stage) = (Memory::default(), Detector::default());
+        let mut found = Vec::new();
+        for batch in changes.chunks(size) {
+            found.extend(now(stage.judge(&mut memory, &rules, &deliveries, batch)).unwrap());
+        }
+        prop_assert_eq!(found, expected(&deliveries, &changes));
+    }
+
+    /// Whichever call fails, after its effect, and however often others were first.
+    #[test]
+    fn failures_and_races_change_nothing(
+        sent in sent(),
+        fails_at in 1..9_u32,
+        conflicts in 0..CONFLICT_ATTEMPTS_MAX,
+    ) {
+        let rules = default_rules().unwrap().rules;
+        let (deliveries, changes) = feed(&sent);
+        let mut memory = Memory { fails_at: Some(fails_at), conflicts, ..Memory::default() };
+        let mut stage = Detector::default();
+        let mut judge = || now(stage.judge(&mut memory, &rules, &deliveries, &changes));
+        let found = judge().or_else(|_| judge()).unwrap();
+        prop_assert_eq!(found, expected(&deliveries, &changes));
+    }
+}
+
+#[test]
+fn a_card_is_read_and_written_once_per_batch() {
+    let rules = default_rules().unwrap().rules;
+    let sent: Vec<_> = (0..20).map(|n| sale(n % 2, 500, 0)).collect();
+    let (deliveries, changes) = feed(&sent);
+    let mut memory = Memory::default();
+    let found = now(Detector::default().judge(&mut memory, &rules, &deliveries, &changes)).unwrap();
+    assert_eq!(memory.calls, 2 * 2);
+    // Each card's sixth sale in ten minutes and those after it.
+    let at: Vec<_> = found.iter().map(|found| found.delivery).collect();
+    assert_eq!(at, (10..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn others_first_each_time_is_an_error_to_try_again() {
+    let rules = default_rules().unwrap().rules;
+    let (deliveries, changes) = feed(&[sale(1, 2_000_000, 0)]);
+    let mut memory = Memory {
+        conflicts: CONFLICT_ATTEMPTS_MAX,
+        ..Memory::default()
+    };
+    let mut stage = Detector::default();
+    let error = now(stage.judge(&mut memory, &rules, &deliveries, &changes)).unwrap_err();
+    assert!(error.is_retryable());
+    let found = now(stage.judge(&mut memory, &rules, &deliveries, &changes)).unwrap();
+    assert_eq!(found.len(), 1);
+}
