@@ -82,13 +82,48 @@ fn files() -> Vec<Case> {
         case("header only", PLAIN, 0, "completed", [0; 4], ""),
         case("blank lines only", "\n\n\r\n", 3, "failed", [0; 4], "empty"),
         case("plain", two.clone(), 0, "completed", [2, 0, 0, 0], ""),
-        case("no newline at the end", text.trim_end(), 0, "completed", [2, 0, 0, 0], ""),
+        case(
+            "no newline at the end",
+            text.trim_end(),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
         case("bom", bom, 0, "completed", [2, 0, 0, 0], ""),
         case("utf-16", utf16(&two), 3, "failed", [0; 4], "UTF-16"),
-        case("crlf", text.replace('\n', "\r\n"), 0, "completed", [2, 0, 0, 0], ""),
-        case("semicolons", text.replace(',', ";"), 0, "completed", [2, 0, 0, 0], ""),
-        case("tabs", text.replace(',', "\t"), 0, "completed", [2, 0, 0, 0], ""),
-        case("pipes", text.replace(',', "|"), 0, "completed", [2, 0, 0, 0], ""),
+        case(
+            "crlf",
+            text.replace('\n', "\r\n"),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
+        case(
+            "semicolons",
+            text.replace(',', ";"),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
+        case(
+            "tabs",
+            text.replace(',', "\t"),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
+        case(
+            "pipes",
+            text.replace(',', "|"),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
         case(
             "duplicate header",
             text.replace("merchant_id", "amount"),
@@ -106,13 +141,31 @@ fn files() -> Vec<Case> {
             "merchant_id",
         ),
         with(
-            case("column alias", text.replace("merchant_id", "shop"), 0, "completed", [2, 0, 0, 0], ""),
+            case(
+                "column alias",
+                text.replace("merchant_id", "shop"),
+                0,
+                "completed",
+                [2, 0, 0, 0],
+                "",
+            ),
             &["--column", "shop=merchant_id"],
         ),
-        case("no header", good.clone() + "\n", 3, "failed", [0; 4], "[redacted 16 digits]"),
+        case(
+            "no header",
+            good.clone() + "\n",
+            3,
+            "failed",
+            [0; 4],
+            "[redacted 16 digits]",
+        ),
         case(
             "latin-1 in the header",
-            [b"transaction_id,amount,merchant_id,card_number,caf\xe9\n".as_slice(), b"t1,1,m1,4111111111111111,x\n"].concat(),
+            [
+                b"transaction_id,amount,merchant_id,card_number,caf\xe9\n".as_slice(),
+                b"t1,1,m1,4111111111111111,x\n",
+            ]
+            .concat(),
             3,
             "failed",
             [0; 4],
@@ -132,18 +185,47 @@ fn shapes() -> Vec<Case> {
     let unclosed = {
         let mut text = PLAIN.to_owned();
         for row in 1..=10_000 {
-            let id = if row == 7 { "\"t7".to_owned() } else { format!("t{row}") };
+            let id = if row == 7 {
+                "\"t7".to_owned()
+            } else {
+                format!("t{row}")
+            };
             text.push_str(&format!("{id},1.00,m1,{VISA}\n"));
         }
         text
     };
-    let quoted = format!("transaction_id,amount,merchant_id,card_number,note\nt1,1.00,m1,{VISA},\"two\nlines\"\nt2,1.00,m1,{VISA},\"a \"\"b\"\"\"\n");
-    let shifted = format!("transaction_id,amount,merchant_id,card_number,timestamp\nm1,{VISA},t1,2025-01-01T00:00:00Z,5.00\n{VISA},5.00,m1,t1,2025-01-01T00:00:00Z\n");
+    let quoted = format!(
+        "transaction_id,amount,merchant_id,card_number,note\nt1,1.00,m1,{VISA},\"two\nlines\"\nt2,1.00,m1,{VISA},\"a \"\"b\"\"\"\n"
+    );
+    let shifted = format!(
+        "transaction_id,amount,merchant_id,card_number,timestamp\nm1,{VISA},t1,2025-01-01T00:00:00Z,5.00\n{VISA},5.00,m1,t1,2025-01-01T00:00:00Z\n"
+    );
     vec![
         case("quoted newline", quoted, 0, "completed", [2, 0, 0, 0], ""),
-        case("unclosed quote at row 7 of 10,000", unclosed, 3, "failed", [6, 0, 0, 0], "line 8"),
-        case("nul byte", file(PLAIN, &[&nul]), 0, "completed", [0, 1, 0, 0], "identifier_character=1"),
-        case("latin-1 in row 500", latin, 0, "completed", [599, 1, 0, 0], "invalid_utf8=1"),
+        case(
+            "unclosed quote at row 7 of 10,000",
+            unclosed,
+            3,
+            "failed",
+            [6, 0, 0, 0],
+            "line 8",
+        ),
+        case(
+            "nul byte",
+            file(PLAIN, &[&nul]),
+            0,
+            "completed",
+            [0, 1, 0, 0],
+            "identifier_character=1",
+        ),
+        case(
+            "latin-1 in row 500",
+            latin,
+            0,
+            "completed",
+            [599, 1, 0, 0],
+            "invalid_utf8=1",
+        ),
         case(
             "columns shifted by one",
             shifted,
@@ -162,12 +244,15 @@ fn shapes() -> Vec<Case> {
         ),
         case(
             "card numbers in a transaction id, spelled in ways",
-            file(PLAIN, &[
-                &format!("{VISA},1.00,m1,{MASTERCARD}"),
-                &format!("4111-1111-1111-1111,1.00,m1,{MASTERCARD}"),
-                &format!("t1,1.00,{AMEX},{MASTERCARD}"),
-                &format!("order:{VISA},1.00,m1,{MASTERCARD}"),
-            ]),
+            file(
+                PLAIN,
+                &[
+                    &format!("{VISA},1.00,m1,{MASTERCARD}"),
+                    &format!("4111-1111-1111-1111,1.00,m1,{MASTERCARD}"),
+                    &format!("t1,1.00,{AMEX},{MASTERCARD}"),
+                    &format!("order:{VISA},1.00,m1,{MASTERCARD}"),
+                ],
+            ),
             0,
             "completed",
             [0, 4, 0, 0],
@@ -175,7 +260,9 @@ fn shapes() -> Vec<Case> {
         ),
         case(
             "a card number in an unknown column, by name and by value",
-            format!("transaction_id,amount,merchant_id,card_number,{AMEX}\nt1,1.00,m1,{VISA},{MASTERCARD}\n"),
+            format!(
+                "transaction_id,amount,merchant_id,card_number,{AMEX}\nt1,1.00,m1,{VISA},{MASTERCARD}\n"
+            ),
             0,
             "completed",
             [1, 0, 0, 0],
@@ -183,7 +270,13 @@ fn shapes() -> Vec<Case> {
         ),
         case(
             "a card number as an amount",
-            file(PLAIN, &[&format!("t1,{AMEX},m1,{VISA}"), &format!("t2,37828224631000.5,m1,{VISA}")]),
+            file(
+                PLAIN,
+                &[
+                    &format!("t1,{AMEX},m1,{VISA}"),
+                    &format!("t2,37828224631000.5,m1,{VISA}"),
+                ],
+            ),
             0,
             "completed",
             [0, 2, 0, 0],
@@ -191,11 +284,14 @@ fn shapes() -> Vec<Case> {
         ),
         case(
             "formulas",
-            file(PLAIN, &[
-                &format!("=cmd()|'/c calc'!A0,1.00,m1,{VISA}"),
-                &format!("t2,=1+1,m1,{VISA}"),
-                &format!("t3,1.00,@SUM(A1),{VISA}"),
-            ]),
+            file(
+                PLAIN,
+                &[
+                    &format!("=cmd()|'/c calc'!A0,1.00,m1,{VISA}"),
+                    &format!("t2,=1+1,m1,{VISA}"),
+                    &format!("t3,1.00,@SUM(A1),{VISA}"),
+                ],
+            ),
             0,
             "completed",
             [0, 3, 0, 0],
@@ -222,17 +318,66 @@ fn ids() -> Vec<Case> {
     let row = format!("t1,1.00,m1,{VISA}");
     let other = format!("t1,2.00,m1,{VISA}");
     vec![
-        case("an id twice, same content", file(PLAIN, &[&row, &row]), 0, "completed", [1, 0, 1, 0], ""),
-        case("an id twice, other content", file(PLAIN, &[&row, &other]), 0, "completed", [1, 0, 0, 1], ""),
-        case("an id of two merchants", file(PLAIN, &[&row, &row.replace("m1", "m2")]), 0, "completed", [2, 0, 0, 0], ""),
-        case("an id 100,000 times", many, 0, "completed", [1, 0, 99_999, 0], ""),
-        case("200,000 rejects", rejects, 0, "completed", [0, 200_000, 0, 0], "amount_sign=200000"),
+        case(
+            "an id twice, same content",
+            file(PLAIN, &[&row, &row]),
+            0,
+            "completed",
+            [1, 0, 1, 0],
+            "",
+        ),
+        case(
+            "an id twice, other content",
+            file(PLAIN, &[&row, &other]),
+            0,
+            "completed",
+            [1, 0, 0, 1],
+            "",
+        ),
+        case(
+            "an id of two merchants",
+            file(PLAIN, &[&row, &row.replace("m1", "m2")]),
+            0,
+            "completed",
+            [2, 0, 0, 0],
+            "",
+        ),
+        case(
+            "an id 100,000 times",
+            many,
+            0,
+            "completed",
+            [1, 0, 99_999, 0],
+            "",
+        ),
+        case(
+            "200,000 rejects",
+            rejects,
+            0,
+            "completed",
+            [0, 200_000, 0, 0],
+            "amount_sign=200000",
+        ),
         with(
-            case("strict with one bad row", file(PLAIN, &[&row, "t2,-1,m1,4111111111111111"]), 1, "failed", [0, 1, 0, 0], "strict"),
+            case(
+                "strict with one bad row",
+                file(PLAIN, &[&row, "t2,-1,m1,4111111111111111"]),
+                1,
+                "failed",
+                [0, 1, 0, 0],
+                "strict",
+            ),
             &["--strict"],
         ),
         with(
-            case("strict without a bad row", file(PLAIN, &[&row]), 0, "completed", [1, 0, 0, 0], ""),
+            case(
+                "strict without a bad row",
+                file(PLAIN, &[&row]),
+                0,
+                "completed",
+                [1, 0, 0, 0],
+                "",
+            ),
             &["--strict"],
         ),
     ]
@@ -241,7 +386,16 @@ fn ids() -> Vec<Case> {
 fn values() -> Vec<Case> {
     let with_currency = "transaction_id,amount,merchant_id,card_number,currency\n";
     let list = [
-        "1e5", "1e3", "-3", "+3", "1,000.00", ".5", "12.", "0", "00012.30", "12.345",
+        "1e5",
+        "1e3",
+        "-3",
+        "+3",
+        "1,000.00",
+        ".5",
+        "12.",
+        "0",
+        "00012.30",
+        "12.345",
         "99999999999999999",
     ];
     let quoted: Vec<_> = list.iter().map(|amount| format!("\"{amount}\"")).collect();
@@ -380,19 +534,31 @@ fn check(case: &Case) {
     args.extend(["--dry-run", "--data-dir", "none"]);
     let (code, document) = place.json(&args);
     let report = &document["files"][0];
-    let state = if case.state == "completed" { "dry_run" } else { case.state };
+    let state = if case.state == "completed" {
+        "dry_run"
+    } else {
+        case.state
+    };
     check_report(case, code, report, state);
     assert!(report["upload_id"].is_null(), "{}: {document}", case.name);
     assert!(!place.path().join("none").exists(), "{}", case.name);
-    assert_eq!(place.find_leaks(PLANTED), Vec::<String>::new(), "{}", case.name);
+    assert_eq!(
+        place.find_leaks(PLANTED),
+        Vec::<String>::new(),
+        "{}",
+        case.name
+    );
 }
 
 fn check_report(case: &Case, code: Option<i32>, report: &Value, state: &str) {
     let name = case.name;
     assert_eq!(code, Some(case.exit), "{name}: {report}");
     assert_eq!(report["state"], state, "{name}: {report}");
-    let counts = ["accepted", "rejected", "duplicates", "conflicts"]
-        .map(|key| report[key].as_u64().unwrap_or_else(|| panic!("{name}: {report}")));
+    let counts = ["accepted", "rejected", "duplicates", "conflicts"].map(|key| {
+        report[key]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name}: {report}"))
+    });
     assert_eq!(counts, case.counts, "{name}: {report}");
     let is_refused = case.exit == 1;
     if !is_refused {
@@ -400,7 +566,9 @@ fn check_report(case: &Case, code: Option<i32>, report: &Value, state: &str) {
         assert_eq!(report["rows"].as_u64(), Some(sum), "{name}: {report}");
     }
     if case.state == "failed" {
-        let error = report["error"].as_str().unwrap_or_else(|| panic!("{name}: {report}"));
+        let error = report["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: {report}"));
         assert!(error.contains(case.says), "{name}: {error}");
         return;
     }
@@ -417,12 +585,26 @@ fn check_report(case: &Case, code: Option<i32>, report: &Value, state: &str) {
 /// would run.
 fn check_report_of_rejects(case: &Case, place: &Place, report: &Value) {
     let rejects = report["rejects"].as_str();
-    assert_eq!(rejects.is_some(), case.counts[1] > 0, "{}: {report}", case.name);
+    assert_eq!(
+        rejects.is_some(),
+        case.counts[1] > 0,
+        "{}: {report}",
+        case.name
+    );
     let Some(rejects) = rejects else { return };
     let text = std::fs::read_to_string(place.path().join(rejects)).unwrap();
-    assert_eq!(text.lines().count() as u64, case.counts[1] + 1, "{}", case.name);
+    assert_eq!(
+        text.lines().count() as u64,
+        case.counts[1] + 1,
+        "{}",
+        case.name
+    );
     for field in text.lines().flat_map(|line| line.split(',')) {
         let field = field.trim_start_matches('"');
-        assert!(!field.starts_with(['=', '+', '@', '-', '\t', '\r']), "{}: {field}", case.name);
+        assert!(
+            !field.starts_with(['=', '+', '@', '-', '\t', '\r']),
+            "{}: {field}",
+            case.name
+        );
     }
 }

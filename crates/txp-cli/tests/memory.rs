@@ -19,7 +19,9 @@ const LONG_LINE_BYTES: usize = 100_000_000;
 fn invariant_8_memory_is_flat() {
     let peak_of = |rows: &str| {
         let place = Place::new();
-        let made = place.run(["generate", "--rows", rows, "--seed", "8", "--out", "file.csv"]);
+        let made = place.run([
+            "generate", "--rows", rows, "--seed", "8", "--out", "file.csv",
+        ]);
         assert_eq!(made.code, Some(0), "{made:?}");
         let (code, document) = place.process(&place.path().join("file.csv"));
         assert_eq!(code, Some(0), "{document}");
@@ -27,19 +29,34 @@ fn invariant_8_memory_is_flat() {
     };
     let (few, many) = (peak_of("50000"), peak_of("500000"));
     assert!(few > 0, "the system tells the peak");
-    assert!(many < few + GROWTH_BYTES_MAX, "{few} bytes for 50,000 rows, {many} for 500,000");
+    assert!(
+        many < few + GROWTH_BYTES_MAX,
+        "{few} bytes for 50,000 rows, {many} for 500,000"
+    );
 }
 
 #[test]
 fn a_line_of_100_megabytes_is_passed_over_in_flat_memory() {
     let place = Place::new();
     let row = |id: &str| format!("{id},1.00,m1,{VISA},\n");
-    let path = file_with_long_line(&place, "row.csv", &(HEADER.to_owned() + &row("t1")), &row("t2"));
+    let path = file_with_long_line(
+        &place,
+        "row.csv",
+        &(HEADER.to_owned() + &row("t1")),
+        &row("t2"),
+    );
     let (code, document) = place.process(&path);
     assert_eq!(code, Some(0), "{document}");
     let report = &document["files"][0];
-    assert_eq!((&report["rows"], &report["accepted"]), (&3.into(), &2.into()), "{document}");
-    assert_eq!(report["rejected_by_code"], serde_json::json!({ "record_too_long": 1 }));
+    assert_eq!(
+        (&report["rows"], &report["accepted"]),
+        (&3.into(), &2.into()),
+        "{document}"
+    );
+    assert_eq!(
+        report["rejected_by_code"],
+        serde_json::json!({ "record_too_long": 1 })
+    );
     let peak = document["peak_rss_bytes"].as_u64().unwrap();
     assert!(peak < LONG_LINE_PEAK_BYTES_MAX, "{peak}");
 

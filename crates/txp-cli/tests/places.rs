@@ -7,13 +7,17 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
-use support::{HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child, wait_until};
+use support::{
+    HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child, wait_until,
+};
 
 fn rows(count: u64) -> Vec<u8> {
     let mut text = HEADER.to_owned();
     for row in 0..count {
         let amount = row % 900 + 100;
-        text.push_str(&format!("t{row},{amount}.00,m1,{VISA},2025-01-01T00:00:00Z\n"));
+        text.push_str(&format!(
+            "t{row},{amount}.00,m1,{VISA},2025-01-01T00:00:00Z\n"
+        ));
     }
     text.into_bytes()
 }
@@ -38,13 +42,22 @@ fn a_full_disk_fails_clearly_and_the_next_run_completes_the_file() {
     let report = &document["files"][0];
     assert_eq!(report["state"], "failed", "{document}");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("no room left") && error.contains("free space"), "{error}");
+    assert!(
+        error.contains("no room left") && error.contains("free space"),
+        "{error}"
+    );
 
     let (code, document) = place.process(&path);
     assert_eq!(code, Some(0), "{document}");
     let again = &document["files"][0];
-    assert_eq!(again["upload_id"], report["upload_id"], "resumed, not read as another upload");
-    assert_eq!((&again["state"], &again["accepted"]), (&"completed".into(), &count.into()));
+    assert_eq!(
+        again["upload_id"], report["upload_id"],
+        "resumed, not read as another upload"
+    );
+    assert_eq!(
+        (&again["state"], &again["accepted"]),
+        (&"completed".into(), &count.into())
+    );
     let (code, doctor) = place.json(["doctor"]);
     assert_eq!(code, Some(0), "{doctor}");
     let events = place.run(["events", "--type", "transaction.accepted"]);
@@ -61,7 +74,11 @@ fn a_directory_that_cannot_be_used_is_named_with_what_to_do() {
     let path = place.input("file.csv", rows(1));
     let path = path.to_str().unwrap();
     let below_a_file = format!("{path}/data");
-    for command in [vec!["process", path], vec!["serve", "--listen", "127.0.0.1:0"], vec!["clients", "add", "shop"]] {
+    for command in [
+        vec!["process", path],
+        vec!["serve", "--listen", "127.0.0.1:0"],
+        vec!["clients", "add", "shop"],
+    ] {
         let mut args = command.clone();
         args.extend(["--data-dir", &below_a_file]);
         let ended = place.run(&args);
@@ -70,12 +87,32 @@ fn a_directory_that_cannot_be_used_is_named_with_what_to_do() {
     }
     let ended = place.run(["process", path, "--data-dir", "in"]);
     assert_eq!(ended.code, Some(3));
-    assert!(ended.stderr.contains("not a data directory of txp and not empty"), "{}", ended.stderr);
-    assert_eq!(files_below(&place.path().join("in")).len(), 1, "nothing was written there");
-    for command in [vec!["status", "t1"], vec!["uploads"], vec!["alerts"], vec!["events"], vec!["clients", "list"]] {
+    assert!(
+        ended
+            .stderr
+            .contains("not a data directory of txp and not empty"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(
+        files_below(&place.path().join("in")).len(),
+        1,
+        "nothing was written there"
+    );
+    for command in [
+        vec!["status", "t1"],
+        vec!["uploads"],
+        vec!["alerts"],
+        vec!["events"],
+        vec!["clients", "list"],
+    ] {
         let ended = place.run(command.iter().chain(&["--data-dir", "missing"]));
         assert_eq!(ended.code, Some(3), "{command:?}: {ended:?}");
-        assert!(ended.stderr.contains("missing is no data directory"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("missing is no data directory"),
+            "{}",
+            ended.stderr
+        );
         assert!(!place.path().join("missing").exists(), "{command:?}");
     }
 }
@@ -90,16 +127,31 @@ fn a_second_writer_is_told_who_holds_the_directory_and_readers_are_not_held_up()
     let report = &document["files"][0];
     assert_eq!(report["state"], "failed");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("(txp serve) since 2") && error.contains("process "), "{error}");
-    for command in [vec!["uploads"], vec!["alerts"], vec!["events"], vec!["doctor"], vec!["clients", "add", "shop"]] {
+    assert!(
+        error.contains("(txp serve) since 2") && error.contains("process "),
+        "{error}"
+    );
+    for command in [
+        vec!["uploads"],
+        vec!["alerts"],
+        vec!["events"],
+        vec!["doctor"],
+        vec!["clients", "add", "shop"],
+    ] {
         let ended = place.run(&command);
         assert_eq!(ended.code, Some(0), "{command:?}: {ended:?}");
     }
     let (_, doctor) = place.json(["doctor"]);
-    assert!(doctor["writer"].as_str().unwrap().contains("txp serve"), "{doctor}");
+    assert!(
+        doctor["writer"].as_str().unwrap().contains("txp serve"),
+        "{doctor}"
+    );
     assert_eq!(server.end(), Some(0), "SIGTERM ends it well");
     let (code, document) = place.process(&path);
-    assert_eq!((code, &document["files"][0]["accepted"]), (Some(0), &10.into()));
+    assert_eq!(
+        (code, &document["files"][0]["accepted"]),
+        (Some(0), &10.into())
+    );
 }
 
 /// A merchant over HTTP.
@@ -143,7 +195,10 @@ impl Merchant<'_> {
             let request = self.agent.get(format!("{}/uploads/{id}", self.url));
             let mut answer = request.header("x-api-key", &self.key).call().unwrap();
             document = serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap();
-            !matches!(document["state"].as_str(), Some("pending" | "processing" | "parsed"))
+            !matches!(
+                document["state"].as_str(),
+                Some("pending" | "processing" | "parsed")
+            )
         });
         document
     }
@@ -161,15 +216,28 @@ fn the_same_file_put_twice_at_the_same_time_is_accepted_once() {
         }
     });
     let documents = links.map(|link| merchant.completed(&link));
-    let sum = |key: &str| documents.iter().map(|d| d["counts"][key].as_u64().unwrap()).sum::<u64>();
-    assert_eq!((sum("accepted"), sum("duplicates")), (2000, 2000), "{documents:?}");
+    let sum = |key: &str| {
+        documents
+            .iter()
+            .map(|d| d["counts"][key].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!(
+        (sum("accepted"), sum("duplicates")),
+        (2000, 2000),
+        "{documents:?}"
+    );
     assert_eq!((sum("rejected"), sum("conflicts")), (0, 0), "{documents:?}");
     for document in &documents {
         assert_eq!(document["state"], "completed");
         assert_eq!(document["rows"], 2000);
     }
     assert_eq!(server.end(), Some(0));
-    assert_eq!(files_below(&place.data().join("uploads")).len(), 0, "the spool is emptied");
+    assert_eq!(
+        files_below(&place.data().join("uploads")).len(),
+        0,
+        "the spool is emptied"
+    );
     assert_eq!(place.find_leaks([VISA]), Vec::<String>::new());
     let (code, doctor) = place.json(["doctor"]);
     assert_eq!(code, Some(0), "{doctor}");
@@ -196,12 +264,19 @@ fn a_flipped_byte_in_the_log_is_named_with_its_file_and_place() {
     assert_eq!(place.process(&path).0, Some(0));
     let (_, before) = place.json(["doctor"]);
     let log = files_below(&place.data().join("log"));
-    let segment = log.iter().find(|p| p.extension().is_some_and(|e| e == "log")).unwrap();
+    let segment = log
+        .iter()
+        .find(|p| p.extension().is_some_and(|e| e == "log"))
+        .unwrap();
     flip(segment, 5000);
     let ended = place.run(["events", "--out", "events.ndjson"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let name = segment.file_name().unwrap().to_str().unwrap();
-    assert!(ended.stderr.contains(name) && ended.stderr.contains("at byte "), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(name) && ended.stderr.contains("at byte "),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("events "), "{}", ended.stderr);
     // The state at its checkpoint answers all the same.
     assert_eq!(place.run(["status", "t1"]).code, Some(0));
@@ -210,17 +285,27 @@ fn a_flipped_byte_in_the_log_is_named_with_its_file_and_place() {
     let (code, document) = place.process(&path);
     assert_eq!(code, Some(3), "{document}");
     let error = document["files"][0]["error"].as_str().unwrap();
-    assert!(error.contains(name) && error.contains("at byte "), "{error}");
+    assert!(
+        error.contains(name) && error.contains("at byte "),
+        "{error}"
+    );
     let (code, doctor) = place.json(["doctor"]);
     assert_eq!(code, Some(1), "{before} {doctor}");
     // The byte put back, nothing is lost.
     flip(segment, 5000);
     let (code, document) = place.process(&path);
-    assert_eq!((code, &document["files"][0]["duplicates"]), (Some(0), &3000.into()));
+    assert_eq!(
+        (code, &document["files"][0]["duplicates"]),
+        (Some(0), &3000.into())
+    );
 }
 
 fn flip(path: &std::path::Path, at: u64) {
-    let mut file = fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let mut byte = [0];
     file.seek(SeekFrom::Start(at)).unwrap();
     file.read_exact(&mut byte).unwrap();
@@ -278,7 +363,11 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let place = Place::new();
     let path = place.input("file.csv", rows(5000));
     assert_eq!(place.process(&path).0, Some(0));
-    for args in [vec!["events"], vec!["generate", "--rows", "50000"], vec!["uploads"]] {
+    for args in [
+        vec!["events"],
+        vec!["generate", "--rows", "50000"],
+        vec!["uploads"],
+    ] {
         let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
         let mut few = [0; 10];
         child.stdout.take().unwrap().read_exact(&mut few).unwrap();

@@ -110,7 +110,10 @@ impl Place {
         ended
     }
 
-    pub(crate) fn json<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Option<i32>, Value) {
+    pub(crate) fn json<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> (Option<i32>, Value) {
         let mut command = self.command(args);
         command.arg("--json");
         let ended = self.finish(command);
@@ -127,7 +130,11 @@ impl Place {
         let planted: Vec<_> = planted.into_iter().map(leak::digits_of).collect();
         let mut look = |what: &str, bytes: &[u8]| {
             let places = leak::find(bytes, &planted);
-            found.extend(places.into_iter().map(|number| format!("{number} in {what}")));
+            found.extend(
+                places
+                    .into_iter()
+                    .map(|number| format!("{number} in {what}")),
+            );
         };
         look("what was printed", &self.printed.borrow());
         for path in files_below(&self.data()) {
@@ -166,7 +173,9 @@ impl Server {
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
-        std::io::BufReader::new(stdout).read_line(&mut line).unwrap();
+        std::io::BufReader::new(stdout)
+            .read_line(&mut line)
+            .unwrap();
         let document: Value = serde_json::from_str(&line).unwrap();
         let url = document["listening"].as_str().unwrap().to_owned();
         Self { child, url }
