@@ -276,7 +276,7 @@ pub(crate) fn shapes() -> Vec<Case> {
             0,
             "completed",
             [0, 2, 0, 0],
-            "amount_too_many_digits=1 card_number_in_field=2",
+            "card_number_in_field=2",
         ),
         case(
             "formulas",
@@ -291,7 +291,7 @@ pub(crate) fn shapes() -> Vec<Case> {
             0,
             "completed",
             [0, 3, 0, 0],
-            "amount_format=1 identifier_character=1 identifier_start=2",
+            "amount_format=1 identifier_character=2",
         ),
     ]
 }
