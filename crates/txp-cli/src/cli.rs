@@ -4,19 +4,22 @@ use crate::command;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
-/// An event-sourced processor of card-transaction files.
+const ABOUT: &str = "An event-sourced processor of card-transaction files: every row is validated, \
+recorded in a durable history, folded into the state of its transaction and judged by rules.";
+
+const EXIT_CODES: &str = "Exit codes: 0 done (rejected rows are no failure), 1 the work found a \
+problem, 2 wrong use, 3 failed.";
+
+/// The data directory of whoever names none.
+pub(crate) const DEFAULT_DATA_DIR: &str = "./txp-data";
+
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "txp", version, propagate_version = true)]
+#[command(name = "txp", version, propagate_version = true, about = ABOUT, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// The data directory
-    #[arg(
-        long,
-        global = true,
-        env = "TXP_DATA_DIR",
-        default_value = "./txp-data",
-        value_name = "DIR"
-    )]
-    pub(crate) data_dir: PathBuf,
+    /// The data directory [default: ./txp-data]
+    #[arg(long, global = true, env = "TXP_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// Print one JSON document on standard output and nothing else
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -30,6 +33,24 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Read files into the data directory
     Process(command::process::Args),
+    /// Show a transaction, its flags and its history
+    Status(command::status::Args),
+    /// Show uploads and what became of their rows, newest first
+    Uploads(command::uploads::Args),
+    /// Show what the rules found and who was told
+    Alerts(command::alerts::Args),
+    /// Print the history, one event a line
+    Events(command::events::Args),
+    /// Say who may send files over HTTP
+    Clients(command::clients::Args),
+    /// Serve the HTTP API over the data directory
+    Serve(command::serve::Args),
+    /// Run the whole pipeline over HTTP on a generated or given file
+    Demo(command::demo::Args),
+    /// Look at rules that judge transactions
+    Rules(command::rules::Args),
     /// Write a seeded file of transactions, and what is to be expected of it
     Generate(command::generate::Args),
+    /// Look at the data directory and say what needs care
+    Doctor,
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod command;
+mod interrupt;
 mod output;
 
 use clap::Parser;

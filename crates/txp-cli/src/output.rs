@@ -1,6 +1,7 @@
 //! The only place that prints: documents and text on standard output, everything else on standard
 //! error.
 
+use anyhow::Context as _;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,22 +10,49 @@ use txp_local::host::ReadProgress;
 
 /// Prints one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, document)?;
-    writeln!(out)?;
-    Ok(())
+    let mut bytes = serde_json::to_vec(document)?;
+    bytes.push(b'\n');
+    print(&bytes)
 }
 
 /// Prints text.
 pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    print(text.as_bytes())
+}
+
+/// A reader that has seen enough (`| head`) is no failure of the work.
+fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(())
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
+}
+
+/// Whether an error says that nobody reads standard output any more.
+pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The name under which a value stands in documents.
+pub(crate) fn name_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
 }
 
 /// Says on standard error what goes on; nobody listening is no reason to stop.
 pub(crate) fn note(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
+}
+
+/// The same with what may hold text of others: no long run of digits comes through.
+pub(crate) fn note_redacted(text: &str) {
+    note(&redact(text));
 }
 
 /// Says on standard error why a command failed: the whole chain of causes, no long run of digits.
@@ -60,39 +88,50 @@ pub(crate) fn peak_rss_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// A bar on standard error while a file is read, where someone looks.
-pub(crate) struct Reading {
+/// A bar on standard error, where someone looks.
+pub(crate) struct Bar {
     bar: indicatif::ProgressBar,
 }
 
-/// Starts a bar for a file; nothing is drawn unless standard error is a terminal.
-pub(crate) fn reading(path: &Path, quiet: bool) -> Reading {
+/// Starts a bar of bytes or parts; nothing is drawn unless standard error is a terminal.
+pub(crate) fn bar(message: &str, quiet: bool) -> Bar {
     let target = if quiet {
         indicatif::ProgressDrawTarget::hidden()
     } else {
         indicatif::ProgressDrawTarget::stderr()
     };
     let bar = indicatif::ProgressBar::with_draw_target(None, target);
-    let style = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
+    let style = "{msg} {wide_bar} {percent}% {eta}";
     bar.set_style(
         indicatif::ProgressStyle::with_template(style)
             .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
     );
-    bar.set_message(redact(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned());
-    Reading { bar }
+    bar.set_message(redact(message).into_owned());
+    Bar { bar }
 }
 
-impl Reading {
-    /// What the reader calls as it goes.
+/// Starts a bar for a file that is read.
+pub(crate) fn reading(path: &Path, quiet: bool) -> Bar {
+    bar(
+        &path.file_name().unwrap_or_default().to_string_lossy(),
+        quiet,
+    )
+}
+
+impl Bar {
+    /// So much of so much is done.
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    /// What the reader of a file calls as it goes.
     pub(crate) fn callback(&mut self) -> impl FnMut(ReadProgress) + '_ {
-        |progress| {
-            self.bar.set_length(progress.bytes_total);
-            self.bar.set_position(progress.bytes);
-        }
+        |progress| self.show(progress.bytes, progress.bytes_total)
     }
 }
 
-impl Drop for Reading {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -55,10 +55,11 @@ use txp_pipeline::rulefile::{CheckedRules, default_rules};
 /// Durable batches that wait for the fold, at some 1.5 MiB each.
 const FOLD_QUEUE_BATCHES: usize = 2;
 
-/// The directories of a data directory.
-pub(crate) const LOG_DIR: &str = "log";
+/// Where the log lies in a data directory.
+pub const LOG_DIR: &str = "log";
 pub(crate) const STATE_DIR: &str = "state";
-pub(crate) const ALERTS_DIR: &str = "alerts";
+/// Where the alert table and its outbox lie.
+pub const ALERTS_DIR: &str = "alerts";
 /// Where reports of rejected rows lie, as `{upload_id}.csv`.
 pub const REJECTS_DIR: &str = "rejects";
 

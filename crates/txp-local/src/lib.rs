@@ -4,6 +4,7 @@
 
 pub mod alerts;
 mod block_on;
+pub mod control;
 pub mod format;
 pub mod host;
 pub mod lock;

@@ -4,8 +4,10 @@
 //! the embedded host (`txp-local`) and AWS (`txp-aws`) each implement once. Files, rules, alerts
 //! and API documents are wire formats and live here; stored formats belong to the adapters.
 
+pub mod api;
 pub mod batch;
 pub mod csv;
+pub mod document;
 pub mod generate;
 pub mod port;
 pub mod rejects;

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 use txp_domain::event::EventType;
 use txp_domain::event::schema::{ENVELOPE_SCHEMA, data_schema, envelope_schema};
-use txp_pipeline::{generate, rulefile};
+use txp_pipeline::{api, generate, rulefile};
 
 /// Where a schema lies and what makes it.
 type Entry = (&'static str, fn() -> Value);
@@ -16,6 +16,7 @@ type Entry = (&'static str, fn() -> Value);
 const SCHEMAS: &[Entry] = &[
     (ENVELOPE_SCHEMA, || envelope_schema().into()),
     ("schemas/generated-counts.json", of::<generate::Expected>),
+    ("schemas/openapi.json", api::openapi),
     ("schemas/rules.json", || rulefile::json_schema().into()),
 ];
 

@@ -1,17 +1,21 @@
 //! `txp process`: files into the data directory, one after the other.
 
+mod rejects;
 mod report;
 
 use super::{Ending, Globals};
 use crate::output;
 use anyhow::Context as _;
-use report::{FileReport, ProcessReport};
+use rejects::RejectsOut;
+pub(crate) use report::{FileReport, ProcessReport, ending};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::redact::redact;
+use txp_local::alerts::Terminal;
 use txp_local::host::{
     FINGERPRINT_KEY_FILE, Host, HostOptions, Intake, dry_run_in, load_or_create_key,
 };
@@ -41,7 +45,8 @@ pub(crate) struct Args {
     /// One of the file's columns under our name
     #[arg(long = "column", value_name = "THEIRS=OURS", value_parser = column)]
     columns: Vec<(String, String)>,
-    /// Where to copy the report of rejected rows; with several files, of the last that has any
+    /// Where to copy the rejected rows, to be fixed and sent again; those of several files follow
+    /// each other, and go to OUT-2.csv and so on where their columns differ
     #[arg(long, value_name = "OUT.csv")]
     rejects: Option<PathBuf>,
 }
@@ -56,13 +61,17 @@ fn column(text: &str) -> Result<(String, String), String> {
 }
 
 /// Opens the data directory for writing.
-pub(crate) fn open_host(globals: &Globals, command: &'static str) -> anyhow::Result<Host> {
+pub(crate) fn open_host(
+    globals: &Globals,
+    command: &'static str,
+    terminal: Option<Terminal>,
+) -> anyhow::Result<Host> {
     let options = HostOptions {
         command,
         fingerprinter: fingerprinter()?,
         is_durable: true,
         alerts: true,
-        terminal: None,
+        terminal,
     };
     Ok(Host::open(&globals.data_dir, options)?)
 }
@@ -78,58 +87,161 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let options = args.options();
     check_options(&options)?;
-    let scratch = args
-        .dry_run
-        .then(|| tempfile::tempdir().context("making a directory for the dry run"))
-        .transpose()?;
-    let host = if args.dry_run {
-        None
-    } else {
-        Some(open_host(globals, "process")?)
-    };
-    let (mut files, mut findings) = (Vec::new(), 0);
-    let findings_before = host.as_ref().map_or(0, Host::findings);
-    for path in &args.files {
-        let intake = intake(host.as_ref(), path, &options, args.dry_run);
-        let read = intake.and_then(|intake| {
-            let mut progress = output::reading(path, globals.json);
-            let report = match (&host, &scratch) {
-                (Some(host), _) => host.ingest(&intake, &mut progress.callback()),
-                (None, Some(scratch)) => {
-                    let dir = scratch.path().join(intake.received.upload_id.as_str());
-                    dry_run_in(&dir, &intake, fingerprinter()?, &mut progress.callback())
-                }
-                (None, None) => anyhow::bail!("nowhere to read the file to"),
-            };
-            Ok(report?)
-        });
-        match read {
-            Ok(report) => {
-                findings += report.dry_run_findings.unwrap_or(0);
-                if let (Some(from), Some(to)) = (&report.rejects, &args.rejects) {
-                    std::fs::copy(from, to).with_context(|| format!("writing {}", to.display()))?;
-                }
-                files.push(FileReport::of(path, &report));
-            }
-            Err(error) => files.push(FileReport::failed(path, &error)),
-        }
-    }
-    let alerts = match &host {
-        None => 0,
-        Some(host) => {
-            host.checkpoint()?;
-            findings = host.findings() - findings_before;
-            host.alerts().findings()
-        }
-    };
-    let ending = report::ending(&files);
+    let mut rejects = args.rejects.as_deref().map(RejectsOut::start).transpose()?;
     let data_dir = (!args.dry_run).then_some(globals.data_dir.as_path());
-    let report = ProcessReport::new(files, findings, alerts, started.elapsed(), data_dir);
-    if let Some(host) = host {
-        host.stop()?;
+    let place = match Place::open(globals, args.dry_run) {
+        Ok(place) => place,
+        Err(error) => {
+            // Said once for all of them: none was read.
+            output::error(&error);
+            let failed = |path: &PathBuf| FileReport::failed(path, None, &error);
+            let files = args.files.iter().map(failed).collect();
+            let report = ProcessReport::new(files, 0, 0, started.elapsed(), data_dir);
+            if globals.json {
+                report.print(true)?;
+            }
+            return Ok(Ending::Failed);
+        }
+    };
+    let (mut files, mut rejects_failed) = (Vec::new(), false);
+    for path in &args.files {
+        let (mut file, from) = place.read(path, &options, globals);
+        if let (Some(from), Some(rejects)) = (&from, &mut rejects) {
+            match rejects.add(from) {
+                Ok(to) => file.rejects = Some(to.display().to_string()),
+                // The rows are recorded all the same.
+                Err(error) => {
+                    output::error(&error);
+                    rejects_failed = true;
+                }
+            }
+        }
+        files.push(file);
     }
+    let mut ending = ending(&files);
+    let ended = place.end();
+    if let Err(error) = &ended.failure {
+        output::error(error);
+    }
+    if rejects_failed || ended.failure.is_err() {
+        ending = Ending::Failed;
+    }
+    let elapsed = started.elapsed();
+    let report = ProcessReport::new(files, ended.findings, ended.alerts, elapsed, data_dir);
     report.print(globals.json)?;
     Ok(ending)
+}
+
+/// Where files are read to.
+enum Place {
+    /// The data directory.
+    Kept { host: Host, findings_before: u64 },
+    /// A directory for each file, gone at the end.
+    Scratch {
+        dir: tempfile::TempDir,
+        findings: Cell<u64>,
+    },
+}
+
+/// What was found in all files together.
+struct Ended {
+    findings: u64,
+    alerts: u64,
+    failure: anyhow::Result<()>,
+}
+
+impl Place {
+    fn open(globals: &Globals, dry_run: bool) -> anyhow::Result<Self> {
+        if dry_run {
+            let dir = tempfile::tempdir().context("making a directory for the dry run")?;
+            let findings = Cell::new(0);
+            return Ok(Self::Scratch { dir, findings });
+        }
+        let host = open_host(globals, "txp process", None)?;
+        let opened = host.opened();
+        if let Some(cut) = &opened.cut {
+            output::note(&format!("repaired: {cut}"));
+        }
+        if opened.quarantined > 0 {
+            output::note(&format!(
+                "{} events went to quarantine: `txp doctor` shows them",
+                opened.quarantined
+            ));
+        }
+        Ok(Self::Kept {
+            findings_before: host.findings(),
+            host,
+        })
+    }
+
+    fn host(&self) -> Option<&Host> {
+        match self {
+            Self::Kept { host, .. } => Some(host),
+            Self::Scratch { .. } => None,
+        }
+    }
+
+    /// Reads a file; beside its report, where its rejected rows lie.
+    fn read(
+        &self,
+        path: &Path,
+        options: &UploadOptions,
+        globals: &Globals,
+    ) -> (FileReport, Option<PathBuf>) {
+        let intake = match intake(self.host(), path, options) {
+            Ok(intake) => intake,
+            Err(error) => return (FileReport::failed(path, None, &error), None),
+        };
+        let mut progress = output::reading(path, globals.json);
+        let mut progress = progress.callback();
+        let upload_id = intake.received.upload_id;
+        let read = match self {
+            Self::Kept { host, .. } => host.ingest(&intake, &mut progress).map_err(Into::into),
+            Self::Scratch { dir, findings } => {
+                let scratch = dir.path().join(upload_id.as_str());
+                let read = fingerprinter()
+                    .and_then(|key| Ok(dry_run_in(&scratch, &intake, key, &mut progress)?));
+                let found = read.as_ref().ok().and_then(|r| r.dry_run_findings);
+                findings.set(findings.get() + found.unwrap_or(0));
+                read
+            }
+        };
+        match read {
+            Ok(report) => (FileReport::of(path, &report), report.rejects),
+            Err(error) => {
+                // Announced already: the same command resumes it.
+                let announced = self
+                    .host()
+                    .filter(|host| host.unfinished().contains(&upload_id));
+                let upload_id = announced.map(|_| upload_id);
+                (FileReport::failed(path, upload_id, &error), None)
+            }
+        }
+    }
+
+    fn end(self) -> Ended {
+        match self {
+            Self::Scratch { findings, .. } => Ended {
+                findings: findings.get(),
+                alerts: 0,
+                failure: Ok(()),
+            },
+            Self::Kept {
+                host,
+                findings_before,
+            } => {
+                let published = host.checkpoint();
+                let findings = host.findings().saturating_sub(findings_before);
+                let alerts = host.alerts().findings();
+                let stopped = host.stop();
+                Ended {
+                    findings,
+                    alerts,
+                    failure: published.and(stopped).map_err(Into::into),
+                }
+            }
+        }
+    }
 }
 
 impl Args {
@@ -174,12 +286,7 @@ fn nobody() -> UploadReceived {
 }
 
 /// The upload that a file is: an unfinished one of the same file and options, or a new one.
-fn intake(
-    host: Option<&Host>,
-    path: &Path,
-    options: &UploadOptions,
-    dry_run: bool,
-) -> anyhow::Result<Intake> {
+fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::Result<Intake> {
     let metadata =
         std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
     let identity = identity(path, &metadata, options)?;
@@ -204,7 +311,7 @@ fn intake(
     Ok(Intake {
         received,
         path: path.to_path_buf(),
-        dry_run,
+        dry_run: false,
     })
 }
 

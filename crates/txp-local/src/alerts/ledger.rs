@@ -25,7 +25,7 @@ enum Line {
         decision: String,
         decided_at: Timestamp,
         time: Timestamp,
-        finding: Finding,
+        finding: Box<Finding>,
     },
     Handed {
         id: String,
@@ -152,7 +152,7 @@ impl AlertLedger for Ledger {
                 decision: alert.decision.name().to_owned(),
                 decided_at: alert.decided_at,
                 time: alert.flagged.time,
-                finding: alert.flagged.finding.clone(),
+                finding: Box::new(alert.flagged.finding.clone()),
             })
             .collect();
         self.append(&lines)?;
@@ -244,7 +244,10 @@ fn take_up(entries: &mut Vec<AlertEntry>, line: Line) {
                 sequence: Sequence::from(sequence),
                 subsequence: 0,
             };
-            let flagged = AnomalyFlagged { finding, time };
+            let flagged = AnomalyFlagged {
+                finding: *finding,
+                time,
+            };
             entries.push(AlertEntry {
                 record: AlertRecord {
                     flagged,

@@ -124,6 +124,18 @@ impl LogReader {
         }))
     }
 
+    /// Bytes behind the last whole frame, once [`next_frame`](Self::next_frame) has come to the
+    /// end: an append that goes on, or one that was cut short.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn unread_bytes(&self) -> Result<u64, LogError> {
+        match &self.cursor {
+            Some(cursor) => Ok(cursor.file_bytes()?.saturating_sub(self.offset)),
+            None => Ok(0),
+        }
+    }
+
     fn unplaced(dir: &Path) -> Self {
         Self {
             dir: dir.to_path_buf(),

@@ -30,6 +30,8 @@ const HAS_POSITION: u8 = 1 << 7;
 const ENTRY_FIRST: u8 = 0;
 const ENTRY_ROW: u8 = 1;
 const ENTRY_FLAGGED: u8 = 2;
+/// The entry stands where the whole item does: its position is not written again.
+const ENTRY_IS_LATEST: u8 = 1 << 7;
 
 /// Encodes an item at first sight: the same bytes as [`encode`] of the whole item.
 pub(super) fn encode_fresh(fresh: &FreshTransaction<'_>, out: &mut Vec<u8>) {
@@ -43,8 +45,9 @@ pub(super) fn encode_fresh(fresh: &FreshTransaction<'_>, out: &mut Vec<u8>) {
     first(&mut w, &Row::of(row, fresh.facts, fresh.key_id));
     w.number(1);
     w.byte(ENTRY_FIRST);
-    w.byte(class_byte(row.dispute_link().is_some(), Class::Accepted));
-    place(&mut w, fresh.position, fresh.arrival_millis);
+    let class = class_byte(row.dispute_link().is_some(), Class::Accepted);
+    w.byte(class | ENTRY_IS_LATEST);
+    arrival(&mut w, fresh.arrival_millis);
 }
 
 /// Encodes an item.
@@ -114,6 +117,8 @@ fn history(w: &mut Writer<'_>, item: &Transaction) {
     w.number(item.history.len() as u64);
     let first = item.first.as_ref().map(|first| first.event);
     for entry in &item.history {
+        let is_latest = item.as_of.as_ref() == Some(&entry.position);
+        let latest = flag(ENTRY_IS_LATEST, is_latest);
         match &entry.what {
             HistoryEvent::Row {
                 event,
@@ -121,7 +126,7 @@ fn history(w: &mut Writer<'_>, item: &Transaction) {
                 class,
             } if Some(*event) == first => {
                 w.byte(ENTRY_FIRST);
-                w.byte(class_byte(*disputed, *class));
+                w.byte(class_byte(*disputed, *class) | latest);
             }
             HistoryEvent::Row {
                 event,
@@ -129,15 +134,19 @@ fn history(w: &mut Writer<'_>, item: &Transaction) {
                 class,
             } => {
                 w.byte(ENTRY_ROW);
-                w.byte(class_byte(*disputed, *class));
+                w.byte(class_byte(*disputed, *class) | latest);
                 event_id(w, *event);
             }
             HistoryEvent::Flagged { event } => {
                 w.byte(ENTRY_FLAGGED);
+                w.byte(latest);
                 w.text(event);
             }
         }
-        place(w, &entry.position, entry.arrival_millis);
+        if !is_latest {
+            position(w, &entry.position);
+        }
+        arrival(w, entry.arrival_millis);
     }
 }
 
@@ -214,8 +223,7 @@ fn position(w: &mut Writer<'_>, position: &Position) {
     w.number(position.subsequence);
 }
 
-fn place(w: &mut Writer<'_>, at: &Position, arrival_millis: i64) {
-    position(w, at);
+fn arrival(w: &mut Writer<'_>, arrival_millis: i64) {
     w.number(u64::try_from(arrival_millis).unwrap_or(0));
 }
 
@@ -259,7 +267,8 @@ pub(super) fn decode(merchant_id: &str, transaction_id: &str, value: &[u8]) -> O
     item.history_truncated = has(HISTORY_TRUNCATED);
     let first = item.first.as_ref().map(|first| first.event);
     for _ in 0..r.number()? {
-        item.history.push(read_entry(&mut r, first)?);
+        let entry = read_entry(&mut r, first, item.as_of.as_ref())?;
+        item.history.push(entry);
     }
     r.0.is_empty().then_some(item)
 }
@@ -329,11 +338,15 @@ fn read_sets(r: &mut Reader<'_>, item: &mut Transaction) -> Option<()> {
     Some(())
 }
 
-fn read_entry(r: &mut Reader<'_>, first: Option<EventId>) -> Option<HistoryEntry> {
+fn read_entry(
+    r: &mut Reader<'_>,
+    first: Option<EventId>,
+    as_of: Option<&Position>,
+) -> Option<HistoryEntry> {
     let tag = r.byte()?;
+    let byte = r.byte()?;
     let what = match tag {
         ENTRY_FIRST | ENTRY_ROW => {
-            let byte = r.byte()?;
             let class = match byte & 0x0f {
                 0 => Class::Accepted,
                 1 => Class::Rejected,
@@ -357,7 +370,11 @@ fn read_entry(r: &mut Reader<'_>, first: Option<EventId>) -> Option<HistoryEntry
         },
         _ => return None,
     };
-    let position = read_position(r)?;
+    let position = if byte & ENTRY_IS_LATEST == 0 {
+        read_position(r)?
+    } else {
+        as_of?.clone()
+    };
     Some(HistoryEntry {
         what,
         position,
@@ -385,3 +402,6 @@ fn read_position(r: &mut Reader<'_>) -> Option<Position> {
         subsequence: r.number()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

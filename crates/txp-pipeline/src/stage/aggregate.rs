@@ -55,11 +55,23 @@ pub struct Aggregator {
     inserted: Vec<bool>,
 }
 
-/// A delivery that touches a transaction.
-#[derive(Clone, Copy, Debug)]
-struct Keyed {
-    hash: u64,
-    delivery: u32,
+/// A delivery that touches a transaction: the hash of the transaction's key above the delivery's
+/// index, in one number, because sorting plain numbers costs a third of sorting pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Keyed(u128);
+
+impl Keyed {
+    fn new(hash: u64, delivery: usize) -> Self {
+        Self(u128::from(hash) << 64 | delivery as u128)
+    }
+
+    fn hash(self) -> u128 {
+        self.0 >> 64
+    }
+
+    fn delivery(self) -> usize {
+        usize::try_from(self.0 & u128::from(u64::MAX)).unwrap_or(usize::MAX)
+    }
 }
 
 impl Aggregator {
@@ -142,13 +154,10 @@ impl<'d> Work<'_, 'd> {
             if let Some((merchant_id, transaction_id)) = ids {
                 let hash = xxh3_64(transaction_id.as_bytes())
                     ^ xxh3_64(merchant_id.as_bytes()).rotate_left(1);
-                keyed.push(Keyed {
-                    hash,
-                    delivery: u32::try_from(index).unwrap_or(u32::MAX),
-                });
+                keyed.push(Keyed::new(hash, index));
             }
         }
-        keyed.sort_unstable_by_key(|k| (k.hash, k.delivery));
+        keyed.sort_unstable();
     }
 
     fn class(&mut self, delivery: usize, class: Class) {
@@ -158,7 +167,7 @@ impl<'d> Work<'_, 'd> {
     }
 
     fn delivery(&self, keyed: &Keyed) -> Option<&'_ Delivery<'d>> {
-        self.deliveries.get(keyed.delivery as usize)
+        self.deliveries.get(keyed.delivery())
     }
 
     async fn fold_keys<S: TransactionStore>(
@@ -167,14 +176,14 @@ impl<'d> Work<'_, 'd> {
         keyed: &[Keyed],
         inserted: &mut Vec<bool>,
     ) {
-        let groups = || keyed.chunk_by(|a, b| a.hash == b.hash);
+        let groups = || keyed.chunk_by(|a, b| a.hash() == b.hash());
         let deliveries = self.deliveries;
         let mut fresh: Vec<FreshTransaction<'_>> = Vec::with_capacity(keyed.len());
         fresh.extend(groups().filter_map(|group| candidate(deliveries, group)));
         if let Err(error) = store.insert_new(&fresh, inserted).await {
             // Which of them are stored is not known; their rows are classed again next time.
-            let first = keyed.iter().map(|k| k.delivery).min().unwrap_or(0);
-            self.fail(first as usize, error);
+            let first = keyed.iter().map(|k| k.delivery()).min().unwrap_or(0);
+            self.fail(first, error);
             return;
         }
         let mut answers = inserted.iter().copied();
@@ -196,7 +205,7 @@ impl<'d> Work<'_, 'd> {
         let Some((first, rest)) = group.split_first() else {
             return group;
         };
-        let delivery = first.delivery as usize;
+        let delivery = first.delivery();
         self.class(delivery, Class::Accepted);
         self.outcome.changes.push(Change {
             delivery,
@@ -214,7 +223,7 @@ impl<'d> Work<'_, 'd> {
         group: &[Keyed],
     ) -> Result<(), (usize, PortError)> {
         for keyed in group {
-            let index = keyed.delivery as usize;
+            let index = keyed.delivery();
             let Some(delivery) = self.delivery(keyed).cloned() else {
                 continue;
             };
@@ -314,7 +323,7 @@ impl<'d> Work<'_, 'd> {
 /// The first event of a group, where it may be the first sight of its transaction: any valid row
 /// but a chargeback, whose link must be written before it.
 fn candidate<'a>(deliveries: &'a [Delivery<'_>], group: &[Keyed]) -> Option<FreshTransaction<'a>> {
-    let delivery = deliveries.get(group.first()?.delivery as usize)?;
+    let delivery = deliveries.get(group.first()?.delivery())?;
     match &delivery.event {
         Event::Row(row) if row.dispute_link().is_none() => {
             FreshTransaction::of(row, &delivery.position, delivery.arrival_millis)

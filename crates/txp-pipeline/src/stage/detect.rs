@@ -8,6 +8,7 @@ use crate::batch::Delivery;
 use crate::port::{PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
+use txp_domain::finding::Finding;
 use txp_domain::profile::Profile;
 use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, judge};
@@ -24,7 +25,8 @@ pub struct Found {
 /// The stage, with its buffers.
 #[derive(Debug, Default)]
 pub struct Detector {
-    order: Vec<(ProfileKey, usize)>,
+    /// The start of the card's fingerprint above the change's index, in one number: cheap to sort.
+    order: Vec<u128>,
 }
 
 impl Detector {
@@ -42,69 +44,73 @@ impl Detector {
         let mut found = Vec::new();
         self.order.clear();
         for (index, change) in changes.iter().enumerate() {
-            let Some((row, judged)) = judged_of(deliveries, change) else {
-                continue;
-            };
-            if sees_profile(&judged) {
-                let facts = &judged.facts;
-                let key = ProfileKey {
-                    fingerprint: facts.card.fingerprint,
-                    currency: facts.currency,
-                };
-                self.order.push((key, index));
-            } else {
-                let finding = judge(rules, &judged, &mut Default::default());
-                found.extend(finding.map(|finding| Found {
-                    delivery: change.delivery,
-                    flagged: AnomalyFlagged {
-                        finding,
-                        time: row.uploaded_at,
-                    },
-                }));
+            if let Some(key) = profile_of(deliveries, change) {
+                let (card, _) = key
+                    .fingerprint
+                    .0
+                    .split_first_chunk::<8>()
+                    .unwrap_or((&[0; 8], &[]));
+                self.order
+                    .push(u128::from(u64::from_be_bytes(*card)) << 64 | index as u128);
+            } else if let Some((row, judged)) = judged_of(deliveries, change) {
+                let finding = judge(rules, &judged, &mut Profile::default());
+                found.extend(finding.map(|finding| Found::new(change, row, finding)));
             }
         }
         self.order.sort_unstable();
-        for card in self.order.chunk_by(|a, b| a.0 == b.0) {
-            judge_card(profiles, rules, deliveries, changes, card, &mut found).await?;
+        let change_at = |at: &u128| {
+            changes.get(usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX))
+        };
+        let key_at = |at: &u128| change_at(at).and_then(|change| profile_of(deliveries, change));
+        for card in self.order.chunk_by(|a, b| key_at(a) == key_at(b)) {
+            let Some(key) = card.first().and_then(key_at) else {
+                continue;
+            };
+            let found_before = found.len();
+            let judge_all = |profile: &mut Profile| {
+                found.truncate(found_before);
+                for change in card.iter().filter_map(change_at) {
+                    if let Some((row, judged)) = judged_of(deliveries, change) {
+                        let finding = judge(rules, &judged, profile);
+                        found.extend(finding.map(|finding| Found::new(change, row, finding)));
+                    }
+                }
+            };
+            profiles.update(key, judge_all).await?;
         }
         found.sort_by_key(|f| f.delivery);
         Ok(found)
     }
 }
 
-/// Whether a judgement looks at the card's past: the first acceptance of a sale.
-fn sees_profile(judged: &Judged<'_>) -> bool {
-    matches!(judged.occasion, Occasion::FirstAccepted) && judged.facts.kind == TransactionType::Sale
+impl Found {
+    fn new(change: &Change, row: &RowEvent<'_>, finding: Finding) -> Self {
+        Self {
+            delivery: change.delivery,
+            flagged: AnomalyFlagged {
+                finding,
+                time: row.uploaded_at,
+            },
+        }
+    }
 }
 
-async fn judge_card<P: ProfileStore>(
-    profiles: &mut P,
-    rules: &RuleSet,
-    deliveries: &[Delivery<'_>],
-    changes: &[Change],
-    card: &[(ProfileKey, usize)],
-    found: &mut Vec<Found>,
-) -> Result<(), PortError> {
-    let Some((key, _)) = card.first() else {
-        return Ok(());
+/// The profile that a judgement looks at: the first acceptance of a sale looks at its card's.
+fn profile_of(deliveries: &[Delivery<'_>], change: &Change) -> Option<ProfileKey> {
+    let Event::Row(row) = &deliveries.get(change.delivery)?.event else {
+        return None;
     };
-    let found_before = found.len();
-    let judge_all = |profile: &mut Profile| {
-        found.truncate(found_before);
-        for change in card.iter().filter_map(|(_, index)| changes.get(*index)) {
-            let Some((row, judged)) = judged_of(deliveries, change) else {
-                continue;
-            };
-            found.extend(judge(rules, &judged, profile).map(|finding| Found {
-                delivery: change.delivery,
-                flagged: AnomalyFlagged {
-                    finding,
-                    time: row.uploaded_at,
-                },
-            }));
+    match &row.outcome {
+        RowOutcome::Valid { facts, .. }
+            if change.standing.is_none() && facts.kind == TransactionType::Sale =>
+        {
+            Some(ProfileKey {
+                fingerprint: facts.card.fingerprint,
+                currency: facts.currency,
+            })
         }
-    };
-    profiles.update(*key, judge_all).await
+        _ => None,
+    }
 }
 
 /// What is to be judged about a change.

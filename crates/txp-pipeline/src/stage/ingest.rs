@@ -25,8 +25,8 @@ use txp_domain::violation::{Violation, Violations};
 /// A batch is appended once it has this many bytes: what the log syncs at once.
 pub const BATCH_BYTES: usize = 1 << 20;
 
-/// Cards whose fingerprints are remembered while a file is read: 1.5 MiB.
-const FINGERPRINT_CACHE_PLACES: usize = 1 << 15;
+/// Cards whose fingerprints are remembered while a file is read: some 6 MiB.
+const FINGERPRINT_CACHE_PLACES: usize = 1 << 17;
 
 /// How reading a file ended, as far as the file is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]

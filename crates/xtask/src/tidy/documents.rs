@@ -5,6 +5,8 @@ use super::tree::Tree;
 const PAGE: &str = "ARCHITECTURE.md";
 const LINES_MAX: usize = 250;
 const INVARIANTS: u32 = 8;
+/// Stands in the row of an invariant of something that does not exist yet.
+const NOT_BUILT: &str = "| none yet: there is no ";
 
 /// Length, and every path under crates/ and tests/ that stands in backticks.
 pub(super) fn architecture(tree: &Tree) -> Vec<String> {
@@ -53,6 +55,10 @@ pub(super) fn invariants(tree: &Tree) -> Vec<String> {
                     "{PAGE}: no row `| {number} | ...` in the invariants table"
                 ));
             };
+            // What the invariant is about may not be built; the page then says so.
+            if row.contains(NOT_BUILT) {
+                return None;
+            }
             let named: Vec<&str> = backticked(row).map(|(_, code)| function_of(code)).collect();
             let missing: Vec<&str> = named
                 .iter()

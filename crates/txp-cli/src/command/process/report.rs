@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
+use txp_domain::id::UploadId;
 use txp_domain::redact::redact;
 use txp_domain::upload::{Ending as ReadEnding, Upload};
 use txp_local::host::IntakeReport;
@@ -43,6 +44,8 @@ pub(crate) struct FileReport {
     pub(crate) rejects: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    #[serde(skip)]
+    is_refused_strictly: bool,
 }
 
 impl FileReport {
@@ -99,14 +102,15 @@ impl FileReport {
                 .unwrap_or_default(),
             rejects: None,
             error,
+            is_refused_strictly: is_refused,
         }
     }
 
-    /// A file that could not be read at all.
-    pub(crate) fn failed(path: &Path, error: &anyhow::Error) -> Self {
+    /// A file that could not be read at all, or not to its end.
+    pub(crate) fn failed(path: &Path, upload_id: Option<UploadId>, error: &anyhow::Error) -> Self {
         Self {
             file: file_name(path),
-            upload_id: None,
+            upload_id: upload_id.map(|id| id.to_string()),
             state: "failed",
             rows: 0,
             accepted: 0,
@@ -118,15 +122,8 @@ impl FileReport {
             unknown_columns: Vec::new(),
             rejects: None,
             error: Some(output::chain(error)),
+            is_refused_strictly: false,
         }
-    }
-
-    fn is_refused_strictly(&self) -> bool {
-        self.state == "failed"
-            && self
-                .error
-                .as_deref()
-                .is_some_and(|e| e.contains("the upload is strict"))
     }
 
     fn describe(&self, text: &mut String) -> std::fmt::Result {
@@ -167,7 +164,7 @@ pub(crate) fn ending(files: &[FileReport]) -> Ending {
     if files
         .iter()
         .filter(failed)
-        .any(|file| !file.is_refused_strictly())
+        .any(|file| !file.is_refused_strictly)
     {
         Ending::Failed
     } else if files.iter().any(|file| failed(&file)) {

@@ -1,0 +1,156 @@
+//! What the demo ends with: a page that a person reads from top to bottom.
+
+use crate::command::alerts::{self, AlertDocument};
+use crate::command::process::{FileReport, ProcessReport};
+use crate::output;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use txp_domain::redact::redact;
+use txp_domain::violation::Code;
+
+/// The gravest alerts are shown; all are counted.
+const ALERTS_SHOWN_MAX: usize = 5;
+
+/// The most frequent reasons are shown; `txp uploads` shows all.
+const REASONS_SHOWN_MAX: usize = 8;
+
+/// The page.
+pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyhow::Result<String> {
+    let mut out = String::new();
+    writeln!(out)?;
+    for file in &report.files {
+        describe_file(file, &mut out)?;
+    }
+    let entries = alerts::entries(dir)?;
+    let mut found: Vec<_> = entries.iter().map(AlertDocument::from).collect();
+    found.sort_by(|a, b| (b.severity, b.score).cmp(&(a.severity, a.score)));
+    describe_alerts(report, &found, &mut out)?;
+    writeln!(
+        out,
+        "\n{:.2} s from the first request to the checkpoint: {} rows/s, {} MiB of memory at most",
+        report.seconds,
+        output::grouped(report.rows_per_second),
+        report.peak_rss_bytes >> 20
+    )?;
+    writeln!(
+        out,
+        "the data lies in {}, about card numbers it holds the last four digits",
+        dir.display()
+    )?;
+    writeln!(out, "\ntry next:")?;
+    for command in next_commands(report, &found, dir, file) {
+        writeln!(out, "  {command}")?;
+    }
+    Ok(out)
+}
+
+fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
+    let sent = format!(
+        "{} was sent, validated, recorded and judged",
+        redact(&file.file)
+    );
+    match &file.error {
+        None => writeln!(out, "{sent}\n")?,
+        Some(error) => writeln!(out, "{} failed: {error}\n", redact(&file.file))?,
+    }
+    writeln!(out, "{:>12}  rows read", output::grouped(file.rows))?;
+    writeln!(out, "{:>12}  accepted", output::grouped(file.accepted))?;
+    writeln!(out, "{:>12}  rejected", output::grouped(file.rejected))?;
+    let mut reasons: Vec<_> = file.rejected_by_code.iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (code, count) in reasons.iter().take(REASONS_SHOWN_MAX) {
+        let words = Code::from_name(code).map_or("", Code::message);
+        writeln!(out, "{:>20}  {words} ({code})", output::grouped(**count))?;
+    }
+    if reasons.len() > REASONS_SHOWN_MAX {
+        let more = reasons.len() - REASONS_SHOWN_MAX;
+        writeln!(out, "{:>20}  and {more} more reasons", "")?;
+    }
+    writeln!(
+        out,
+        "{:>12}  duplicates: sent before with the same content",
+        output::grouped(file.duplicates)
+    )?;
+    writeln!(
+        out,
+        "{:>12}  conflicts: sent before with other content; the first stands",
+        output::grouped(file.conflicts)
+    )?;
+    if let Some(rejects) = &file.rejects {
+        writeln!(out, "\nthe rejected rows, to fix and send again: {rejects}")?;
+    }
+    Ok(())
+}
+
+fn describe_alerts(
+    report: &ProcessReport,
+    found: &[AlertDocument],
+    out: &mut String,
+) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n{:>12}  findings of the rules, {} of them alerted (in storms as a digest)",
+        output::grouped(report.findings),
+        output::grouped(report.alerts)
+    )?;
+    let mut by_rule = BTreeMap::<&str, u64>::new();
+    for alert in found {
+        *by_rule.entry(&alert.rule).or_default() += 1;
+    }
+    for (rule, count) in by_rule {
+        writeln!(out, "{:>20}  {rule}", output::grouped(count))?;
+    }
+    for alert in found.iter().take(ALERTS_SHOWN_MAX) {
+        writeln!(
+            out,
+            "\n  {} {} of {}, {}\n    {}: {}",
+            alert.severity.name(),
+            alert.transaction_id,
+            alert.merchant_id,
+            alert.money,
+            alert.rule,
+            alert.words
+        )?;
+    }
+    Ok(())
+}
+
+/// Commands that work as they stand here.
+fn next_commands(
+    report: &ProcessReport,
+    found: &[AlertDocument],
+    dir: &Path,
+    file: &Path,
+) -> [String; 3] {
+    let txp = std::env::args_os().next().unwrap_or_else(|| "txp".into());
+    let txp = quoted(&txp.to_string_lossy());
+    let at = format!("--data-dir {}", quoted(&dir.to_string_lossy()));
+    let first = match found.first() {
+        Some(alert) => format!(
+            "{txp} status {} --merchant {} {at}",
+            alert.transaction_id, alert.merchant_id
+        ),
+        None => format!("{txp} alerts {at}"),
+    };
+    let upload_id = report
+        .files
+        .iter()
+        .find_map(|file| file.upload_id.as_deref());
+    let second = format!("{txp} uploads {} {at}", upload_id.unwrap_or_default());
+    let third = format!("{txp} process {} {at}", quoted(&file.to_string_lossy()));
+    [
+        format!("{first}    # why it was flagged, and its history"),
+        format!("{second}    # what became of the file"),
+        format!("{third}    # the same file again: nothing but duplicates"),
+    ]
+}
+
+/// As a shell takes it.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

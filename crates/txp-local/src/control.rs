@@ -1,0 +1,32 @@
+//! Control records: clients and their keys, upload links, the key that signs links.
+//!
+//! Durable on their own, no folds of the history, and not verified against it. Clients may be
+//! changed beside a running serve, which notices; links belong to the one serve that holds the
+//! directory's lock. Nothing here holds a secret that a client was given: only its hash.
+//!
+//! Everything is written in letters where it could hold a long run of digits.
+
+mod clients;
+mod error;
+mod file;
+mod keyring;
+mod keys;
+mod letters;
+mod links;
+mod record;
+mod signing;
+
+pub use clients::{Client, ClientKey, Clients, NewClient};
+pub use error::ControlError;
+pub use keyring::{Caller, KeyRing};
+pub use keys::IssuedKey;
+pub use letters::{random_letters, to_letters};
+pub use links::{Issued, Known, Link, Links};
+pub use record::{Arrival, Idempotency};
+pub use signing::Signer;
+
+/// Where control records lie in a data directory.
+pub const CONTROL_DIR: &str = "control";
+
+#[cfg(test)]
+mod tests;

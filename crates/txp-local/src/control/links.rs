@@ -1,0 +1,407 @@
+//! Upload links: given out, used once, forgotten once the history knows the upload.
+//!
+//! A file of JSON lines, each synced before it is acted on, written anew when most of it is stale.
+//! Only the serve that holds the directory's lock opens it. Memory is bounded by the number of
+//! links, and those by client.
+
+use super::letters::to_letters;
+use super::record::{Arrival, Step};
+use super::{ControlError, file};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use txp_domain::event::Defaults;
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
+
+use super::record::Idempotency;
+
+const LINKS_FILE: &str = "links.jsonl";
+
+/// The most links that are remembered, at some 500 bytes each.
+const LINKS_MAX: usize = 100_000;
+/// The most of them that one client has.
+const LINKS_PER_CLIENT_MAX: usize = 20_000;
+/// How long a link that was used is remembered for its Idempotency-Key, or for its dry run.
+const KEPT_SECONDS: i64 = 24 * 60 * 60;
+/// How long a link that nobody used is remembered after it expired.
+const KEPT_EXPIRED_SECONDS: i64 = 60 * 60;
+/// How often the links are looked through for those to be forgotten.
+const PRUNE_SECONDS: i64 = 60;
+/// The file is written anew when it has so many lines more than it needs.
+const STALE_LINES_MAX: usize = 4096;
+
+/// An upload link, as it was given out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Whose it is.
+    pub client_id: String,
+    /// When it was given out.
+    pub issued_at: Timestamp,
+    /// Until when it can be used; whole seconds.
+    pub expires_at: Timestamp,
+    /// The file's name, long numbers redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Exactly so many bytes are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_length: Option<u64>,
+    /// This content only.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "digest")]
+    pub sha256: Option<[u8; 32]>,
+    /// One bad row refuses the whole file.
+    pub strict: bool,
+    /// Validate only.
+    pub dry_run: bool,
+    /// What a row means that does not say.
+    pub defaults: Defaults,
+    /// Their column name to ours.
+    pub columns: BTreeMap<String, String>,
+    /// The request that it answered, if that had a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What became of a request for a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// A link: a new one, or the one that the same request got before.
+    Link(Box<Link>),
+    /// The Idempotency-Key was used with another body.
+    KeyReused,
+    /// The client, or all of them, have too many links open.
+    TooMany,
+}
+
+/// A link and how far it is.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The link.
+    pub link: Link,
+    /// Its file is there.
+    pub arrival: Option<Arc<Arrival>>,
+    /// It was processed.
+    pub has_ended: bool,
+    /// Of a dry run, what came of it.
+    pub report: Option<Arc<Value>>,
+}
+
+/// Every link of a data directory.
+#[derive(Debug)]
+pub struct Links {
+    path: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    bytes: u64,
+    lines: usize,
+    known: BTreeMap<UploadId, Known>,
+    by_key: HashMap<[u8; 32], UploadId>,
+    by_client: HashMap<String, usize>,
+    pruned_at: Timestamp,
+}
+
+impl Links {
+    /// Reads the links of a data directory. A line that was cut by a crash is taken off: nothing
+    /// was done on it.
+    ///
+    /// # Errors
+    /// They cannot be read, or a line makes no sense.
+    pub fn open(dir: &Path, now: Timestamp) -> Result<Self, ControlError> {
+        let path = file::folder(dir)?.join(LINKS_FILE);
+        let text = file::read(&path)?.unwrap_or_default();
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let mut known = BTreeMap::new();
+        let lines = text.get(..whole).unwrap_or_default();
+        for (at, line) in lines.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let step = serde_json::from_slice(line).map_err(|source| ControlError::Damaged {
+                path: path.clone(),
+                line: Some(at + 1),
+                source,
+            })?;
+            apply(&mut known, step);
+        }
+        let mut inner = Inner {
+            file: open_for_append(&path)?,
+            bytes: 0,
+            lines: 0,
+            known,
+            by_key: HashMap::new(),
+            by_client: HashMap::new(),
+            pruned_at: now,
+        };
+        inner.prune(now);
+        inner.rewrite(&path)?;
+        Ok(Self {
+            path,
+            inner: Mutex::new(inner),
+        })
+    }
+
+    /// Gives a link out, durably; the one given before where the same request comes again.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn issue(&self, link: Link, now: Timestamp) -> Result<Issued, ControlError> {
+        let mut inner = self.lock();
+        if now.unix_seconds() >= inner.pruned_at.unix_seconds() + PRUNE_SECONDS {
+            inner.prune(now);
+        }
+        if let Some(request) = &link.idempotency {
+            let before = inner.by_key.get(&request.key);
+            let before = before
+                .and_then(|id| inner.known.get(id))
+                .map(|known| &known.link);
+            if let Some(before) = before.filter(|before| is_remembered(before, now)) {
+                let same = before
+                    .idempotency
+                    .as_ref()
+                    .is_some_and(|b| b.body == request.body);
+                return Ok(match same {
+                    true => Issued::Link(Box::new(before.clone())),
+                    false => Issued::KeyReused,
+                });
+            }
+        }
+        let open = inner.by_client.get(&link.client_id).copied().unwrap_or(0);
+        if inner.known.len() >= LINKS_MAX || open >= LINKS_PER_CLIENT_MAX {
+            return Ok(Issued::TooMany);
+        }
+        inner.append(&self.path, &Step::Issued(link.clone()))?;
+        if let Some(request) = &link.idempotency {
+            inner.by_key.insert(request.key, link.upload_id);
+        }
+        *inner.by_client.entry(link.client_id.clone()).or_default() += 1;
+        apply(&mut inner.known, Step::Issued(link.clone()));
+        Ok(Issued::Link(Box::new(link)))
+    }
+
+    /// What is known of a link.
+    #[must_use]
+    pub fn get(&self, upload_id: UploadId) -> Option<Known> {
+        self.lock().known.get(&upload_id).cloned()
+    }
+
+    /// A client's links, newest first.
+    #[must_use]
+    pub fn of_client(&self, client_id: &str, before: Option<UploadId>, limit: usize) -> Vec<Known> {
+        let inner = self.lock();
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let older = inner.known.range((Bound::Unbounded, end)).rev();
+        older
+            .map(|(_, known)| known)
+            .filter(|known| known.link.client_id == client_id)
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// Writes down that a file is there, whole.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn arrive(&self, arrival: Arrival) -> Result<(), ControlError> {
+        self.step(Step::Arrived(arrival))
+    }
+
+    /// Writes down that a file was processed; of a dry run, what came of it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end(
+        &self,
+        upload_id: UploadId,
+        at: Timestamp,
+        report: Option<Value>,
+    ) -> Result<(), ControlError> {
+        self.step(Step::Ended {
+            upload_id,
+            at,
+            report,
+        })
+    }
+
+    /// Files that arrived and are not processed, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Arrival> {
+        let inner = self.lock();
+        let waiting = inner.known.values().filter(|known| !known.has_ended);
+        waiting
+            .filter_map(|known| known.arrival.as_deref().cloned())
+            .collect()
+    }
+
+    fn step(&self, step: Step) -> Result<(), ControlError> {
+        let mut inner = self.lock();
+        inner.append(&self.path, &step)?;
+        apply(&mut inner.known, step);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, path: &Path, step: &Step) -> Result<(), ControlError> {
+        if self.lines > STALE_LINES_MAX + 2 * self.known.len() {
+            self.rewrite(path)?;
+        }
+        let mut line = serde_json::to_vec(step).map_err(super::clients::damaged(path))?;
+        line.push(b'\n');
+        let written = self
+            .file
+            .write_all(&line)
+            .and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What was written of the line would make the next one unreadable. If even that fails,
+            // the next start takes the line off.
+            self.file.set_len(self.bytes).ok();
+            self.file.seek(SeekFrom::End(0)).ok();
+            return Err(ControlError::io("write", path)(error));
+        }
+        self.bytes += line.len() as u64;
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Writes the file anew, without what is forgotten.
+    fn rewrite(&mut self, path: &Path) -> Result<(), ControlError> {
+        let mut bytes = Vec::new();
+        let mut lines = 0;
+        for known in self.known.values() {
+            for step in steps(known) {
+                serde_json::to_writer(&mut bytes, &step).map_err(super::clients::damaged(path))?;
+                bytes.push(b'\n');
+                lines += 1;
+            }
+        }
+        file::replace(path, &bytes)?;
+        self.file = open_for_append(path)?;
+        self.bytes = bytes.len() as u64;
+        self.lines = lines;
+        Ok(())
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        self.known.retain(|_, known| is_kept(known, now));
+        self.by_key.clear();
+        self.by_client.clear();
+        for (id, known) in &self.known {
+            if let Some(request) = &known.link.idempotency {
+                self.by_key.insert(request.key, *id);
+            }
+            let client_id = known.link.client_id.clone();
+            *self.by_client.entry(client_id).or_default() += 1;
+        }
+        self.pruned_at = now;
+    }
+}
+
+/// Whether there is a reason to remember a link.
+fn is_kept(known: &Known, now: Timestamp) -> bool {
+    let expired_for = now.unix_seconds() - known.link.expires_at.unix_seconds();
+    match (&known.arrival, known.has_ended) {
+        (Some(_), false) => true,
+        // Until it expires, a second use is told that the file is there.
+        (Some(_), true) if expired_for < 0 => true,
+        (Some(_), true) => {
+            (known.link.dry_run || known.link.idempotency.is_some())
+                && is_remembered(&known.link, now)
+        }
+        (None, _) if known.link.idempotency.is_some() => is_remembered(&known.link, now),
+        (None, _) => expired_for < KEPT_EXPIRED_SECONDS,
+    }
+}
+
+fn is_remembered(link: &Link, now: Timestamp) -> bool {
+    now.unix_seconds() - link.issued_at.unix_seconds() < KEPT_SECONDS
+}
+
+fn apply(known: &mut BTreeMap<UploadId, Known>, step: Step) {
+    match step {
+        Step::Issued(link) => {
+            let upload_id = link.upload_id;
+            let fresh = Known {
+                link,
+                arrival: None,
+                has_ended: false,
+                report: None,
+            };
+            known.insert(upload_id, fresh);
+        }
+        Step::Arrived(arrival) => {
+            if let Some(entry) = known.get_mut(&arrival.upload_id) {
+                entry.arrival = Some(Arc::new(arrival));
+            }
+        }
+        Step::Ended {
+            upload_id, report, ..
+        } => {
+            if let Some(entry) = known.get_mut(&upload_id) {
+                entry.has_ended = true;
+                entry.report = report.map(Arc::new);
+            }
+        }
+    }
+}
+
+fn steps(known: &Known) -> impl Iterator<Item = Step> {
+    let arrived = known.arrival.as_deref().cloned().map(Step::Arrived);
+    let ended = known.has_ended.then(|| Step::Ended {
+        upload_id: known.link.upload_id,
+        at: known.link.issued_at,
+        report: known.report.as_deref().cloned(),
+    });
+    let issued = Step::Issued(known.link.clone());
+    std::iter::once(issued).chain(arrived).chain(ended)
+}
+
+fn open_for_append(path: &Path) -> Result<File, ControlError> {
+    let mut options = file::private();
+    options
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(ControlError::io("write", path))
+}
+
+/// A digest that may be missing, in letters.
+mod digest {
+    use super::super::letters::from_letters;
+    use super::to_letters;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<[u8; 32]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match digest {
+            Some(bytes) => serializer.serialize_some(&to_letters(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[u8; 32]>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| from_letters(&text).ok_or_else(|| D::Error::custom("expected 64 letters")))
+            .transpose()
+    }
+}

@@ -1,0 +1,82 @@
+//! The table of routes: one place for the router, the description and the metrics.
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Ask for a link.
+    PostUpload,
+    /// Send the file.
+    PutContent,
+    /// One transaction.
+    GetStatus,
+    /// One upload.
+    GetUpload,
+    /// The rejects report of an upload.
+    GetRejects,
+    /// The client's uploads.
+    GetUploads,
+    /// The description of the API.
+    GetOpenapi,
+    /// Whether the server is up.
+    GetHealth,
+    /// Prometheus metrics.
+    GetMetrics,
+    /// A page without data.
+    GetShell,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 10] = [
+        Self::PostUpload,
+        Self::PutContent,
+        Self::GetStatus,
+        Self::GetUpload,
+        Self::GetRejects,
+        Self::GetUploads,
+        Self::GetOpenapi,
+        Self::GetHealth,
+        Self::GetMetrics,
+        Self::GetShell,
+    ];
+
+    /// Its path, parameters in braces.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::PostUpload => "/upload",
+            Self::PutContent => "/uploads/{upload_id}/content",
+            Self::GetStatus => "/status/{transaction_id}",
+            Self::GetUpload => "/uploads/{upload_id}",
+            Self::GetRejects => "/uploads/{upload_id}/rejects",
+            Self::GetUploads => "/uploads",
+            Self::GetOpenapi => "/openapi.json",
+            Self::GetHealth => "/health",
+            Self::GetMetrics => "/metrics",
+            Self::GetShell => "/",
+        }
+    }
+
+    /// Its method.
+    #[must_use]
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::PostUpload => "POST",
+            Self::PutContent => "PUT",
+            _ => "GET",
+        }
+    }
+
+    /// Whether the API key is asked for.
+    #[must_use]
+    pub const fn needs_key(self) -> bool {
+        matches!(
+            self,
+            Self::PostUpload
+                | Self::GetStatus
+                | Self::GetUpload
+                | Self::GetRejects
+                | Self::GetUploads
+        )
+    }
+}

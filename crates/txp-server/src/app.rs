@@ -1,0 +1,78 @@
+//! What every handler shares.
+
+use crate::claims::Claims;
+use crate::meter::Meter;
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::rate::Rates;
+use crate::spool::Spool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
+use txp_domain::time::Timestamp;
+use txp_local::control::{ControlError, KeyRing, Links, Signer, random_letters};
+use txp_local::host::Host;
+
+/// The parts of a server.
+pub(crate) struct App {
+    pub(crate) host: Host,
+    pub(crate) keys: KeyRing,
+    pub(crate) links: Links,
+    pub(crate) signer: Signer,
+    pub(crate) spool: Spool,
+    pub(crate) queue: Queue,
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) rates: Rates,
+    pub(crate) meter: Meter,
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) options: Options,
+    pub(crate) openapi: Vec<u8>,
+    request_prefix: String,
+    requests_seen: AtomicU64,
+}
+
+impl App {
+    pub(crate) fn open(host: Host, options: Options) -> Result<Self, ControlError> {
+        let dir = host.dir().to_path_buf();
+        let now = (options.clock)();
+        Ok(Self {
+            keys: KeyRing::open(&dir)?,
+            links: Links::open(&dir, now)?,
+            signer: Signer::open(&dir)?,
+            spool: Spool::open(&dir).map_err(|source| ControlError::Io {
+                action: "create",
+                path: dir.clone(),
+                source,
+            })?,
+            queue: Queue::default(),
+            claims: Arc::new(Claims::new(
+                options.uploads_max,
+                options.uploads_per_client_max,
+            )),
+            rates: Rates::new(options.requests_per_second, options.burst),
+            meter: Meter::default(),
+            requests: Arc::new(Semaphore::new(options.requests_max)),
+            openapi: txp_pipeline::api::openapi().to_string().into_bytes(),
+            request_prefix: random_letters::<4>()?,
+            requests_seen: AtomicU64::new(0),
+            host,
+            options,
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.options.clock)()
+    }
+
+    pub(crate) fn log(&self, line: &str) {
+        (self.options.log)(line);
+    }
+
+    /// A name for a request: letters only.
+    pub(crate) fn request_id(&self) -> String {
+        let number = self.requests_seen.fetch_add(1, Ordering::Relaxed);
+        let mut id = self.request_prefix.clone();
+        id.push_str(&txp_local::control::to_letters(&number.to_be_bytes()));
+        id
+    }
+}

@@ -1,0 +1,262 @@
+//! What can be asked: a transaction, an upload, its rejects, the uploads. A client is told of its
+//! own only; all else is not found.
+
+use crate::answer::{Answer, Failure, blocking, json, typed};
+use crate::app::App;
+use crate::caller::Caller;
+use crate::site::FileBody;
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, HeaderValue};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::sync::Arc;
+use txp_domain::id::{UploadId, is_identifier};
+use txp_domain::upload::Upload;
+use txp_local::control::Known;
+use txp_pipeline::api::{Page, Route, merchant_id, owns_upload, visible_transaction};
+use txp_pipeline::document::{
+    AsOfDocument, Audience, Problem, ProblemKind, StateName, UploadDocument, UploadSource,
+    UploadsDocument, first_errors, transaction_document, upload_document,
+};
+
+type Pairs = Vec<(String, String)>;
+type AskedPath = Result<Path<String>, PathRejection>;
+type AskedQuery = Result<Query<Pairs>, QueryRejection>;
+
+pub(crate) async fn status(
+    State(app): State<Arc<App>>,
+    Caller(client): Caller,
+    path: AskedPath,
+    query: AskedQuery,
+) -> Answer {
+    let not_found = || {
+        let detail = "no transaction of this id is known for your merchants";
+        Failure::new(ProblemKind::TransactionNotFound, detail)
+    };
+    let pairs = pairs(query)?;
+    let merchant = merchant_id(&pairs)?.map(str::to_owned);
+    let Path(transaction_id) = path.map_err(|_| not_found())?;
+    if !is_identifier(transaction_id.as_bytes()) {
+        return Err(not_found());
+    }
+    let (found, as_of) = blocking(move || Ok(app.host.transactions(&transaction_id)?)).await?;
+    let transaction = visible_transaction(found, &client.merchants, merchant.as_deref())?;
+    let as_of = AsOfDocument::new(as_of.sequence, as_of.arrival_millis);
+    let document = transaction_document(&transaction, as_of, Audience::Merchant);
+    json(StatusCode::OK, &document)
+}
+
+pub(crate) async fn upload(
+    State(app): State<Arc<App>>,
+    Caller(client): Caller,
+    path: AskedPath,
+) -> Answer {
+    let upload_id = asked_upload(path)?;
+    let document = blocking(move || {
+        let found = find(&app, &client.client_id, upload_id)?.ok_or_else(no_upload)?;
+        document(&app, &found, Detail::Whole)
+    })
+    .await?;
+    json(StatusCode::OK, &document)
+}
+
+pub(crate) async fn uploads(
+    State(app): State<Arc<App>>,
+    Caller(client): Caller,
+    query: AskedQuery,
+) -> Answer {
+    let page = Page::read(&pairs(query)?)?;
+    let document = blocking(move || list(&app, &client.client_id, page)).await?;
+    json(StatusCode::OK, &document)
+}
+
+pub(crate) async fn rejects(
+    State(app): State<Arc<App>>,
+    Caller(client): Caller,
+    path: AskedPath,
+) -> Answer {
+    let upload_id = asked_upload(path)?;
+    let file = blocking(move || {
+        let found = find(&app, &client.client_id, upload_id)?.ok_or_else(no_upload)?;
+        open_report(&app, &found)?.ok_or_else(|| {
+            let detail = "no row of it was rejected, or it is not read yet";
+            Failure::new(ProblemKind::RejectsNotFound, detail)
+        })
+    })
+    .await?;
+    let mut response = typed(
+        StatusCode::OK,
+        "text/csv; charset=utf-8",
+        Body::new(FileBody::of(file)),
+    );
+    let name = format!("attachment; filename=\"{upload_id}.rejects.csv\"");
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// Where an upload's report is found.
+pub(crate) fn rejects_url(upload_id: UploadId) -> String {
+    Route::GetRejects
+        .path()
+        .replace("{upload_id}", upload_id.as_str())
+}
+
+fn pairs(query: AskedQuery) -> Result<Pairs, Failure> {
+    query.map(|Query(pairs)| pairs).map_err(|_| {
+        let detail = "the query is not well formed";
+        Box::new(Problem::new(ProblemKind::InvalidParameter, detail)).into()
+    })
+}
+
+fn asked_upload(path: AskedPath) -> Result<UploadId, Failure> {
+    let Path(text) = path.map_err(|_| no_upload())?;
+    UploadId::parse(text.as_bytes()).ok_or_else(no_upload)
+}
+
+fn no_upload() -> Failure {
+    let detail = "no upload of this id is known for your client";
+    Failure::new(ProblemKind::UploadNotFound, detail)
+}
+
+/// What is known of an upload: in the history, and of its link.
+struct Found {
+    upload_id: UploadId,
+    upload: Option<Upload>,
+    known: Option<Known>,
+}
+
+fn find(app: &App, client_id: &str, upload_id: UploadId) -> Result<Option<Found>, Failure> {
+    let known = app.links.get(upload_id);
+    let found = Found {
+        upload_id,
+        upload: app
+            .host
+            .upload(upload_id)?
+            .filter(|upload| owns_upload(upload, client_id)),
+        known: known.filter(|known| known.link.client_id == client_id),
+    };
+    let is_there = found.upload.is_some() || found.known.is_some();
+    Ok(Some(found).filter(|_| is_there))
+}
+
+/// How much is told of an upload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// All.
+    Whole,
+    /// As one of many: without its first errors.
+    Entry,
+}
+
+fn document(app: &App, found: &Found, detail: Detail) -> Result<UploadDocument, Failure> {
+    let id = found.upload_id;
+    if let Some(report) = found
+        .known
+        .as_ref()
+        .and_then(|known| known.report.as_deref())
+    {
+        return serde_json::from_value(report.clone()).map_err(|error| Failure::internal(&error));
+    }
+    let Some(upload) = &found.upload else {
+        return Ok(waiting(app, found));
+    };
+    let report = open_report(app, found)?;
+    let rejects_url = report.as_ref().map(|_| rejects_url(id));
+    let errors = match report.filter(|_| detail == Detail::Whole) {
+        Some(report) => first_errors(BufReader::new(report)).map_err(|e| Failure::internal(&e))?,
+        None => Vec::new(),
+    };
+    let source = UploadSource {
+        is_dry_run: false,
+        findings: None,
+        percent_read: upload
+            .ending
+            .is_none()
+            .then(|| app.queue.percent(id))
+            .flatten(),
+        errors,
+        rejects_url,
+    };
+    Ok(upload_document(upload, source))
+}
+
+/// The document of an upload that the history does not know yet.
+fn waiting(app: &App, found: &Found) -> UploadDocument {
+    let Some(Known { link, arrival, .. }) = &found.known else {
+        return UploadDocument::empty(found.upload_id, StateName::Expired);
+    };
+    let state = match arrival {
+        Some(_) => StateName::Processing,
+        None if app.now() < link.expires_at => StateName::Pending,
+        None => StateName::Expired,
+    };
+    let mut document = UploadDocument::empty(link.upload_id, state);
+    document.file.clone_from(&link.file_name);
+    document.received_at = arrival.as_ref().map(|arrival| arrival.uploaded_at);
+    document.expires_at = arrival.is_none().then_some(link.expires_at);
+    if arrival.is_some() {
+        document.percent = app.queue.percent(link.upload_id);
+    }
+    document
+}
+
+/// The report of rejected rows, once reading has ended.
+fn open_report(app: &App, found: &Found) -> Result<Option<File>, Failure> {
+    let was_read = found
+        .upload
+        .as_ref()
+        .is_some_and(|upload| upload.ending.is_some());
+    let was_tried = found
+        .known
+        .as_ref()
+        .is_some_and(|known| known.report.is_some());
+    if !was_read && !was_tried {
+        return Ok(None);
+    }
+    match File::open(app.host.rejects_path(found.upload_id)) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::internal(&error)),
+    }
+}
+
+/// One page of a client's uploads: those of the history and those that only have a link.
+fn list(app: &App, client_id: &str, page: Page) -> Result<UploadsDocument, Failure> {
+    // One more than is asked for says whether there is another page.
+    let wanted = page.limit + 1;
+    let mut found: BTreeMap<UploadId, Found> = BTreeMap::new();
+    for upload in app.host.uploads(Some(client_id), page.before, wanted)? {
+        let entry = Found {
+            upload_id: upload.id,
+            known: None,
+            upload: Some(upload),
+        };
+        found.insert(entry.upload_id, entry);
+    }
+    for known in app.links.of_client(client_id, page.before, wanted) {
+        let upload_id = known.link.upload_id;
+        let entry = found.entry(upload_id).or_insert_with(|| Found {
+            upload_id,
+            upload: None,
+            known: None,
+        });
+        entry.known = Some(known);
+    }
+    let has_more = found.len() > page.limit;
+    let newest: Vec<Found> = found.into_values().rev().take(page.limit).collect();
+    let uploads: Result<Vec<_>, _> = newest
+        .iter()
+        .map(|found| document(app, found, Detail::Entry))
+        .collect();
+    let last = newest.last().map(|found| found.upload_id.to_string());
+    Ok(UploadsDocument {
+        uploads: uploads?,
+        next_cursor: last.filter(|_| has_more),
+    })
+}

@@ -1,0 +1,146 @@
+//! Accepting connections, and ending well: no new request, running ones finish within a limit, the
+//! reading of files stops at a safe point.
+
+use crate::app::App;
+use crate::options::Options;
+use crate::queue;
+use crate::router::router;
+use crate::run::ServeError;
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{interval, sleep, timeout};
+use tower_service::Service;
+use txp_local::host::Host;
+
+/// The largest head of a request, and what is read of a body at once.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// How often it is written down when keys were last used.
+const LAST_USED_PERIOD: Duration = Duration::from_secs(60);
+/// How long to wait when the system has no file descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+}
+
+/// Serves until `shutdown` is ready, then ends well: with the host stopped and the directory free.
+///
+/// # Errors
+/// The control records cannot be read, the server cannot start, or the host failed.
+pub async fn serve(
+    host: Host,
+    listener: TcpListener,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let drain = options.drain_timeout;
+    let app = Arc::new(App::open(host.clone(), options)?);
+    let readers = queue::start(&app).map_err(ServeError::Start)?;
+    let graceful = GracefulShutdown::new();
+    tokio::select! {
+        () = accept(&app, &listener, &graceful) => {}
+        () = note_last_used(&app) => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    if timeout(drain, graceful.shutdown()).await.is_err() {
+        app.log("some requests did not end in time and were cut off");
+    }
+    app.queue.stop();
+    let ended = tokio::task::spawn_blocking(move || {
+        let stopped = host.stop();
+        for reader in readers {
+            // A panic has been told by the thread itself.
+            reader.join().ok();
+        }
+        app.keys.flush().map_err(ServeError::Control)?;
+        stopped.map_err(ServeError::Host)
+    });
+    ended
+        .await
+        .map_err(|error| ServeError::Start(error.into()))?
+}
+
+async fn accept(app: &Arc<App>, listener: &TcpListener, graceful: &GracefulShutdown) {
+    let router = router(app);
+    let connections = Arc::new(Semaphore::new(app.options.connections_max));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                app.log(&format!("a connection could not be taken: {error}"));
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(local) = stream.local_addr() else {
+            continue;
+        };
+        let peer = Peer { remote, local };
+        let watcher = graceful.watcher();
+        let (router, head_timeout) = (router.clone(), app.options.head_timeout);
+        tokio::spawn(async move {
+            connection(router, stream, peer, head_timeout, watcher).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Answers the requests of one connection.
+async fn connection(
+    router: Router,
+    stream: TcpStream,
+    peer: Peer,
+    head_timeout: Duration,
+    watcher: Watcher,
+) {
+    // Small answers go out at once; where that cannot be set they are only slower.
+    stream.set_nodelay(true).ok();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        // A router is always ready.
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that goes away or speaks no HTTP is no fault of ours.
+    watcher.watch(connection).await.ok();
+}
+
+/// Keys are used more often than it is worth writing down.
+async fn note_last_used(app: &Arc<App>) {
+    let mut ticks = interval(LAST_USED_PERIOD);
+    loop {
+        ticks.tick().await;
+        let shared = Arc::clone(app);
+        let flushed = tokio::task::spawn_blocking(move || shared.keys.flush()).await;
+        if let Ok(Err(error)) = flushed {
+            app.log(&format!(
+                "when keys were last used is not written down: {error}"
+            ));
+        }
+    }
+}

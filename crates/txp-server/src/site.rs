@@ -1,0 +1,109 @@
+//! What needs no key: the description, health, metrics, and a page without data.
+
+use crate::answer::{Answer, json, typed};
+use crate::app::App;
+use crate::meter::Gauges;
+use crate::router::no_route;
+use crate::serve::Peer;
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::response::Response;
+use http_body::Frame;
+use std::fs::File;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
+use txp_pipeline::api::HealthDocument;
+
+/// A file is read in pieces of this size.
+const PIECE_BYTES: u64 = 64 * 1024;
+/// Pieces that wait for the network.
+const PIECES_MAX: usize = 4;
+
+const SHELL: &str = include_str!("shell.html");
+const SHELL_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+);
+
+pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
+    typed(StatusCode::OK, "application/json", app.openapi.clone())
+}
+
+pub(crate) async fn health() -> Answer {
+    let document = HealthDocument {
+        status: "ok".to_owned(),
+    };
+    json(StatusCode::OK, &document)
+}
+
+/// Metrics hold no data of clients, but they are the operator's: only the own machine gets them.
+pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+) -> Answer {
+    if !peer.remote.ip().to_canonical().is_loopback() {
+        return Err(no_route());
+    }
+    let (waiting, running) = app.queue.depth();
+    let gauges = Gauges {
+        waiting,
+        running,
+        sequence: app.host.as_of().sequence,
+        findings: app.host.findings(),
+        alerts: app.host.alerts().messages(),
+    };
+    let text = app.meter.text(&gauges);
+    Ok(typed(StatusCode::OK, "text/plain; version=0.0.4", text))
+}
+
+pub(crate) async fn shell() -> Response {
+    let mut response = typed(StatusCode::OK, "text/html; charset=utf-8", SHELL);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, SHELL_POLICY);
+    response
+}
+
+/// A file as a body, read ahead by a few pieces and never whole in memory.
+pub(crate) struct FileBody(mpsc::Receiver<io::Result<Bytes>>);
+
+impl FileBody {
+    pub(crate) fn of(mut file: File) -> Self {
+        let (pieces, receiver) = mpsc::channel(PIECES_MAX);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let mut piece = Vec::new();
+                let read = file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece);
+                let is_last = !matches!(read, Ok(1..));
+                if matches!(read, Ok(0)) {
+                    break;
+                }
+                let piece = read.map(|_| Bytes::from(piece));
+                // The client gone ends the reading.
+                if pieces.blocking_send(piece).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        Self(receiver)
+    }
+}
+
+impl http_body::Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0
+            .poll_recv(context)
+            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}

@@ -1,0 +1,7 @@
+//! Over HTTP, with the real host in a temporary directory.
+
+mod harness;
+mod life;
+mod limits;
+mod secrets;
+mod tenants;
