@@ -154,7 +154,7 @@ pub fn fold_of(seed: u64, batching: &Batching) -> String {
     while !simulation.world.borrow().is_caught_up() {
         let (tasks, mut random) = {
             let world = &mut *simulation.world.borrow_mut();
-            let random = Random::new(world.random.next());
+            let random = Random::new(world.random.draw());
             (simulation.tasks(world), random)
         };
         assert!(run::run(tasks, &mut random, None), "nothing crashes");
@@ -258,7 +258,7 @@ impl Simulation {
             let crash_after = world
                 .fault(crashes)
                 .then(|| world.random.below(CRASH_POLLS_MAX));
-            let random = Random::new(world.random.next());
+            let random = Random::new(world.random.draw());
             (self.tasks(world), random, crash_after)
         };
         if !run::run(tasks, &mut random, crash_after) {
