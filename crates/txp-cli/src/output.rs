@@ -52,7 +52,41 @@ pub(crate) fn note(text: &str) {
 
 /// The same with what may hold text of others: no long run of digits comes through.
 pub(crate) fn note_redacted(text: &str) {
-    note(&redact(text));
+    note(&redacted(text));
+}
+
+/// How a segment of the log ends its name, behind [`SEGMENT_DIGITS`] digits.
+const SEGMENT_EXTENSION: &str = ".log";
+const SEGMENT_DIGITS: usize = 20;
+/// So many zeros at its start leave too few digits for a card number.
+const SEGMENT_ZEROS: &str = "000000000";
+
+/// A text without long runs of digits, but for names of log segments: an error that names a damaged
+/// file is of no use without the name.
+pub(crate) fn redacted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, name)) = segment_name(rest) {
+        let (before, from_name) = rest.split_at(at);
+        out.push_str(&redact(before));
+        out.push_str(name);
+        rest = from_name.get(name.len()..).unwrap_or_default();
+    }
+    out.push_str(&redact(rest));
+    out
+}
+
+/// The first name of a segment in a text: after a slash, twenty digits that begin with zeros.
+fn segment_name(text: &str) -> Option<(usize, &str)> {
+    text.match_indices(SEGMENT_EXTENSION).find_map(|(end, _)| {
+        let start = end.checked_sub(SEGMENT_DIGITS)?;
+        let is_below_folder = text.get(..start)?.ends_with('/');
+        let digits = text.get(start..end)?;
+        let is_segment =
+            digits.starts_with(SEGMENT_ZEROS) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let name = text.get(start..end + SEGMENT_EXTENSION.len())?;
+        (is_below_folder && is_segment).then_some((start, name))
+    })
 }
 
 /// Says on standard error why a command failed: the whole chain of causes, no long run of digits.
@@ -62,7 +96,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// An error and its causes, in one line.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    redact(&format!("{error:#}")).into_owned()
+    redacted(&format!("{error:#}"))
 }
 
 /// A number with its thousands apart.
@@ -134,5 +168,30 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_segments_are_told_and_no_other_long_number() {
+        let told = "damaged in data/log/00000000000000000001.log at byte 5";
+        assert_eq!(redacted(told), told);
+        for hidden in [
+            "in/00004111111111111111.log",
+            "in/4111111111111111.csv",
+            "4111111111111111 in log/00000000000000000001.log",
+            "00000000000411111111.log",
+        ] {
+            assert!(redacted(hidden).contains("[redacted"), "{hidden}");
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let shown = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 }

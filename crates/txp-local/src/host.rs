@@ -40,9 +40,9 @@ use fold::Fold;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Event, RulesetActivated};
 use txp_domain::id::UploadId;
@@ -51,6 +51,9 @@ use txp_domain::transaction::Transaction;
 use txp_domain::upload::Upload;
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::rulefile::{CheckedRules, default_rules};
+
+/// How long a thread that ended may take to say why.
+const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Durable batches that wait for the fold, at some 1.5 MiB each.
 const FOLD_QUEUE_BATCHES: usize = 2;
@@ -102,6 +105,7 @@ struct Shared {
     alerts: Arc<AlertCounts>,
     to_alerts: Mutex<Option<Sender<ToAlerts>>>,
     failure: Mutex<Option<Arc<HostError>>>,
+    failed: Condvar,
     is_stopping: AtomicBool,
     last_minted_millis: AtomicU64,
     opened: Opened,
@@ -145,6 +149,7 @@ impl Host {
             alerts: Arc::clone(&alerts),
             to_alerts: Mutex::new(options.alerts.then_some(to_alerts)),
             failure: Mutex::new(None),
+            failed: Condvar::new(),
             is_stopping: AtomicBool::new(false),
             last_minted_millis: AtomicU64::new(0),
             opened,
@@ -427,7 +432,7 @@ impl Host {
     fn send(&self, message: ToLog) -> Result<(), HostError> {
         let to_log = lock(&self.shared.to_log)
             .clone()
-            .ok_or(HostError::Stopping)?;
+            .ok_or_else(|| self.failure())?;
         to_log.send(message).map_err(|_| self.failure())
     }
 
@@ -459,6 +464,7 @@ impl Host {
             *failure = Some(Arc::new(error));
         }
         drop(failure);
+        self.shared.failed.notify_all();
         drop(lock(&self.shared.to_log).take());
     }
 
@@ -466,8 +472,16 @@ impl Host {
         lock(&self.shared.failure).is_some()
     }
 
+    /// Why the host takes nothing more. Whoever asks has seen a channel close: unless the host is
+    /// being stopped, a thread has ended and is about to say why.
     fn failure(&self) -> HostError {
-        match &*lock(&self.shared.failure) {
+        let unsaid = |failure: &mut Option<_>| failure.is_none() && !self.is_stopping();
+        let waited =
+            self.shared
+                .failed
+                .wait_timeout_while(lock(&self.shared.failure), FAILURE_WAIT, unsaid);
+        let (failure, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &*failure {
             Some(cause) => HostError::Failed(Arc::clone(cause)),
             None => HostError::Stopping,
         }

@@ -51,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     if let Some(file) = &args.file {
         // Before anything is made for it.
-        File::open(file).with_context(|| format!("opening {}", file.display()))?;
+        File::open(file).with_context(|| format!("opening {} (check the path)", file.display()))?;
     }
     let folder = Folder::new(globals, args)?;
     let file = match &args.file {

@@ -131,8 +131,7 @@ impl Report {
     fn problem(&mut self, error: &(dyn std::error::Error + 'static)) {
         let causes = std::iter::successors(Some(error), |error| error.source());
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
-        self.problems
-            .push(txp_domain::redact::redact(&causes.join(": ")).into_owned());
+        self.problems.push(output::redacted(&causes.join(": ")));
     }
 
     fn advise(&mut self, command: String) {

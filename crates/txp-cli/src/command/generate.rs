@@ -1,6 +1,6 @@
 //! `txp generate`: a seeded file, and beside it what is to be expected of it.
 
-use super::{Ending, Globals};
+use super::{Ending, Globals, Refusal};
 use crate::output;
 use anyhow::Context as _;
 use std::fs::File;
@@ -26,10 +26,11 @@ pub(crate) struct Args {
 /// Writes the file.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let Some(path) = &args.out else {
-        anyhow::ensure!(
-            !globals.json,
-            "--json prints the expected counts and needs --out for the file"
-        );
+        if globals.json {
+            return Err(Refusal::wrong_use(
+                "--json prints the expected counts and needs --out for the file",
+            ));
+        }
         let mut out = BufWriter::new(std::io::stdout().lock());
         generate(args.rows, args.seed, Options::default(), &mut out)?;
         out.flush()?;

@@ -287,8 +287,8 @@ fn nobody() -> UploadReceived {
 
 /// The upload that a file is: an unfinished one of the same file and options, or a new one.
 fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::Result<Intake> {
-    let metadata =
-        std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    let metadata = std::fs::metadata(path)
+        .with_context(|| format!("reading {} (check the path)", path.display()))?;
     let identity = identity(path, &metadata, options)?;
     let resumed = host.and_then(|host| host.unfinished_of(&identity));
     let received = match (resumed, host) {

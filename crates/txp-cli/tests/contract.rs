@@ -1,0 +1,211 @@
+//! What scripts depend on: the keys of the stable JSON, and that the demo's advice works.
+
+mod support;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use support::{HEADER, MASTERCARD, Place, VISA, files_below};
+
+const PROCESS_KEYS: [&str; 7] = [
+    "files",
+    "findings",
+    "alerts",
+    "seconds",
+    "rows_per_second",
+    "peak_rss_bytes",
+    "data_dir",
+];
+
+const FILE_KEYS: [&str; 10] = [
+    "file",
+    "upload_id",
+    "state",
+    "rows",
+    "accepted",
+    "rejected",
+    "duplicates",
+    "conflicts",
+    "rejected_by_code",
+    "sha256",
+];
+
+const STATUS_KEYS: [&str; 10] = [
+    "transaction_id",
+    "merchant_id",
+    "status",
+    "amount",
+    "currency",
+    "card_last4",
+    "brand",
+    "flags",
+    "history",
+    "as_of",
+];
+
+fn assert_keys(document: &Value, keys: &[&str]) {
+    let there: BTreeSet<_> = document
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    for key in keys {
+        assert!(there.contains(key), "{key} is missing in {document}");
+    }
+}
+
+fn assert_process_document(document: &Value) {
+    assert_keys(document, &PROCESS_KEYS);
+    for file in document["files"].as_array().unwrap() {
+        assert_keys(file, &FILE_KEYS);
+    }
+    assert!(
+        document["findings"].is_u64() && document["alerts"].is_u64(),
+        "{document}"
+    );
+    assert!(document["seconds"].is_f64(), "{document}");
+}
+
+#[test]
+fn process_and_status_print_the_stable_keys() {
+    let place = Place::new();
+    let row = format!("{HEADER}t1,0.50,m1,{VISA},2025-01-01T00:00:00Z\n");
+    let path = place.input("file.csv", row);
+    let (code, document) = place.process(&path);
+    assert_eq!(code, Some(0));
+    assert_process_document(&document);
+    assert_eq!(document["findings"], 1, "of this run");
+    let (_, again) = place.process(&path);
+    assert_eq!(again["findings"], 0, "of this run");
+    let (_, status) = place.json(["status", "t1"]);
+    assert_keys(&status, &STATUS_KEYS);
+    assert_eq!(status["flags"][0]["rule"], "amount_low");
+    let (code, failed) = place.json(["process", "missing.csv"]);
+    assert_eq!(code, Some(3));
+    assert_process_document(&failed);
+}
+
+/// Every unfinished upload is found again by its file, whichever process is asked.
+#[test]
+fn a_killed_process_is_resumed_by_the_same_command() {
+    let place = Place::new();
+    let mut text = HEADER.to_owned();
+    for row in 0..60_000 {
+        text.push_str(&format!(
+            "t{row},5.00,m{},{VISA},2025-01-01T00:00:00Z\n",
+            row % 7
+        ));
+    }
+    let path = place.input("file.csv", text);
+    let mut child = place
+        .command([std::ffi::OsStr::new("process"), path.as_os_str()])
+        .spawn()
+        .unwrap();
+    let log = place.data().join("log");
+    support::wait_until("the first rows", || {
+        let bytes: u64 = files_below(&log)
+            .iter()
+            .map(|p| p.metadata().map_or(0, |m| m.len()))
+            .sum();
+        bytes > 100_000 || child.try_wait().unwrap().is_some()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (code, document) = place.process(&path);
+    assert_eq!(code, Some(0), "{document}");
+    let (_, uploads) = place.json(["uploads"]);
+    let uploads = uploads["uploads"].as_array().unwrap();
+    let accepted: u64 = uploads
+        .iter()
+        .map(|u| u["counts"]["accepted"].as_u64().unwrap())
+        .sum();
+    assert_eq!(accepted, 60_000, "{uploads:?}");
+    // One upload, unless the first process had ended before it could be killed.
+    let sum = document["files"][0]["accepted"].as_u64().unwrap()
+        + document["files"][0]["duplicates"].as_u64().unwrap();
+    assert_eq!(sum, 60_000, "{document}");
+}
+
+#[test]
+fn the_demo_shows_the_whole_pipeline_and_its_advice_works() {
+    let place = Place::new();
+    let demo = |args: &[&str]| {
+        let mut command = place.command(["demo", "--rows", "3000"]);
+        command
+            .args(args)
+            .env_remove("TXP_DATA_DIR")
+            .env("TMPDIR", place.path());
+        place.finish(command)
+    };
+    let ended = demo(&[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for words in [
+        "3,000  rows read",
+        "accepted",
+        "rejected",
+        "duplicates",
+        "conflicts",
+        "rows/s",
+    ] {
+        assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
+    }
+    let advice: Vec<_> = ended
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "try next:")
+        .skip(1)
+        .collect();
+    assert_eq!(advice.len(), 3, "{}", ended.stdout);
+    assert!(advice[0].contains(" status "), "{advice:?}");
+    for line in advice {
+        let (command, _) = line.split_once('#').unwrap();
+        let words: Vec<_> = command.split_whitespace().collect();
+        assert_eq!(words[0], support::TXP);
+        let ran = place.run(&words[1..]);
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        if words[1] == "status" {
+            assert!(ran.stdout.contains("flagged"), "{}", ran.stdout);
+        }
+    }
+
+    let ended = demo(&["--json", "--data-dir", "demo-data"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let document = ended.json();
+    assert_process_document(&document);
+    assert_eq!(document["data_dir"], "demo-data");
+    assert!(
+        document["alerts"].as_u64().unwrap() > 0,
+        "event times end now: {document}"
+    );
+    let left = files_below(&place.path().join("demo-data/uploads"));
+    assert_eq!(
+        left,
+        Vec::<std::path::PathBuf>::new(),
+        "the spool is emptied"
+    );
+}
+
+#[test]
+fn the_demo_takes_a_file() {
+    let place = Place::new();
+    let row = |id: &str, card: &str| format!("{id},20000.00,m1,{card},2025-01-01T00:00:00Z\n");
+    let good = place.input(
+        "mine.csv",
+        HEADER.to_owned() + &row("t1", VISA) + &row("t2", MASTERCARD),
+    );
+    let (code, document) = place.json(["demo", "--file", good.to_str().unwrap()]);
+    assert_eq!(
+        (code, &document["files"][0]["accepted"]),
+        (Some(0), &2.into()),
+        "{document}"
+    );
+    assert_eq!(document["files"][0]["file"], "mine.csv");
+    let bad = place.input("bad.csv", "nothing,of,use\n1,2,3\n");
+    let (code, document) = place.json(["demo", "--file", bad.to_str().unwrap()]);
+    assert_eq!(
+        (code, &document["files"][0]["state"]),
+        (Some(3), &"failed".into()),
+        "{document}"
+    );
+    assert_eq!(place.find_leaks([VISA, MASTERCARD]), Vec::<String>::new());
+}
