@@ -3,6 +3,15 @@
 //! Every file is processed twice into an empty directory, as it is and as a dry run. What was
 //! planted in it must occur in nothing that is written or printed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+#![allow(clippy::too_many_lines, reason = "the table of files is data")]
+
 mod support;
 
 use serde_json::Value;

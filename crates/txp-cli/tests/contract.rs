@@ -1,5 +1,13 @@
 //! What scripts depend on: the keys of the stable JSON, and that the demo's advice works.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
 mod support;
 
 use serde_json::Value;

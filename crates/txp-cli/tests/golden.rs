@@ -3,6 +3,14 @@
 //! standard error (`2`) as they must be. `UPDATE_GOLDEN=1 cargo test --test golden` writes them
 //! anew, to be read before they are committed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,13 @@
 //! Invariant 8: memory does not grow with the file, nor with one line of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
 mod support;
 
 use std::fs::File;

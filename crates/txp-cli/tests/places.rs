@@ -1,6 +1,14 @@
 //! What the place of the work can do to it: no room, no permission, a second process, the same file
 //! at the same time, a flipped byte, a name that is a card number.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
 mod support;
 
 use serde_json::Value;

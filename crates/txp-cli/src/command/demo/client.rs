@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use txp_domain::id::UploadId;
 use txp_pipeline::api::{KEY_HEADER, LinkDocument};
 use txp_pipeline::document::{Problem, StateName, UploadDocument};
@@ -14,6 +14,9 @@ use ureq::{Agent, Body, SendBody};
 
 /// How long to wait before asking again; a server far away asks for more patience.
 const POLL: Duration = Duration::from_millis(50);
+
+/// An upload that does not move for so long will not end.
+const STALLED_AFTER: Duration = Duration::from_secs(120);
 
 pub(super) struct Client {
     agent: Agent,
@@ -89,6 +92,7 @@ impl Client {
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<UploadDocument> {
         let doing = "asking how far the upload is";
+        let (mut seen, mut changed_at) = (None, Instant::now());
         loop {
             let answer = self
                 .agent
@@ -105,9 +109,26 @@ impl Client {
                 | StateName::DryRun => return Ok(document),
             }
             progress(u64::from(document.percent.unwrap_or(0)), 100);
-            std::thread::sleep(POLL);
+            let now = Some((document.state, document.percent, document.counts));
+            if seen != now {
+                (seen, changed_at) = (now, Instant::now());
+            }
+            anyhow::ensure!(
+                changed_at.elapsed() < STALLED_AFTER,
+                "{doing}: nothing has moved for {} s; `txp doctor` on its directory may say why",
+                STALLED_AFTER.as_secs()
+            );
+            pause();
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client over HTTP has no condition to wait for but the next answer"
+)]
+fn pause() {
+    std::thread::sleep(POLL);
 }
 
 /// The document of an answer, or its problem in words.

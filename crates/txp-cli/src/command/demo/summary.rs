@@ -3,6 +3,7 @@
 use crate::command::alerts::{self, AlertDocument};
 use crate::command::process::{FileReport, ProcessReport};
 use crate::output;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,7 +25,7 @@ pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyho
     }
     let entries = alerts::entries(dir)?;
     let mut found: Vec<_> = entries.iter().map(AlertDocument::from).collect();
-    found.sort_by(|a, b| (b.severity, b.score).cmp(&(a.severity, a.score)));
+    found.sort_by_key(|alert| Reverse((alert.severity, alert.score)));
     describe_alerts(report, &found, &mut out)?;
     writeln!(
         out,
@@ -35,7 +36,7 @@ pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyho
     )?;
     writeln!(
         out,
-        "the data lies in {}, about card numbers it holds the last four digits",
+        "the data lies in {}; of a card number it holds the last four digits and a keyed fingerprint",
         dir.display()
     )?;
     writeln!(out, "\ntry next:")?;
@@ -58,7 +59,7 @@ fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
     writeln!(out, "{:>12}  accepted", output::grouped(file.accepted))?;
     writeln!(out, "{:>12}  rejected", output::grouped(file.rejected))?;
     let mut reasons: Vec<_> = file.rejected_by_code.iter().collect();
-    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    reasons.sort_by_key(|(_, count)| Reverse(**count));
     for (code, count) in reasons.iter().take(REASONS_SHOWN_MAX) {
         let words = Code::from_name(code).map_or("", Code::message);
         writeln!(out, "{:>20}  {words} ({code})", output::grouped(**count))?;
