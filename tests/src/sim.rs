@@ -43,6 +43,8 @@ const CRASH_POLLS_MAX: usize = 60;
 pub struct Summary {
     /// Rows of all uploads.
     pub rows: usize,
+    /// Rows counted in all uploads, by any class.
+    pub counted: u64,
     /// Events in the log, repeats counted.
     pub events: usize,
     /// Different findings.
@@ -101,11 +103,75 @@ pub fn simulate(seed: u64, bug: Option<PlantedBug>) -> Result<Summary, Failure> 
     }
     Ok(Summary {
         rows: simulation.workload.rows().count(),
+        counted: world.store.uploads.values().map(|u| u.counts.total()).sum(),
         events: world.log.len(),
         findings: world.sink.len(),
         is_ordered: world.is_ordered,
         is_undisturbed: world.is_undisturbed,
     })
+}
+
+/// How a history is delivered.
+#[derive(Clone, Debug)]
+pub struct Batching {
+    /// The most events of a batch.
+    pub batch_max: usize,
+    /// Batches in which events come again.
+    pub repeats_permille: u32,
+    /// Order is kept only inside a bucket.
+    pub is_mixed: bool,
+}
+
+/// The state that a seed's history folds to, as text, without a fault of any port. In it the rows
+/// stand upload after upload, with parts repeated as a writer that starts again repeats them.
+#[must_use]
+pub fn fold_of(seed: u64, batching: &Batching) -> String {
+    let mut random = Random::new(seed);
+    let workload = Workload::new(&mut random, 3, 40);
+    let history = producer::history(&workload, &mut random);
+    let mut plan = Plan::new(&mut random, 0);
+    plan.host = if batching.is_mixed {
+        Host::Cloud
+    } else {
+        Host::Embedded
+    };
+    plan.workers = 1;
+    plan.batch_max = batching.batch_max;
+    plan.port_faults_permille = 0;
+    plan.append_faults_permille = 0;
+    plan.crashes_permille = 0;
+    plan.repeats_permille = batching.repeats_permille;
+    let mut world = World::new(random, plan, None, String::new());
+    world.append(history).unwrap();
+    world.sync();
+    // Findings would come between the rows elsewhere in each run: only the rows are folded.
+    world.judges = false;
+    let simulation = Simulation {
+        producers: Vec::new(),
+        world: Rc::new(RefCell::new(world)),
+        workload,
+    };
+    while !simulation.world.borrow().is_caught_up() {
+        let (tasks, mut random) = {
+            let world = &mut *simulation.world.borrow_mut();
+            let random = Random::new(world.random.draw());
+            (simulation.tasks(world), random)
+        };
+        assert!(run::run(tasks, &mut random, None), "nothing crashes");
+    }
+    let world = simulation.world.borrow();
+    let uploads = world.store.uploads.values().map(|upload| {
+        let (state, counts) = (upload.state(), upload.counts);
+        (upload.id, state, counts, upload.ending.clone())
+    });
+    let uploads: Vec<_> = uploads.collect();
+    // Link and row of one item may come in either order, if they are of different buckets.
+    let items = world.store.items.values().map(|item| {
+        let mut item = item.clone();
+        item.revision = 0;
+        item
+    });
+    format!("{uploads:?} {:?}", items.collect::<Vec<_>>())
 }
 
 struct Simulation {
@@ -192,7 +258,7 @@ impl Simulation {
             let crash_after = world
                 .fault(crashes)
                 .then(|| world.random.below(CRASH_POLLS_MAX));
-            let random = Random::new(world.random.next());
+            let random = Random::new(world.random.draw());
             (self.tasks(world), random, crash_after)
         };
         if !run::run(tasks, &mut random, crash_after) {

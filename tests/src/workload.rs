@@ -104,7 +104,7 @@ impl Workload {
         let two_keys = random.permille(250);
         let uploads = (0..uploads).map(|at| {
             let arrival_seconds = FIRST_ARRIVAL_SECONDS + at as u64 * 60;
-            let bytes = random.next().to_be_bytes();
+            let bytes = random.draw().to_be_bytes();
             let [a, b, c, d, e, f, ..] = bytes;
             let id = UploadId::new(arrival_seconds * 1000, [a, b, c, d, e, f]);
             let fingerprint_key = u8::from(two_keys && random.permille(400));
@@ -256,25 +256,11 @@ impl Maker {
                 self.sales[at] += 1;
             }
         }
-        let original = (kind == "chargeback" || (kind == "refund" && random.permille(500)))
-            .then(|| {
-                if self.has_storm && random.permille(700) {
-                    "STORM".to_owned()
-                } else {
-                    format!("T{}", random.below(self.transactions))
-                }
-            })
-            .map(|original| {
-                if original == transaction {
-                    "other".to_owned()
-                } else {
-                    original
-                }
-            });
+        let original = self.original(random, kind, &transaction);
         let card = self.cards[at].clone();
         let content = Content {
             amount: amount(random),
-            currency: *random.pick(&CURRENCIES),
+            currency: random.pick::<&str>(&CURRENCIES),
             kind,
             brand: if card.starts_with('4') {
                 "visa"
@@ -301,6 +287,25 @@ impl Maker {
             content,
             fault: None,
         }
+    }
+
+    /// What a chargeback, or every other refund, is about: another transaction.
+    fn original(&self, random: &mut Random, kind: &str, transaction: &str) -> Option<String> {
+        (kind == "chargeback" || (kind == "refund" && random.permille(500)))
+            .then(|| {
+                if self.has_storm && random.permille(700) {
+                    "STORM".to_owned()
+                } else {
+                    format!("T{}", random.below(self.transactions))
+                }
+            })
+            .map(|original| {
+                if original == transaction {
+                    "other".to_owned()
+                } else {
+                    original
+                }
+            })
     }
 
     fn change(&self, random: &mut Random, content: &mut Content) {

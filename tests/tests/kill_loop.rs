@@ -141,8 +141,12 @@ impl Left {
         };
         snapshot.state.for_each_transaction(each).unwrap();
         let uploads = uploads.iter().map(|upload| {
-            let ending = upload.ending.as_ref().map(|ending| ending.tally());
-            format!("{:?} {:?} {ending:?}", upload.state(), upload.counts)
+            let mut tally = upload.ending.as_ref().map(|ending| ending.tally().clone());
+            // Rows without ids go to buckets by the upload's name.
+            if let Some(tally) = &mut tally {
+                tally.last_record_by_bucket.0.clear();
+            }
+            format!("{:?} {:?} {tally:?}", upload.state(), upload.counts)
         });
         Self {
             transactions,

@@ -30,6 +30,7 @@ pub use key::{FINGERPRINT_KEY_FILE, load_or_create as load_or_create_key};
 pub use quarantine::{Quarantined, read as read_quarantine};
 
 use crate::alerts::{Ledger, Sinks, Terminal};
+use crate::clock::{now, upload_id_at};
 use crate::format;
 use crate::lock::DirLock;
 use crate::log::{LogWriter, OpenOptions};
@@ -42,7 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Event, RulesetActivated};
 use txp_domain::id::UploadId;
@@ -121,9 +122,9 @@ impl Host {
     /// The directory is not usable, is held by another process, or is damaged.
     pub fn open(dir: &Path, options: HostOptions) -> Result<Self, HostError> {
         std::fs::create_dir_all(dir).map_err(HostError::io("creating the data directory", dir))?;
-        let now = clock();
-        format::ensure(dir, &now.to_string())?;
-        let lock = DirLock::acquire(dir, options.command, &now.to_string())?;
+        let opened_at = now();
+        format::ensure(dir, &opened_at.to_string())?;
+        let lock = DirLock::acquire(dir, options.command, &opened_at.to_string())?;
         let (mut fold, alerted_through) = recover::open_state(&dir.join(STATE_DIR))?;
         let known_durable = Some(fold.as_of().sequence).filter(|sequence| *sequence > 0);
         let log_options = OpenOptions {
@@ -165,7 +166,7 @@ impl Host {
                 source,
             };
             let (ledger, waiting) =
-                Ledger::open(&alerts_dir, alerting::cooldown_start(now)).map_err(opening)?;
+                Ledger::open(&alerts_dir, alerting::cooldown_start(opened_at)).map_err(opening)?;
             let opening = |source| HostError::Io {
                 what: "opening the alert outbox in",
                 path: alerts_dir.clone(),
@@ -178,7 +179,7 @@ impl Host {
         }
         let is_durable = options.is_durable;
         host.spawn("log", move |host| {
-            host.note(append::run(log, is_durable, clock, &from_readers, &to_fold));
+            host.note(append::run(log, is_durable, now, &from_readers, &to_fold));
         })?;
         host.spawn("fold", move |host| host.note(folding::run(host, &from_log)))?;
         host.hand_to_alerts(flagged);
@@ -223,17 +224,17 @@ impl Host {
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        clock()
+        now()
     }
 
     /// A new upload's id: later ones sort behind earlier ones.
     #[must_use]
     pub fn mint_upload_id(&self) -> UploadId {
-        let now = u64::try_from(clock().unix_millis()).unwrap_or(0);
+        let millis_now = u64::try_from(now().unix_millis()).unwrap_or(0);
         let last = &self.shared.last_minted_millis;
-        let before = last.fetch_max(now, Ordering::Relaxed);
-        let millis = if before < now {
-            now
+        let before = last.fetch_max(millis_now, Ordering::Relaxed);
+        let millis = if before < millis_now {
+            millis_now
         } else {
             last.fetch_add(1, Ordering::Relaxed) + 1
         };
@@ -334,7 +335,7 @@ impl Host {
             version: rules.rules.version().to_owned(),
             sha256,
             activated_by: activated_by.to_owned(),
-            activated_at: txp_pipeline::stage::ingest::arrival_of(clock()),
+            activated_at: txp_pipeline::stage::ingest::arrival_of(now()),
             rules: file,
         };
         self.append_event(Event::RulesetActivated(Box::new(activated)))?;
@@ -486,25 +487,6 @@ impl Host {
             None => HostError::Stopping,
         }
     }
-}
-
-/// The system's clock.
-pub(crate) fn clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// An upload's id of this moment.
-pub(crate) fn upload_id_at(unix_millis: u64) -> UploadId {
-    let mut random = [0; 6];
-    if getrandom::fill(&mut random).is_err() {
-        // Without a source of randomness the process id keeps two hosts apart.
-        let id = std::process::id().to_be_bytes();
-        random.iter_mut().zip(id).for_each(|(to, from)| *to = from);
-    }
-    UploadId::new(unix_millis, random)
 }
 
 /// A mutex whose holder panicked is as good as any: the panic has failed the host.

@@ -4,6 +4,7 @@
 
 pub mod alerts;
 mod block_on;
+mod clock;
 pub mod control;
 pub mod format;
 pub mod host;
@@ -13,17 +14,4 @@ pub mod runs;
 pub mod snapshot;
 pub mod state;
 
-use txp_domain::id::UploadId;
-use txp_domain::time::Timestamp;
-
-/// Now, by the system's clock.
-#[must_use]
-pub fn now() -> Timestamp {
-    host::clock()
-}
-
-/// A new upload's id, where no host is open.
-#[must_use]
-pub fn mint_upload_id() -> UploadId {
-    host::upload_id_at(u64::try_from(now().unix_millis()).unwrap_or(0))
-}
+pub use clock::{mint_upload_id, now};

@@ -80,6 +80,7 @@ pub(crate) async fn rejects(
     path: AskedPath,
 ) -> Answer {
     let upload_id = asked_upload(path)?;
+    let stall = app.options.body_idle_timeout;
     let file = blocking(move || {
         let found = find(&app, &client.client_id, upload_id)?.ok_or_else(no_upload)?;
         open_report(&app, &found)?.ok_or_else(|| {
@@ -88,11 +89,8 @@ pub(crate) async fn rejects(
         })
     })
     .await?;
-    let mut response = typed(
-        StatusCode::OK,
-        "text/csv; charset=utf-8",
-        Body::new(FileBody::of(file)),
-    );
+    let body = FileBody::of(file, stall).map_err(|error| Failure::internal(&error))?;
+    let mut response = typed(StatusCode::OK, "text/csv; charset=utf-8", Body::new(body));
     let name = format!("attachment; filename=\"{upload_id}.rejects.csv\"");
     if let Ok(name) = HeaderValue::from_str(&name) {
         response.headers_mut().insert(CONTENT_DISPOSITION, name);

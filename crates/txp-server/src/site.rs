@@ -11,13 +11,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::Response;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use std::fs::File;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use txp_pipeline::api::HealthDocument;
 
 /// A file is read in pieces of this size.
@@ -69,28 +72,32 @@ pub(crate) async fn shell() -> Response {
     response
 }
 
-/// A file as a body, read ahead by a few pieces and never whole in memory.
-pub(crate) struct FileBody(mpsc::Receiver<io::Result<Bytes>>);
+/// A file as a body, read ahead by a few pieces and never whole in memory. Its length is announced,
+/// so that one that is cut off is seen to be.
+pub(crate) struct FileBody {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    remaining: u64,
+}
 
 impl FileBody {
-    pub(crate) fn of(mut file: File) -> Self {
-        let (pieces, receiver) = mpsc::channel(PIECES_MAX);
+    /// Reads a file until its end, or until nobody has taken a piece for so long.
+    pub(crate) fn of(mut file: File, stall: Duration) -> io::Result<Self> {
+        let remaining = file.metadata()?.len();
+        let (sender, pieces) = mpsc::channel(PIECES_MAX);
+        let handle = Handle::current();
         tokio::task::spawn_blocking(move || {
             loop {
                 let mut piece = Vec::new();
                 let read = file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece);
                 let is_last = !matches!(read, Ok(1..));
-                if matches!(read, Ok(0)) {
-                    break;
-                }
-                let piece = read.map(|_| Bytes::from(piece));
-                // The client gone ends the reading.
-                if pieces.blocking_send(piece).is_err() || is_last {
+                let sent = timeout(stall, sender.send(read.map(|_| Bytes::from(piece))));
+                // A client that is gone or takes nothing ends the reading, and frees the thread.
+                if is_last || !matches!(handle.block_on(sent), Ok(Ok(()))) {
                     break;
                 }
             }
         });
-        Self(receiver)
+        Ok(Self { pieces, remaining })
     }
 }
 
@@ -102,8 +109,28 @@ impl http_body::Body for FileBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0
-            .poll_recv(context)
-            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        if self.remaining == 0 {
+            return Poll::Ready(None);
+        }
+        self.pieces.poll_recv(context).map(|piece| match piece {
+            Some(Ok(mut piece)) => {
+                let taken = self.remaining.min(piece.len() as u64);
+                self.remaining -= taken;
+                // A report is never written to once it is there; if it were, no more than what was
+                // announced would go out.
+                piece.truncate(usize::try_from(taken).unwrap_or(usize::MAX));
+                Some(Ok(Frame::data(piece)))
+            }
+            Some(Err(error)) => Some(Err(error)),
+            None => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
     }
 }

@@ -178,6 +178,9 @@ pub(super) async fn detect(shared: Shared, part: usize, most: usize) {
 }
 
 async fn judge(shared: &Shared, deliveries: &[Delivery<'_>], changes: &[Change]) {
+    if !shared.borrow().judges {
+        return;
+    }
     let mut changes = changes.to_vec();
     if !changes.is_empty() && shared.borrow_mut().strikes(PlantedBug::LostChange, 100) {
         changes.pop();

@@ -3,7 +3,8 @@
 use super::bug::PlantedBug;
 use super::run::at_once;
 use super::world::World;
-use crate::workload::Upload;
+use crate::random::Random;
+use crate::workload::{Upload, Workload};
 use std::sync::Arc;
 use txp_domain::event::{Event, UploadEvent, UploadParsed, UploadTally};
 use txp_domain::position::Bucket;
@@ -103,6 +104,7 @@ impl Producer {
         let stored = world.store.uploads.get(&upload.id);
         if stored.is_some_and(|stored| stored.ending.is_some()) {
             // Its last event is in the log: only the answer was lost.
+            world.sync();
             self.step = Step::Done;
             return;
         }
@@ -189,6 +191,25 @@ pub(super) fn read(upload: &Upload, folded: Option<&Watermarks>) -> (Events, Upl
         panic!("the file is read to its end");
     };
     (caught.0.iter().flat_map(events_of).collect(), tally)
+}
+
+/// A history of uploads, with parts of each repeated as a writer repeats them that starts again.
+pub(super) fn history(workload: &Workload, random: &mut Random) -> Events {
+    let mut history = Events::new();
+    for upload in &workload.uploads {
+        history.extend(encoded(UploadEvent::Received(upload.received())));
+        let (rows, tally) = read(upload, None);
+        let torn_at = random.below(rows.len() + 1);
+        let again_from = random.below(torn_at + 1);
+        history.extend(rows.iter().take(torn_at).cloned());
+        history.extend(rows.iter().skip(again_from).cloned());
+        history.extend(encoded(UploadEvent::Parsed(UploadParsed {
+            upload_id: upload.id,
+            uploaded_at: upload.received().uploaded_at,
+            tally,
+        })));
+    }
+    history
 }
 
 /// When an event was appended, by its place in the log.

@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) bug: Option<PlantedBug>,
     /// Faults have ended, so that the run can.
     pub(super) is_calm: bool,
+    /// Changes are judged.
+    pub(super) judges: bool,
 
     pub(super) log: Vec<Entry>,
     /// What of the log outlives a crash.
@@ -113,6 +115,7 @@ impl World {
             plan,
             bug,
             is_calm: false,
+            judges: true,
             log: Vec::new(),
             synced: 0,
             acknowledged: 0,

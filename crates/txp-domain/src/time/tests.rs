@@ -1,3 +1,5 @@
+//! Moments against chrono, and every form that is refused.
+
 use super::*;
 use chrono::{DateTime, NaiveDate, SecondsFormat};
 use proptest::prelude::*;

@@ -1,8 +1,9 @@
 //! The alerts' thread: records findings, hands them on, sends digests when they are due.
 
-use super::{Host, HostError, clock};
+use super::{Host, HostError};
 use crate::alerts::{AlertEntry, Delivery, Ledger, Sinks};
 use crate::block_on::block_on;
+use crate::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -116,7 +117,7 @@ pub(super) fn run(
     }
     loop {
         let message = from.recv_timeout(TICK);
-        let (policy, now) = (policy(host), clock());
+        let (policy, now) = (policy(host), clock::now());
         match message {
             Ok(ToAlerts::Findings(findings)) => {
                 let through = last_of(&findings);

@@ -1,3 +1,5 @@
+//! The rejects report: safe to open, mended and sent again.
+
 use super::*;
 use crate::csv::{Aliases, RecordReader};
 use proptest::prelude::*;

@@ -58,6 +58,8 @@ fn a_file_goes_from_link_to_status() {
 
     let rejects = server.get(&key, document["rejects_url"].as_str().unwrap());
     assert_eq!(rejects.status, 200);
+    let announced: usize = rejects.header("content-length").unwrap().parse().unwrap();
+    assert_eq!(announced, rejects.body.len());
     assert!(rejects.body.contains("card_masked"), "{}", rejects.body);
     let status = server.get(&key, "/status/t1").json();
     assert_eq!(
@@ -254,6 +256,24 @@ fn a_dry_run_leaves_no_transaction_and_a_strict_one_refuses() {
         (answer.status, answer.problem().as_str()),
         (404, "rejects_not_found")
     );
+    server.running.stop().unwrap();
+}
+
+#[test]
+fn a_report_of_many_pieces_comes_whole_and_shows_ten_rows() {
+    let server = Server::start();
+    let key = server.client("shop", &["m"]);
+    let rows: Vec<_> = (0..5000).map(|n| (format!("t{n}"), "1e5", "m")).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(id, a, m)| (id.as_str(), *a, *m))
+        .collect();
+    let (id, document) = server.upload(&key, "", &file(&rows));
+    assert_eq!(document["counts"]["rejected"], 5000);
+    assert_eq!(document["errors"].as_array().unwrap().len(), 10);
+    let report = server.get(&key, &format!("/uploads/{id}/rejects")).body;
+    assert!(report.len() > 5 * 64 * 1024, "{}", report.len());
+    assert_eq!(report.lines().count(), 5001);
     server.running.stop().unwrap();
 }
 

@@ -6,7 +6,7 @@ use txp_pipeline::api::Route;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one arm per route")]
-fn no_client_sees_or_changes_what_is_another_s() {
+fn invariant_6_clients_are_apart() {
     let server = Server::start();
     let (a, b) = (server.client("a", &["ma"]), server.client("b", &["mb"]));
     let (id, _) = server.upload(

@@ -30,7 +30,8 @@ const UNBOUND: &str = "txp-tests";
 
 /// What the pure core may depend on, of the registry.
 const DOMAIN_ALLOWED: &[&str] = &[
-    "hmac",
+    "chrono",
+    "chrono-tz",
     "md-5",
     "memchr",
     "schemars",

@@ -1,3 +1,5 @@
+//! Brands at the ends of ranges, by length, and of numbers that are published for tests.
+
 use super::*;
 
 /// A number with this prefix and length; its check digit plays no part in the brand.

@@ -1,3 +1,5 @@
+//! Every rule of a row: what keeps it, what breaks it, and all of the breaches at once.
+
 use super::*;
 use crate::card::Fingerprinter;
 use crate::row::MerchantScope;

@@ -1,3 +1,5 @@
+//! Headers: what is found, what is refused and in which words.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The blocking reader: faults of records and files, limits, resuming.
+
 use super::*;
 use txp_domain::row::Column;
 
