@@ -114,9 +114,14 @@ fn mapping(file: &Path) -> Result<Option<Vec<String>>> {
 }
 
 fn header_of(text: &str) -> Option<Vec<String>> {
-    table::records(text.trim_start_matches('\u{feff}'))
-        .into_iter()
-        .next()
+    let text = text.trim_start_matches('\u{feff}');
+    // Lines that end with CR alone are lines.
+    let text = if text.contains('\n') {
+        text.to_owned()
+    } else {
+        text.replace('\r', "\n")
+    };
+    table::records(&text).into_iter().next()
 }
 
 #[cfg(test)]
