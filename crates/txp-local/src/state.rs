@@ -36,7 +36,7 @@ const UPLOADS_BY_CLIENT: Keyspace = Keyspace::new(2);
 const PROFILES: Keyspace = Keyspace::new(3);
 
 /// Decoded profiles kept in memory, at some 1 KiB each; then all go to the runs' pending table.
-const HOT_PROFILES_MAX: usize = 1 << 16;
+const HOT_PROFILES_MAX: usize = 1 << 15;
 
 /// A transaction's place in its keyspace: all merchants of one transaction id are neighbours.
 pub(crate) fn transaction_key(merchant_id: &str, transaction_id: &str, key: &mut Vec<u8>) -> u64 {

@@ -22,6 +22,9 @@ const COOLDOWN_REMEMBERED_SECONDS: i64 = 3600;
 /// How long to wait for findings before looking whether a digest is due.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How many findings that wait are recorded together.
+const FINDINGS_AT_ONCE: usize = 1024;
+
 /// What is asked of the alerts' thread.
 pub(crate) enum ToAlerts {
     /// Record these and hand them on.
@@ -115,11 +118,20 @@ pub(super) fn run(
         let is_handed = delivery != Delivery::Pending;
         block_on(alerting.resume(&mut ledger, &mut sinks, &policy(host), &record, is_handed))?;
     }
+    let mut next = None;
     loop {
-        let message = from.recv_timeout(TICK);
+        let message = next.take().map_or_else(|| from.recv_timeout(TICK), Ok);
         let (policy, now) = (policy(host), clock::now());
         match message {
-            Ok(ToAlerts::Findings(findings)) => {
+            Ok(ToAlerts::Findings(mut findings)) => {
+                // What waits is recorded with one sync.
+                while next.is_none() && findings.len() < FINDINGS_AT_ONCE {
+                    match from.try_recv() {
+                        Ok(ToAlerts::Findings(more)) => findings.extend(more),
+                        Ok(other) => next = Some(other),
+                        Err(_) => break,
+                    }
+                }
                 let through = last_of(&findings);
                 block_on(alerting.handle(&mut ledger, &mut sinks, &policy, findings, now))?;
                 counts.update(&alerting, through);

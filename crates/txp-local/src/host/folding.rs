@@ -13,7 +13,7 @@ use txp_pipeline::batch::{Delivery, EventBatch};
 pub(super) const FOLD_EVENTS: usize = 1024;
 
 /// A checkpoint is due once so many bytes of state are pending.
-const CHECKPOINT_PENDING_BYTES: usize = 64 << 20;
+const CHECKPOINT_PENDING_BYTES: usize = 40 << 20;
 
 /// A checkpoint is due so long after the last one, if anything was folded since: what a reader
 /// beside the writer sees is not older.
