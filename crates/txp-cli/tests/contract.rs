@@ -93,6 +93,29 @@ fn process_and_status_print_the_stable_keys() {
     assert_process_document(&failed);
 }
 
+/// The generator counts by construction, without the validator: each is held against the other.
+#[test]
+fn a_generated_file_comes_to_what_was_expected() {
+    let place = Place::new();
+    let path = place.input("generated.csv", "");
+    let file = path.to_str().unwrap();
+    let (code, expected) =
+        place.json(["generate", "--rows", "100000", "--seed", "1", "--out", file]);
+    assert_eq!(code, Some(0));
+    let (code, document) = place.process(&path);
+    assert_eq!(code, Some(0));
+    for key in [
+        "rows",
+        "accepted",
+        "rejected",
+        "duplicates",
+        "conflicts",
+        "rejected_by_code",
+    ] {
+        assert_eq!(document["files"][0][key], expected[key], "{key}");
+    }
+}
+
 /// Every unfinished upload is found again by its file, whichever process is asked.
 #[test]
 fn a_killed_process_is_resumed_by_the_same_command() {

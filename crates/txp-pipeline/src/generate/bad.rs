@@ -92,7 +92,10 @@ pub(super) const FAULTS: [(Fault, &str); 40] = [
         "timestamp_out_of_range",
     ),
     (Fault::LeapSecond, "timestamp_leap_second"),
-    (Fault::TimestampEnd(".0123456789Z"), "timestamp_precision"),
+    (
+        Fault::TimestampEnd(".01234567890123456789Z"),
+        "timestamp_precision",
+    ),
     (Fault::MerchantId(b""), "value_missing"),
     (Fault::MerchantId(b"corner shop"), "identifier_character"),
     (Fault::TransactionId("_first"), "identifier_start"),
