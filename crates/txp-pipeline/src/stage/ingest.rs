@@ -195,13 +195,6 @@ pub async fn ingest<R: Read, W: Write, S: EventSink>(
     })
 }
 
-/// What a first pass over a file gave: nothing is appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
-    /// How it ended.
-    pub ending: Ending,
-}
-
 /// Validates a whole file and appends nothing: the first pass of a strict upload.
 ///
 /// # Errors

@@ -47,12 +47,6 @@ impl Tally {
         self.records
     }
 
-    /// Records that every rule holds for.
-    #[must_use]
-    pub fn valid_records(&self) -> u64 {
-        self.valid
-    }
-
     /// Records that some rule is broken for.
     #[must_use]
     pub fn rejected_records(&self) -> u64 {
