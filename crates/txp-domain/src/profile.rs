@@ -12,7 +12,7 @@
 //!   sales come in the order of their event times this decides every permitted threshold exactly;
 //!   where they do not, a sale judged more than that many sales ago is out of sight, whatever its
 //!   event time is;
-//! - for both to hold at once, the ring keeps the sales that are recognised in full and, of the
+//! - for both to hold at once, the rings keep the sales that are recognised in full and, of the
 //!   sales before those, their event times.
 //!
 //! Deliberately not here: refunds and chargebacks (only sales are judged against a card's past),
@@ -58,29 +58,37 @@ impl Sale {
     }
 }
 
+/// How many event times are kept: those of the recognised sales and of the sales before them.
+const TIMES_MAX: usize = RECOGNISED_MAX + PREDECESSORS_MAX;
+
 /// The sales judged on one card in one currency: how many, how much, and the latest of them.
+///
+/// Sales are numbered from 0 as they are judged. What is kept of sale `n` stands at `n` modulo the
+/// length of a full ring, each kind of value in a ring of its own: looking for a sale reads digests
+/// only, a window event times only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     count: u64,
     sum: u128,
-    /// The latest sales in the order of judgement, at most [`RECOGNISED_MAX`].
-    recent: Vec<Sale>,
-    /// Event times of the sales judged before `recent`, at most [`PREDECESSORS_MAX`]; empty until
-    /// `recent` is full.
-    older: Vec<Timestamp>,
+    /// Of the latest sales, at most [`RECOGNISED_MAX`].
+    digests: Vec<u64>,
+    /// Of the same sales.
+    amounts: Vec<Amount>,
+    /// Of the latest sales, at most [`TIMES_MAX`].
+    times: Vec<Timestamp>,
 }
 
-/// Where a recognised sale stands among the latest ones.
+/// The number of a recognised sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(usize);
+pub struct Place(u64);
 
 /// A card's past as it stood before one sale was judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Before<'a> {
     count: u64,
     sum: u128,
-    older: &'a [Timestamp],
-    recent: &'a [Sale],
+    /// The event times in sight, in two parts: a stretch of the ring may go over its end.
+    times: (&'a [Timestamp], &'a [Timestamp]),
     at: Timestamp,
 }
 
@@ -103,55 +111,100 @@ impl Profile {
     /// make a new sale pass for an old one.
     #[must_use]
     pub fn recognise(&self, sale: &Sale) -> Option<Place> {
-        self.recent
-            .iter()
-            .rposition(|known| known == sale)
+        // The plain question first: it is asked of every sale, and nearly always denied.
+        if !self.digests.contains(&sale.digest) {
+            return None;
+        }
+        let mut latest = self.recognised();
+        latest
+            .rfind(|n| self.sale(*n).as_ref() == Some(sale))
             .map(Place)
     }
 
     /// The past before a sale: before its first judgement if it is recognised, else all of it.
     #[must_use]
     pub fn before(&self, sale: &Sale, place: Option<Place>) -> Before<'_> {
-        let known = place.map_or(self.recent.len(), |Place(index)| index);
-        let (recent, since) = self
-            .recent
-            .split_at_checked(known)
-            .unwrap_or((&self.recent, &[]));
-        let since_sum: u128 = since.iter().map(|sale| u128::from(sale.amount.0)).sum();
-        let out_of_sight = self
-            .older
-            .len()
-            .saturating_sub(PREDECESSORS_MAX.saturating_sub(known));
+        let count = place.map_or(self.count, |Place(number)| number);
+        let since = (count..self.count).filter_map(|n| self.sale(n));
+        let since_sum: u128 = since.map(|sale| u128::from(sale.amount.0)).sum();
+        let in_sight = count.min(PREDECESSORS_MAX as u64);
         Before {
-            count: self.count.saturating_sub(since.len() as u64),
+            count,
             sum: self.sum.saturating_sub(since_sum),
-            older: self.older.get(out_of_sight..).unwrap_or(&[]),
-            recent,
+            times: self.times_between(count - in_sight, count),
             at: sale.at,
         }
     }
 
     /// Takes up a sale that was judged and not recognised.
     pub fn push(&mut self, sale: Sale) {
+        let number = self.count;
         self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(u128::from(sale.amount.0));
-        if self.recent.len() < RECOGNISED_MAX {
-            self.recent.push(sale);
-            return;
+        put_in_ring(&mut self.digests, RECOGNISED_MAX, number, sale.digest);
+        put_in_ring(&mut self.amounts, RECOGNISED_MAX, number, sale.amount);
+        put_in_ring(&mut self.times, TIMES_MAX, number, sale.at);
+    }
+
+    /// Reads something of all that a judgement looks at. The answer means nothing; a profile that lies
+    /// far away in memory is near afterwards.
+    #[must_use]
+    pub fn look_through(&self) -> u64 {
+        const LINE: usize = 64 / size_of::<u64>();
+        let digests = self.digests.iter().step_by(LINE).copied();
+        let times = self
+            .times
+            .iter()
+            .step_by(LINE)
+            .map(|at| at.0.cast_unsigned());
+        digests.chain(times).fold(0, u64::wrapping_add)
+    }
+
+    /// The numbers of the sales that are recognised.
+    fn recognised(&self) -> std::ops::Range<u64> {
+        self.count.saturating_sub(self.digests.len() as u64)..self.count
+    }
+
+    /// The numbers of the sales of which the event time is kept.
+    fn timed(&self) -> std::ops::Range<u64> {
+        self.count.saturating_sub(self.times.len() as u64)..self.count
+    }
+
+    /// A recognised sale.
+    fn sale(&self, number: u64) -> Option<Sale> {
+        let place = place_in_ring(RECOGNISED_MAX, number);
+        Some(Sale {
+            digest: *self.digests.get(place)?,
+            at: self.time(number)?,
+            amount: *self.amounts.get(place)?,
+        })
+    }
+
+    fn time(&self, number: u64) -> Option<Timestamp> {
+        self.times.get(place_in_ring(TIMES_MAX, number)).copied()
+    }
+
+    /// The event times of the sales of `from..to`, which are kept.
+    fn times_between(&self, from: u64, to: u64) -> (&[Timestamp], &[Timestamp]) {
+        let (start, end) = (place_in_ring(TIMES_MAX, from), place_in_ring(TIMES_MAX, to));
+        if from == to || start < end {
+            (self.times.get(start..end).unwrap_or(&[]), &[])
+        } else {
+            let (head, tail) = (self.times.get(start..), self.times.get(..end));
+            (head.unwrap_or(&[]), tail.unwrap_or(&[]))
         }
-        self.recent.rotate_left(1);
-        let Some(slot) = self.recent.last_mut() else {
-            return;
-        };
-        let leaving = std::mem::replace(slot, sale);
-        if self.older.len() < PREDECESSORS_MAX {
-            self.older.push(leaving.at);
-            return;
-        }
-        self.older.rotate_left(1);
-        if let Some(slot) = self.older.last_mut() {
-            *slot = leaving.at;
-        }
+    }
+}
+
+fn place_in_ring(len: usize, number: u64) -> usize {
+    // Both lengths are far below 2^32.
+    (number % len as u64) as usize
+}
+
+fn put_in_ring<T>(ring: &mut Vec<T>, len: usize, number: u64, value: T) {
+    match ring.get_mut(place_in_ring(len, number)) {
+        Some(place) => *place = value,
+        None => ring.push(value),
     }
 }
 
@@ -179,8 +232,8 @@ impl Before<'_> {
                 .saturating_sub(i64::from(window_seconds).saturating_mul(NANOSECONDS_PER_SECOND)),
         );
         let inside = |at: &Timestamp| u32::from(start <= *at && *at <= self.at);
-        let recent: u32 = self.recent.iter().map(|sale| inside(&sale.at)).sum();
-        recent + self.older.iter().map(inside).sum::<u32>()
+        let (head, tail) = self.times;
+        head.iter().map(inside).sum::<u32>() + tail.iter().map(inside).sum::<u32>()
     }
 }
 

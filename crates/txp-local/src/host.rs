@@ -57,7 +57,7 @@ use txp_pipeline::rulefile::{CheckedRules, default_rules};
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Durable batches that wait for the fold, at some 1.5 MiB each.
-const FOLD_QUEUE_BATCHES: usize = 2;
+const FOLD_QUEUE_BATCHES: usize = 8;
 
 /// Where the log lies in a data directory.
 pub const LOG_DIR: &str = "log";

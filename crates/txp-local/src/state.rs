@@ -5,6 +5,7 @@
 //! publishes all of it together with how far the log is folded.
 
 mod codec;
+mod hot;
 mod item;
 mod upload;
 mod view;
@@ -12,9 +13,8 @@ mod view;
 pub use view::{StateView, UploadPage};
 
 use crate::runs::{Keyspace, Options, StateError, Store};
+use hot::{Home, HotProfile, HotProfiles};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 use txp_domain::event::UploadEvent;
 use txp_domain::id::UploadId;
@@ -34,9 +34,6 @@ const TRANSACTIONS: Keyspace = Keyspace::new(0);
 const UPLOADS: Keyspace = Keyspace::new(1);
 const UPLOADS_BY_CLIENT: Keyspace = Keyspace::new(2);
 const PROFILES: Keyspace = Keyspace::new(3);
-
-/// Decoded profiles kept in memory, at some 1 KiB each; then all go to the runs' pending table.
-const HOT_PROFILES_MAX: usize = 1 << 15;
 
 /// A transaction's place in its keyspace: all merchants of one transaction id are neighbours.
 pub(crate) fn transaction_key(merchant_id: &str, transaction_id: &str, key: &mut Vec<u8>) -> u64 {
@@ -72,41 +69,12 @@ fn profile_key(key: ProfileKey) -> (u64, [u8; 19]) {
     (u64::from_le_bytes(*hash), bytes)
 }
 
-/// A fingerprint is a keyed hash already: its bits serve as they are.
-#[derive(Debug, Default)]
-struct CardHasher(u64);
-
-impl Hasher for CardHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut()
-                .zip(chunk)
-                .for_each(|(to, from)| *to = *from);
-            self.0 = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
-        }
-    }
-
-    /// The length of a fingerprint says nothing.
-    fn write_usize(&mut self, _: usize) {}
-}
-
-#[derive(Debug)]
-struct HotProfile {
-    profile: Profile,
-    is_dirty: bool,
-}
-
 /// The state, with its one writer.
 #[derive(Debug)]
 pub struct State {
     store: Store,
     open_uploads: HashMap<UploadId, Upload>,
-    profiles: HashMap<ProfileKey, HotProfile, BuildHasherDefault<CardHasher>>,
+    profiles: HotProfiles,
     keys: Vec<u8>,
     key_ends: Vec<(u64, usize)>,
     value: Vec<u8>,
@@ -118,7 +86,14 @@ impl State {
     /// # Errors
     /// It cannot be read, is damaged, or is of a newer format.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
-        let store = Store::open(dir, &KEYSPACES, Options::default())?;
+        let store = Store::open(
+            dir,
+            &KEYSPACES,
+            Options {
+                hot_bytes: 0,
+                ..Options::default()
+            },
+        )?;
         let (profiles, keys, key_ends, value) = Default::default();
         let mut state = Self {
             store,
@@ -155,7 +130,11 @@ impl State {
     /// It cannot be written; what is pending stays so.
     pub fn checkpoint(&mut self, meta: &[u8]) -> Result<(), StateError> {
         self.write_open_uploads()?;
-        self.write_profiles()?;
+        let mut home = Profiles {
+            store: &mut self.store,
+            value: &mut self.value,
+        };
+        self.profiles.write_all(&mut home)?;
         self.store.checkpoint(meta)
     }
 
@@ -181,37 +160,13 @@ impl State {
         Ok(())
     }
 
-    fn write_profiles(&mut self) -> Result<(), StateError> {
-        for (key, hot) in self.profiles.iter_mut().filter(|(_, hot)| hot.is_dirty) {
-            let (hash, bytes) = profile_key(*key);
-            self.value.clear();
-            hot.profile.encode(&mut self.value);
-            self.store.put(PROFILES, hash, &bytes, &self.value)?;
-            hot.is_dirty = false;
-        }
-        Ok(())
-    }
-
     /// A profile, decoded.
     fn hot_profile(&mut self, key: ProfileKey) -> Result<&mut HotProfile, PortError> {
-        if self.profiles.len() >= HOT_PROFILES_MAX && !self.profiles.contains_key(&key) {
-            self.write_profiles().map_err(port_error)?;
-            self.profiles.clear();
-        }
-        match self.profiles.entry(key) {
-            Entry::Occupied(hot) => Ok(hot.into_mut()),
-            Entry::Vacant(place) => {
-                let (hash, bytes) = profile_key(key);
-                let profile = match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
-                    None => Profile::default(),
-                    Some(value) => Profile::decode(value).map_err(|_| damaged("profile"))?,
-                };
-                Ok(place.insert(HotProfile {
-                    profile,
-                    is_dirty: false,
-                }))
-            }
-        }
+        let mut home = Profiles {
+            store: &mut self.store,
+            value: &mut self.value,
+        };
+        self.profiles.get(key, &mut home)
     }
 
     fn upload_mut(&mut self, id: UploadId) -> Result<Option<&mut Upload>, StateError> {
@@ -239,6 +194,29 @@ impl State {
             write_upload(&mut self.store, &upload)?;
         }
         Ok(())
+    }
+}
+
+/// The keyspace of profiles.
+struct Profiles<'a> {
+    store: &'a mut Store,
+    value: &'a mut Vec<u8>,
+}
+
+impl Home for Profiles<'_> {
+    fn read(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
+        let (hash, bytes) = profile_key(key);
+        match self.store.get(PROFILES, hash, &bytes).map_err(port_error)? {
+            None => Ok(Profile::default()),
+            Some(value) => Profile::decode(value).map_err(|_| damaged("profile")),
+        }
+    }
+
+    fn write(&mut self, key: ProfileKey, profile: &Profile) -> Result<(), StateError> {
+        let (hash, bytes) = profile_key(key);
+        self.value.clear();
+        profile.encode(self.value);
+        self.store.put(PROFILES, hash, &bytes, self.value)
     }
 }
 
@@ -396,6 +374,11 @@ impl UploadStore for State {
 }
 
 impl ProfileStore for State {
+    async fn prepare(&mut self, keys: &[ProfileKey]) -> Result<(), PortError> {
+        self.profiles.warm(keys);
+        Ok(())
+    }
+
     async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
         Ok(self.hot_profile(key)?.profile.clone())
     }

@@ -185,6 +185,12 @@ pub struct ProfileKey {
 
 /// What detection remembers of cards.
 pub trait ProfileStore {
+    /// Says which profiles are asked for next, so that a store may fetch them together.
+    fn prepare(&mut self, keys: &[ProfileKey]) -> impl Future<Output = Result<(), PortError>> {
+        let _ = keys;
+        async { Ok(()) }
+    }
+
     /// Reads a profile; an empty one where there is none.
     fn load(&mut self, key: ProfileKey) -> impl Future<Output = Result<Profile, PortError>>;
 

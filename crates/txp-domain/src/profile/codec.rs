@@ -5,15 +5,20 @@
 //! that loses nothing). Equal profiles have equal bytes. Bytes are checked on the way in: a profile
 //! that no sequence of sales could have made is refused, never judged by.
 
-use super::{PREDECESSORS_MAX, Profile, RECOGNISED_MAX, Sale};
+use super::{PREDECESSORS_MAX, Profile, RECOGNISED_MAX, Sale, TIMES_MAX, put_in_ring};
 use crate::money::Amount;
 use crate::time::Timestamp;
 
 /// The one version written; every version ever written stays readable.
 const VERSION: u8 = 1;
 
+const MILLISECOND: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
+
 /// Nanoseconds in one unit of event time, by the scale's number.
-const SCALES_NANOSECONDS: [i64; 3] = [1, 1_000_000, 1_000_000_000];
+const SCALES_NANOSECONDS: [i64; 3] = [1, MILLISECOND, SECOND];
+
+const CONTRADICTION: DecodeFault = DecodeFault::Damaged("its numbers contradict its sales");
 
 /// The last byte of a 64-bit number in LEB128, counted from 0.
 const LEB128_PLACE_MAX: u32 = 9;
@@ -35,22 +40,37 @@ pub enum DecodeFault {
 impl Profile {
     /// Appends the profile's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let scale = self.scale();
+        // Dividing by a number that is known here is a multiplication: encoding is mostly that.
+        if self.is_in_units_of::<SECOND>() {
+            self.encode_in::<SECOND>(2, out);
+        } else if self.is_in_units_of::<MILLISECOND>() {
+            self.encode_in::<MILLISECOND>(1, out);
+        } else {
+            self.encode_in::<1>(0, out);
+        }
+    }
+
+    fn is_in_units_of<const UNIT: i64>(&self) -> bool {
+        self.times.iter().all(|at| at.0 % UNIT == 0)
+    }
+
+    fn encode_in<const UNIT: i64>(&self, scale: u8, out: &mut Vec<u8>) {
+        let (timed, recognised) = (self.timed(), self.recognised());
+        let older = timed.start..recognised.start;
         out.extend([VERSION, scale]);
         put(out, self.count);
         // The sum in two halves; the higher one is nothing for every real card.
         put(out, self.sum as u64);
         put(out, (self.sum >> u64::BITS) as u64);
-        put(out, self.older.len() as u64);
-        put(out, self.recent.len() as u64);
-        let unit = unit_of(scale);
+        put(out, older.end - older.start);
+        put(out, recognised.end - recognised.start);
         let mut last = 0i64;
-        for at in &self.older {
-            put_time(out, &mut last, at.0 / unit);
+        for at in older.filter_map(|n| self.time(n)) {
+            put_time(out, &mut last, at.0 / UNIT);
         }
-        for sale in &self.recent {
+        for sale in recognised.filter_map(|n| self.sale(n)) {
             out.extend(sale.digest.to_le_bytes());
-            put_time(out, &mut last, sale.at.0 / unit);
+            put_time(out, &mut last, sale.at.0 / UNIT);
             put(out, sale.amount.0);
         }
     }
@@ -66,27 +86,39 @@ impl Profile {
             return Err(DecodeFault::UnknownVersion(version));
         }
         let scale = take_byte(&mut input)?;
-        if usize::from(scale) >= SCALES_NANOSECONDS.len() {
+        let Some(&unit) = SCALES_NANOSECONDS.get(usize::from(scale)) else {
             return Err(DecodeFault::Damaged("unknown time scale"));
-        }
+        };
         let count = take(&mut input)?;
         let low = u128::from(take(&mut input)?);
         let sum = low | u128::from(take(&mut input)?) << u64::BITS;
         let older_len = take_len(&mut input, PREDECESSORS_MAX)?;
         let recent_len = take_len(&mut input, RECOGNISED_MAX)?;
-        let unit = unit_of(scale);
-        let mut last = 0i64;
-        let mut older = Vec::with_capacity(older_len);
-        for _ in 0..older_len {
-            older.push(take_time(&mut input, &mut last, unit)?);
+        let kept = (older_len + recent_len) as u64;
+        let is_possible = (older_len == 0 || recent_len == RECOGNISED_MAX)
+            && (count == kept || (kept == TIMES_MAX as u64 && count > kept));
+        if !is_possible {
+            return Err(CONTRADICTION);
         }
-        let mut recent = Vec::with_capacity(recent_len);
+        let mut profile = Self {
+            count: count - kept,
+            digests: vec![0; recent_len],
+            amounts: vec![Amount(0); recent_len],
+            times: vec![Timestamp(0); older_len + recent_len],
+            ..Self::default()
+        };
+        let mut last = 0i64;
+        for _ in 0..older_len {
+            let at = take_time(&mut input, &mut last, unit)?;
+            put_in_ring(&mut profile.times, TIMES_MAX, profile.count, at);
+            profile.count += 1;
+        }
         for _ in 0..recent_len {
             let Some((digest, rest)) = input.split_first_chunk() else {
                 return Err(DecodeFault::Truncated);
             };
             input = rest;
-            recent.push(Sale {
+            profile.push(Sale {
                 digest: u64::from_le_bytes(*digest),
                 at: take_time(&mut input, &mut last, unit)?,
                 amount: Amount(take(&mut input)?),
@@ -95,50 +127,12 @@ impl Profile {
         if !input.is_empty() {
             return Err(DecodeFault::Damaged("bytes after its end"));
         }
-        let profile = Self {
-            count,
-            sum,
-            recent,
-            older,
-        };
-        profile
-            .is_possible()
-            .then_some(profile)
-            .ok_or(DecodeFault::Damaged("its numbers contradict its sales"))
+        if profile.sum != sum && (older_len == 0 || profile.sum > sum) {
+            return Err(CONTRADICTION);
+        }
+        profile.sum = sum;
+        Ok(profile)
     }
-
-    /// Whether some sequence of sales makes this profile.
-    fn is_possible(&self) -> bool {
-        let kept = self.recent.len() + self.older.len();
-        let kept_sum: u128 = self
-            .recent
-            .iter()
-            .map(|sale| u128::from(sale.amount.0))
-            .sum();
-        let all_kept = self.count == kept as u64;
-        (self.older.is_empty() || self.recent.len() == RECOGNISED_MAX)
-            && (all_kept || (kept == RECOGNISED_MAX + PREDECESSORS_MAX && self.count > kept as u64))
-            && (kept_sum == self.sum || (!self.older.is_empty() && kept_sum < self.sum))
-    }
-
-    /// The coarsest scale that all event times are multiples of.
-    fn scale(&self) -> u8 {
-        let fits = |unit: i64| {
-            self.recent.iter().all(|sale| sale.at.0 % unit == 0)
-                && self.older.iter().all(|at| at.0 % unit == 0)
-        };
-        let coarsest = SCALES_NANOSECONDS.iter().rposition(|unit| fits(*unit));
-        coarsest
-            .and_then(|scale| u8::try_from(scale).ok())
-            .unwrap_or(0)
-    }
-}
-
-fn unit_of(scale: u8) -> i64 {
-    SCALES_NANOSECONDS
-        .get(usize::from(scale))
-        .copied()
-        .unwrap_or(1)
 }
 
 /// Writes a number as LEB128: seven bits a byte, the lowest first.

@@ -23,14 +23,17 @@ pub(crate) enum ToLog {
 /// What is handed to the fold, in the order of the log.
 pub(crate) enum ToFold {
     /// A batch that is durable.
-    Durable {
-        batch: EventBatch,
-        recycle: Option<Sender<EventBatch>>,
-        first_sequence: u64,
-        arrival_millis: i64,
-    },
+    Durable(DurableBatch),
     /// Say when all that came before is folded.
     Barrier(Sender<()>),
+}
+
+/// A batch and where it stands in the log.
+pub(crate) struct DurableBatch {
+    pub(crate) events: EventBatch,
+    pub(crate) recycle: Option<Sender<EventBatch>>,
+    pub(crate) first_sequence: u64,
+    pub(crate) arrival_millis: i64,
 }
 
 /// Runs until every sender is gone.
@@ -93,17 +96,17 @@ fn append(
     frame.clear();
     let mut first_sequence = appended.first;
     let arrival_millis = i64::try_from(appended.arrival_ms).unwrap_or(i64::MAX);
-    for (batch, recycle) in group.drain(..) {
-        let events = batch.len() as u64;
-        // The fold gone means that it failed, and it says so itself.
-        to.send(ToFold::Durable {
-            batch,
+    for (events, recycle) in group.drain(..) {
+        let next_sequence = first_sequence + events.len() as u64;
+        let batch = DurableBatch {
+            events,
             recycle,
             first_sequence,
             arrival_millis,
-        })
-        .ok();
-        first_sequence += events;
+        };
+        // The fold gone means that it failed, and it says so itself.
+        to.send(ToFold::Durable(batch)).ok();
+        first_sequence = next_sequence;
     }
     Ok(())
 }

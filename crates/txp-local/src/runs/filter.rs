@@ -54,6 +54,13 @@ pub(super) fn may_contain(blocks: &[FilterBlock], hash: u64) -> bool {
     missing == 0
 }
 
+/// Something of the block that [`may_contain`] will ask.
+#[inline]
+pub(super) fn peek(blocks: &[FilterBlock], hash: u64) -> u32 {
+    let (index, _) = place(hash, blocks.len());
+    blocks.get(index).map_or(0, |[first, ..]| *first)
+}
+
 #[inline]
 #[expect(
     clippy::cast_possible_truncation,

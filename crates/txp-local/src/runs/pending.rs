@@ -98,6 +98,16 @@ impl Pending {
         self.find_from(self.first_of_hash(hash)?, hash, key)
     }
 
+    /// Brings the slots of hashes that are looked up next close to the processor: one after the other
+    /// each would be waited for, asked for side by side they come together.
+    pub(super) fn warm(&self, hashes: impl Iterator<Item = u64>) {
+        let Some(mask) = self.slots.len().checked_sub(1) else {
+            return;
+        };
+        let slots = hashes.filter_map(|hash| self.slots.get(slot_of(hash, mask)));
+        std::hint::black_box(slots.fold(0, |seen, slot| seen ^ slot));
+    }
+
     /// The entry of this key, where `first` is the first of its hash.
     #[inline]
     fn find_from(&self, first: u32, hash: u64, key: &[u8]) -> Option<u32> {
@@ -203,6 +213,21 @@ impl Pending {
     /// The result of the last [`Self::sort`].
     pub(super) fn order(&self) -> &[(u64, u32)] {
         &self.order
+    }
+
+    /// Brings the entries of a part of the order close to the processor.
+    pub(super) fn warm_entries(&self, part: &[(u64, u32)]) {
+        const LINE_BYTES: usize = 64;
+        let entries = || part.iter().filter_map(|(_, index)| self.entry(*index));
+        let places = entries().fold(0, |seen, entry| seen ^ entry.at);
+        let bytes = entries().fold(0, |seen, entry| {
+            let end = entry.at + usize::from(entry.key_bytes) + as_len(entry.value_bytes);
+            let lines = (entry.at..end).step_by(LINE_BYTES);
+            lines.fold(seen, |seen, at| {
+                seen ^ self.arena.get(at).copied().unwrap_or(0)
+            })
+        });
+        std::hint::black_box((places, bytes));
     }
 
     #[inline]

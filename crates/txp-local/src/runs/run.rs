@@ -330,20 +330,44 @@ impl Run {
         hash: u64,
         from: usize,
     ) -> Result<(usize, bool), StateError> {
+        match self.page_that_covers(hash, from) {
+            None => Ok((from, false)),
+            Some(page) => Ok((page, filter::may_contain(&self.load(page)?.filter, hash))),
+        }
+    }
+
+    /// Brings the filters of hashes that are looked up next, in ascending order, close to the
+    /// processor: one after the other each would be waited for, asked for side by side they come
+    /// together.
+    pub(super) fn warm(&self, hashes: impl Iterator<Item = u64>) {
+        let mut from = 0;
+        let mut seen = 0;
+        for hash in hashes {
+            if let Some(at) = self.page_that_covers(hash, from) {
+                from = at;
+                let page = self.slots.get(at).and_then(|slot| slot.page.as_ref());
+                seen ^= page.map_or(0, |page| filter::peek(&page.filter, hash));
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
+    #[inline]
+    fn page_that_covers(&self, hash: u64, from: usize) -> Option<usize> {
         if hash < self.info.least_hash || hash > self.info.greatest_hash {
-            return Ok((from, false));
+            return None;
         }
         // Of keys in order most are in the page of the one before, or the next.
         let follows = |page: &PageRef| page.first_hash > hash;
-        let page = if self.index.pages.get(from + 1).is_none_or(follows) {
-            from
+        if self.index.pages.get(from + 1).is_none_or(follows) {
+            Some(from)
         } else if self.index.pages.get(from + 2).is_none_or(follows) {
-            from + 1
+            Some(from + 1)
         } else {
             let rest = self.index.pages.get(from..).unwrap_or_default();
-            (from + rest.partition_point(|page| page.first_hash <= hash)).saturating_sub(1)
-        };
-        Ok((page, filter::may_contain(&self.load(page)?.filter, hash)))
+            let within = rest.partition_point(|page| page.first_hash <= hash);
+            Some((from + within).saturating_sub(1))
+        }
     }
 
     /// The blocks that may hold entries of `hash`, by their place in `page`.

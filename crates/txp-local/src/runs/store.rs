@@ -17,6 +17,8 @@ use super::{Keyspace, MAX_KEY_BYTES, MAX_VALUE_BYTES, MemoryUse, Options};
 const MERGE_BYTES_PER_BYTE_WRITTEN: u64 = 3;
 /// Merged at least, at each checkpoint, in bytes: enough to finish any merge of level 0.
 const MIN_MERGE_BYTES: u64 = 40 << 20;
+/// Entries that are fetched from memory together, when a checkpoint writes them in the order of their keys.
+const ENTRIES_TOGETHER: usize = 64;
 /// Longest meta, in bytes.
 const MAX_META_BYTES: usize = 16 << 20;
 
@@ -303,10 +305,13 @@ impl Store {
             let mut writer = RunWriter::create(&self.directory, id)?;
             // With nothing older a deletion hides nothing.
             let drops_deletions = table.runs.is_empty();
-            for &(hash, index) in pending.order() {
-                let value = pending.value(index);
-                if value.is_some() || !drops_deletions {
-                    writer.push(hash, pending.key(index), value)?;
+            for part in pending.order().chunks(ENTRIES_TOGETHER) {
+                pending.warm_entries(part);
+                for &(hash, index) in part {
+                    let value = pending.value(index);
+                    if value.is_some() || !drops_deletions {
+                        writer.push(hash, pending.key(index), value)?;
+                    }
                 }
             }
             let run = writer.finish(|bytes| compaction::level_of(bytes, self.options.fanout))?;

@@ -186,6 +186,7 @@ impl Tables {
             .get_mut(keyspace.index())
             .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
         wanted.clear();
+        table.pending.warm((0..count).map(|index| key_at(index).0));
         for (index, position) in (0..count).zip(0_u32..) {
             let (hash, key) = key_at(index);
             match table.pending.find(hash, key) {
@@ -203,6 +204,7 @@ impl Tables {
         // In hash order the filters and blocks of every run are visited front to back.
         wanted.sort_unstable();
         for run in &mut table.runs {
+            run.warm(wanted.iter().map(|(hash, _)| *hash));
             let mut page = 0;
             let mut outcome = Ok(());
             wanted.retain(|&(hash, position)| {

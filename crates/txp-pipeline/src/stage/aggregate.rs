@@ -57,11 +57,19 @@ pub struct Aggregator {
 
 /// A delivery that touches a transaction: the hash of the transaction's key above the delivery's
 /// index, in one number, because sorting plain numbers costs a third of sorting pairs.
+///
+/// The order is that of the transaction ids' hash first: a store that keeps its items in that order
+/// is visited from front to back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Keyed(u128);
 
 impl Keyed {
-    fn new(hash: u64, delivery: usize) -> Self {
+    /// Bits of the hash that tell the merchants of one transaction id apart.
+    const MERCHANT_BITS: u64 = (1 << 20) - 1;
+
+    fn new(merchant_id: &str, transaction_id: &str, delivery: usize) -> Self {
+        let hash = xxh3_64(transaction_id.as_bytes()) & !Self::MERCHANT_BITS
+            | xxh3_64(merchant_id.as_bytes()) & Self::MERCHANT_BITS;
         Self(u128::from(hash) << 64 | delivery as u128)
     }
 
@@ -152,9 +160,7 @@ impl<'d> Work<'_, 'd> {
                 _ => None,
             };
             if let Some((merchant_id, transaction_id)) = ids {
-                let hash = xxh3_64(transaction_id.as_bytes())
-                    ^ xxh3_64(merchant_id.as_bytes()).rotate_left(1);
-                keyed.push(Keyed::new(hash, index));
+                keyed.push(Keyed::new(merchant_id, transaction_id, index));
             }
         }
         keyed.sort_unstable();

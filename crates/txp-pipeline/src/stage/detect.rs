@@ -27,7 +27,13 @@ pub struct Found {
 pub struct Detector {
     /// The start of the card's fingerprint above the change's index, in one number: cheap to sort.
     order: Vec<u128>,
+    /// The cards of some judgements, and how many judgements each has.
+    cards: Vec<(ProfileKey, usize)>,
+    keys: Vec<ProfileKey>,
 }
+
+/// Cards whose profiles are fetched together.
+const CARDS_TOGETHER: usize = 64;
 
 impl Detector {
     /// Judges the changes of a batch. What is found comes in the order of the deliveries.
@@ -62,21 +68,32 @@ impl Detector {
             changes.get(usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX))
         };
         let key_at = |at: &u128| change_at(at).and_then(|change| profile_of(deliveries, change));
+        self.cards.clear();
         for card in self.order.chunk_by(|a, b| key_at(a) == key_at(b)) {
-            let Some(key) = card.first().and_then(key_at) else {
-                continue;
-            };
-            let found_before = found.len();
-            let judge_all = |profile: &mut Profile| {
-                found.truncate(found_before);
-                for change in card.iter().filter_map(change_at) {
-                    if let Some((row, judged)) = judged_of(deliveries, change) {
-                        let finding = judge(rules, &judged, profile);
-                        found.extend(finding.map(|finding| Found::new(change, row, finding)));
+            if let Some(key) = card.first().and_then(key_at) {
+                self.cards.push((key, card.len()));
+            }
+        }
+        let mut rest = self.order.as_slice();
+        for cards in self.cards.chunks(CARDS_TOGETHER) {
+            self.keys.clear();
+            self.keys.extend(cards.iter().map(|(key, _)| *key));
+            profiles.prepare(&self.keys).await?;
+            for (key, judgements) in cards {
+                let (card, others) = rest.split_at_checked(*judgements).unwrap_or((rest, &[]));
+                rest = others;
+                let found_before = found.len();
+                let judge_all = |profile: &mut Profile| {
+                    found.truncate(found_before);
+                    for change in card.iter().filter_map(change_at) {
+                        if let Some((row, judged)) = judged_of(deliveries, change) {
+                            let finding = judge(rules, &judged, profile);
+                            found.extend(finding.map(|finding| Found::new(change, row, finding)));
+                        }
                     }
-                }
-            };
-            profiles.update(key, judge_all).await?;
+                };
+                profiles.update(*key, judge_all).await?;
+            }
         }
         found.sort_by_key(|f| f.delivery);
         Ok(found)

@@ -293,7 +293,7 @@ proptest! {
         let mut work = Work { deliveries: &all, outcome: &mut outcome, classes: &mut classes };
         now(progress.load(&mut memory, &all)).unwrap();
         work.sort_by_key(&mut progress, &mut keyed);
-        keyed.iter_mut().for_each(|keyed| *keyed = Keyed::new(0, keyed.delivery()));
+        keyed.iter_mut().for_each(|keyed| *keyed = Keyed::new("", "", keyed.delivery()));
         keyed.sort_unstable();
         now(work.fold_keys(&mut memory, &keyed, &mut Vec::new()));
         prop_assert!(work.outcome.failed.is_none());
