@@ -201,6 +201,13 @@ impl<'a> ValidRow<'a> {
     /// The row without its card number.
     #[must_use]
     pub fn mask(&self, fingerprints: &mut impl FingerprintSource) -> Facts<'a> {
+        self.mask_as(fingerprints.fingerprint(&self.card))
+    }
+
+    /// The row without its card number, whose fingerprint is known or will be put in later.
+    #[inline]
+    #[must_use]
+    pub fn mask_as(&self, fingerprint: Fingerprint) -> Facts<'a> {
         Facts {
             transaction_id: self.transaction_id,
             merchant_id: self.merchant_id,
@@ -216,7 +223,7 @@ impl<'a> ValidRow<'a> {
             card: CardFacts {
                 last4: self.card.last4(),
                 brand: self.card.brand(),
-                fingerprint: fingerprints.fingerprint(&self.card),
+                fingerprint,
             },
         }
     }

@@ -53,8 +53,11 @@ impl Tally {
         self.rejected
     }
 
-    pub(super) fn record(&mut self, bucket: Bucket, record: u64) {
+    pub(super) fn record(&mut self) {
         self.records += 1;
+    }
+
+    pub(super) fn last_record(&mut self, bucket: Bucket, record: u64) {
         if let Some(last) = self.last_record.get_mut(bucket.index()) {
             *last = record;
         }
