@@ -150,10 +150,40 @@ pub(crate) fn decimal(mut n: u64) -> ([u8; DECIMAL_DIGITS_MAX], usize) {
     (digits, start)
 }
 
+/// Each byte of a word set to the same value.
+pub(crate) const fn in_each_byte(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Numbers below this have at most eight digits.
+pub(crate) const EIGHT_DIGITS: u64 = 100_000_000;
+
+/// The eight digits of a number below [`EIGHT_DIGITS`], the first in the lowest byte. All in one
+/// register: digits that are stored one by one and then copied together make a processor wait.
+#[inline(always)]
+pub(crate) const fn eight_digits(n: u64) -> u64 {
+    let fours = n / 10_000 | n % 10_000 << 32;
+    // In each half: divided by 100, by a multiplication that is exact below 10,000.
+    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    // In each quarter: divided by 10, exact below 100.
+    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
+    (tens | (pairs - tens * 10) << 8) | 0x3030_3030_3030_3030
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn eight_digits_of_every_four() {
+        for n in 0..10_000 {
+            for n in [n, n * 10_000, n * 10_001, 99_990_000 + n] {
+                assert_eq!(eight_digits(n).to_le_bytes(), format!("{n:08}").as_bytes());
+            }
+        }
+    }
 
     proptest! {
         #[test]

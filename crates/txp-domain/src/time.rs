@@ -116,6 +116,13 @@ impl Timestamp {
         out.extend_from_slice(self.rfc3339().as_bytes());
     }
 
+    /// RFC 3339 in three pieces, where there is no fraction of a second.
+    #[inline]
+    pub(crate) fn rfc3339_whole_second(self) -> Option<([u8; 8], [u8; 8], [u8; 4])> {
+        let seconds = self.unix_seconds();
+        (self.0 == seconds * NANOS_PER_SECOND).then(|| civil::rfc3339_pieces(seconds))
+    }
+
     #[inline]
     pub(crate) fn rfc3339(self) -> Rfc3339 {
         // Less than a second: it fits.

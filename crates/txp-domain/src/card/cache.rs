@@ -8,6 +8,9 @@ use super::{CardNumber, Fingerprint, FingerprintSource, Fingerprinter};
 use std::hint::black_box;
 use zeroize::Zeroize;
 
+/// How many cards [`FingerprintCache::look_ahead`] takes at most.
+pub const CARDS_AHEAD: usize = 32;
+
 /// A fingerprinter that remembers. The number of places is fixed: memory does not grow.
 pub struct FingerprintCache {
     fingerprinter: Fingerprinter,
@@ -44,14 +47,22 @@ impl FingerprintCache {
         }
     }
 
-    /// Looks at the places of all these cards, and does nothing with them. The places of a large
-    /// cache are far from the processor: looked at together, it waits for them once and not for each.
+    /// Looks at the places of all these cards, at most [`CARDS_AHEAD`] of them, and does nothing with
+    /// them. The places of a large cache are far from the processor: looked at together, it waits for
+    /// them once and not for each.
     pub fn look_ahead(&self, cards: &[CardNumber]) {
-        let places = cards.iter().filter_map(|card| {
-            let number = packed(card);
-            self.places.get((hash(number) & self.mask) as usize)
+        // Where they are first, so that nothing stands between the looks.
+        let mut places = [0; CARDS_AHEAD];
+        for (place, card) in places.iter_mut().zip(cards) {
+            *place = (hash(packed(card)) & self.mask) as usize;
+        }
+        let seen = places.iter().fold(0, |seen, place| {
+            seen ^ self
+                .places
+                .get(*place)
+                .map_or(0, |place| place.number as u64)
         });
-        black_box(places.fold(0, |seen, place| seen ^ place.number));
+        black_box(seen);
     }
 
     /// The fingerprinter behind it.

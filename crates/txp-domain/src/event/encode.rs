@@ -152,13 +152,13 @@ impl RowEncoder {
         pen.put(br#"","merchant_id":""#);
         pen.text(facts.merchant_id.as_bytes());
         pen.put(br#"","amount":""#);
-        pen.text(facts.amount.decimal(facts.currency).as_bytes());
+        pen.amount(facts.amount.0, facts.currency.minor_digits());
         pen.put(br#"","currency":""#);
         pen.text(facts.currency.code().as_bytes());
         pen.put(br#"","type":""#);
         pen.text(facts.kind.name().as_bytes());
         pen.put(br#"","timestamp":""#);
-        pen.text(facts.timestamp.rfc3339().as_bytes());
+        pen.moment(facts.timestamp);
         pen.put(br#"","time_source":""#);
         pen.text(facts.time_source.name().as_bytes());
         pen.put(br#"","card":{"last4":""#);

@@ -5,7 +5,6 @@
 //! [`AMOUNT_DIGITS_MAX`] as it stands, ours must give back whatever we wrote.
 
 use super::Currency;
-use crate::text::{DECIMAL_DIGITS_MAX, decimal};
 
 /// The most digits of an amount in a file, decimals included, leading zeros not (design, the file).
 /// With the most minor digits it stays below `u64::MAX`: 10^15 * 10^4 < 1.8 * 10^19.
@@ -14,20 +13,6 @@ pub const AMOUNT_DIGITS_MAX: u32 = 15;
 /// An amount in minor units (cents, yen, fils).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(pub u64);
-
-/// An amount as it is written, without allocation.
-pub(crate) struct AmountText {
-    text: [u8; DECIMAL_DIGITS_MAX + 1],
-    start: usize,
-    end: usize,
-}
-
-impl AmountText {
-    #[inline(always)]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.text.get(self.start..self.end).unwrap_or_default()
-    }
-}
 
 /// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -183,36 +168,9 @@ impl Amount {
         Decimal::parse(text)?.in_currency(currency)
     }
 
-    /// The amount with exactly the currency's minor digits.
-    #[inline]
-    pub(crate) fn decimal(self, currency: Currency) -> AmountText {
-        let decimals = usize::from(currency.minor_digits());
-        let (digits, first) = decimal(self.0);
-        // At least one digit before the dot; the digits stand at the end of zeros.
-        let start = first.min(DECIMAL_DIGITS_MAX - 1 - decimals);
-        let mut text = [0; DECIMAL_DIGITS_MAX + 1];
-        if let Some(to) = text.first_chunk_mut() {
-            *to = digits;
-        }
-        if decimals == 0 {
-            let end = DECIMAL_DIGITS_MAX;
-            return AmountText { text, start, end };
-        }
-        let dot = DECIMAL_DIGITS_MAX - decimals;
-        let digits_behind = digits.iter().skip(dot);
-        for (to, digit) in text.iter_mut().skip(dot + 1).zip(digits_behind) {
-            *to = *digit;
-        }
-        if let Some(to) = text.get_mut(dot) {
-            *to = b'.';
-        }
-        let end = text.len();
-        AmountText { text, start, end }
-    }
-
     /// Writes the amount with exactly the currency's minor digits.
     pub fn write_decimal(self, currency: Currency, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.decimal(currency).as_bytes());
+        write_units(u128::from(self.0), currency, out);
     }
 
     /// Reads what [`Amount::write_decimal`] writes, and nothing else.

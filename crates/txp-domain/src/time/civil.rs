@@ -4,7 +4,7 @@
 //! its year: the well-known way of Howard Hinnant's `chrono`-compatible date algorithms.
 
 use super::RFC3339_BYTES_MAX;
-use crate::text::two_digits;
+use crate::text::{eight_digits, two_digits};
 
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_ERA: i64 = 146_097;
@@ -106,6 +106,28 @@ impl Rfc3339 {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.text.get(..self.length).unwrap_or_default()
     }
+}
+
+/// `YYYY-MM-`, `DDTHH:MM` and `:SSZ`: RFC 3339 without a fraction, in registers all the way.
+#[inline]
+pub(super) fn rfc3339_pieces(unix_seconds: i64) -> ([u8; 8], [u8; 8], [u8; 4]) {
+    let days = unix_seconds.div_euclid(SECONDS_PER_DAY) + DAYS_TO_EPOCH;
+    let (year, month, day) = date_of(days as u32);
+    let second_of_day = unix_seconds.rem_euclid(SECONDS_PER_DAY) as u32;
+    let (hour, minute, second) = (
+        second_of_day / 3600,
+        second_of_day / 60 % 60,
+        second_of_day % 60,
+    );
+    let [y3, y2, y1, y0, m1, m0, d1, d0] =
+        eight_digits(u64::from(year * 10_000 + month * 100 + day)).to_le_bytes();
+    let [_, _, h1, h0, n1, n0, s1, s0] =
+        eight_digits(u64::from(hour * 10_000 + minute * 100 + second)).to_le_bytes();
+    (
+        [y3, y2, y1, y0, b'-', m1, m0, b'-'],
+        [d1, d0, b'T', h1, h0, b':', n1, n0],
+        [b':', s1, s0, b'Z'],
+    )
 }
 
 /// Year, month and day of a number of days since 0000-03-01.
