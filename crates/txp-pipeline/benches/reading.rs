@@ -108,8 +108,8 @@ fn show(ways: &[Way], rows: u64, as_json: bool) {
         if as_json {
             let figures = serde_json::json!({
                 "name": way.name,
-                "rows_per_second": wall.round(),
-                "rows_per_cpu_second": processor.round(),
+                "rows_per_second": wall as u64,
+                "rows_per_cpu_second": processor as u64,
             });
             println!("{figures}");
         } else {

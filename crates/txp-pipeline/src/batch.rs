@@ -125,12 +125,12 @@ impl EventBatch {
 
     /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`. Its bucket, and the
     /// card's fingerprint if it is not known, come with [`Self::settle`].
-    pub fn push_valid(
+    pub fn push_valid<T: AsRef<[u8]> + ?Sized>(
         &mut self,
         start: usize,
         record: u64,
         line: u64,
-        facts: &Facts<'_>,
+        facts: &Facts<'_, T>,
         at: EncodedRow,
     ) {
         let row = RowEntry {
@@ -379,8 +379,8 @@ fn partition_key<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
 }
 
 /// Identifiers have at most 64 bytes.
-fn short(text: &str) -> u8 {
-    u8::try_from(text.len()).unwrap_or(u8::MAX)
+fn short<T: AsRef<[u8]> + ?Sized>(text: &T) -> u8 {
+    u8::try_from(text.as_ref().len()).unwrap_or(u8::MAX)
 }
 
 fn offset(at: usize) -> u32 {

@@ -9,7 +9,7 @@ use super::row::{RejectedData, TransactionData};
 use super::{Event, EventType, RowEvent, RowOutcome, SPEC_VERSION, UploadEvent};
 use crate::card::Brand;
 use crate::id::UploadId;
-use crate::row::{Facts, TransactionType};
+use crate::row::{Facts, TimeSource, TransactionType};
 use crate::text::decimal;
 use crate::time::Timestamp;
 use crate::violation::{Violation, Violations};
@@ -102,17 +102,18 @@ impl RowEncoder {
     }
 
     /// Writes the event of a valid row behind what `out` holds.
-    pub fn valid(
+    pub fn valid<T: AsRef<[u8]> + ?Sized>(
         &self,
         record: u64,
         line: u64,
-        facts: &Facts<'_>,
+        facts: &Facts<'_, T>,
         out: &mut Vec<u8>,
     ) -> EncodedRow {
         let start = out.len();
-        let identifiers = 2 * (facts.merchant_id.len() + facts.transaction_id.len())
-            + facts.original_transaction_id.map_or(0, str::len)
-            + facts.terminal_id.map_or(0, str::len);
+        let length = |identifier: &T| identifier.as_ref().len();
+        let identifiers = 2 * (length(facts.merchant_id) + length(facts.transaction_id))
+            + facts.original_transaction_id.map_or(0, length)
+            + facts.terminal_id.map_or(0, length);
         let mut room = self.room + identifiers;
         loop {
             out.resize(start + room, 0);
@@ -127,11 +128,11 @@ impl RowEncoder {
         }
     }
 
-    fn write_valid(
+    fn write_valid<T: AsRef<[u8]> + ?Sized>(
         &self,
         record: u64,
         line: u64,
-        facts: &Facts<'_>,
+        facts: &Facts<'_, T>,
         pen: &mut Pen<'_>,
     ) -> EncodedRow {
         let mut at = EncodedRow::default();
@@ -144,24 +145,27 @@ impl RowEncoder {
         pen.number(record);
         pen.text(part(&self.subject, kind));
         at.subject_at = pen.place();
-        pen.text(facts.merchant_id.as_bytes());
+        pen.text(facts.merchant_id.as_ref());
         pen.put(b"/");
-        pen.text(facts.transaction_id.as_bytes());
+        pen.text(facts.transaction_id.as_ref());
         pen.text(part(&self.transaction, kind));
-        pen.text(facts.transaction_id.as_bytes());
+        pen.text(facts.transaction_id.as_ref());
         pen.put(br#"","merchant_id":""#);
-        pen.text(facts.merchant_id.as_bytes());
+        pen.text(facts.merchant_id.as_ref());
         pen.put(br#"","amount":""#);
         pen.amount(facts.amount.0, facts.currency.minor_digits());
         pen.put(br#"","currency":""#);
         pen.text(facts.currency.code().as_bytes());
-        pen.put(br#"","type":""#);
-        pen.text(facts.kind.name().as_bytes());
-        pen.put(br#"","timestamp":""#);
+        match facts.kind {
+            TransactionType::Sale => pen.put(br#"","type":"sale","timestamp":""#),
+            TransactionType::Refund => pen.put(br#"","type":"refund","timestamp":""#),
+            TransactionType::Chargeback => pen.put(br#"","type":"chargeback","timestamp":""#),
+        }
         pen.moment(facts.timestamp);
-        pen.put(br#"","time_source":""#);
-        pen.text(facts.time_source.name().as_bytes());
-        pen.put(br#"","card":{"last4":""#);
+        match facts.time_source {
+            TimeSource::File => pen.put(br#"","time_source":"file","card":{"last4":""#),
+            TimeSource::Upload => pen.put(br#"","time_source":"upload","card":{"last4":""#),
+        }
         pen.put(&facts.card.last4.0);
         pen.put(br#"","brand":""#);
         pen.text(Brand::name(facts.card.brand).as_bytes());
@@ -172,13 +176,13 @@ impl RowEncoder {
         if let Some(original) = facts.original_transaction_id {
             pen.put(br#","original_transaction_id":""#);
             at.original_at = pen.place();
-            pen.text(original.as_bytes());
+            pen.text(original.as_ref());
             pen.put(b"\"");
         }
         if let Some(terminal) = facts.terminal_id {
             pen.put(br#","terminal_id":""#);
             at.terminal_at = pen.place();
-            pen.text(terminal.as_bytes());
+            pen.text(terminal.as_ref());
             pen.put(b"\"");
         }
         if let Some(country) = facts.country {

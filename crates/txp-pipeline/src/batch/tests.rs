@@ -91,7 +91,7 @@ fn push(batch: &mut EventBatch, encoder: &RowEncoder, record: u64, sent: &Sent) 
     let line = record.saturating_add(1);
     match sent {
         Sent::Valid([merchant_id, transaction_id], [original, terminal], values) => {
-            let facts = Facts {
+            let facts: Facts<'_> = Facts {
                 transaction_id,
                 merchant_id,
                 amount: values.amount,

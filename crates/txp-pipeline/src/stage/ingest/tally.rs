@@ -63,7 +63,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn valid(&mut self, facts: &Facts<'_>) {
+    pub(super) fn valid<T: ?Sized>(&mut self, facts: &Facts<'_, T>) {
         self.valid += 1;
         let Some(sums) = self.sums.get_mut(facts.currency.index()) else {
             return;
