@@ -162,12 +162,12 @@ pub(crate) const EIGHT_DIGITS: u64 = 100_000_000;
 /// register: digits that are stored one by one and then copied together make a processor wait.
 #[inline(always)]
 pub(crate) const fn eight_digits(n: u64) -> u64 {
-    let fours = n / 10_000 | n % 10_000 << 32;
+    let fours = (n / 10_000) | ((n % 10_000) << 32);
     // In each half: divided by 100, by a multiplication that is exact below 10,000.
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let pairs = hundreds | (fours - hundreds * 100) << 16;
     // In each quarter: divided by 10, exact below 100.
-    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
     (tens | (pairs - tens * 10) << 8) | 0x3030_3030_3030_3030
 }
 

@@ -167,10 +167,6 @@ const FOURTH: [Four; 4] = [
 ///
 /// All 64 steps are written out: rolled up into loops they took a third longer.
 #[inline(never)]
-#[expect(
-    clippy::indexing_slicing,
-    reason = "constant places in arrays: a wrong one does not build"
-)]
 fn top_bytes(blocks: &[Words; BLOCK_WORDS]) -> [u8; BUCKET_LANES] {
     let state = INITIAL.map(|word| [word; BUCKET_LANES]);
     round!(state, blocks, first, [7, 12, 17, 22], FIRST);
