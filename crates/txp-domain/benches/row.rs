@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use txp_domain::card::{CardNumber, FingerprintCache, FingerprintSource, Fingerprinter};
 use txp_domain::money::Currency;
+use txp_domain::position::{Bucket, buckets_of};
 use txp_domain::row::{Column, MerchantScope, RawRow, RowRules, validate};
 use txp_domain::time::Timestamp;
 use txp_domain::violation::Violations;
@@ -133,6 +134,22 @@ fn main() {
     measure("fingerprint through the cache", || {
         for number in &numbers {
             black_box(cache.fingerprint(black_box(number)));
+        }
+    });
+    let keys: Vec<String> = rows
+        .iter()
+        .map(|[transaction, _, merchant, ..]| format!("{merchant}/{transaction}"))
+        .collect();
+    measure("bucket", || {
+        for key in &keys {
+            black_box(Bucket::of(black_box(key.as_bytes())));
+        }
+    });
+    measure("buckets side by side", || {
+        for group in keys.as_chunks().0 {
+            black_box(buckets_of(black_box(
+                &group.each_ref().map(String::as_bytes),
+            )));
         }
     });
     measure("brand", || {

@@ -9,7 +9,7 @@ mod fingerprint;
 mod number;
 
 pub use brand::Brand;
-pub use cache::FingerprintCache;
+pub use cache::{CARDS_AHEAD, FingerprintCache};
 pub use fingerprint::{Fingerprint, FingerprintSource, Fingerprinter, KeyId};
 pub use number::{CARD_DIGITS_MAX, CARD_DIGITS_MIN, CardFault, CardNumber};
 

@@ -9,6 +9,7 @@
 mod decode;
 mod encode;
 mod finding;
+mod pen;
 mod row;
 mod ruleset;
 pub mod schema;

@@ -4,6 +4,10 @@
 //! 256 buckets, each a fixed stretch of the hash space, so no resharding can split one. Order is
 //! promised inside a bucket and nowhere else.
 
+mod lanes;
+
+pub use lanes::{BUCKET_LANES, buckets_of};
+
 use md5::{Digest, Md5};
 use std::cmp::Ordering;
 use std::fmt;

@@ -170,11 +170,13 @@ pub const fn unquote_formula(field: &[u8]) -> &[u8] {
 }
 
 /// A row that keeps every rule. It holds the card number: mask it before it goes anywhere.
+///
+/// Its identifiers are the row's bytes: they are ASCII, and whoever needs text asks for it.
 pub struct ValidRow<'a> {
     /// The merchant's id of the transaction.
-    pub transaction_id: &'a str,
+    pub transaction_id: &'a [u8],
     /// The merchant.
-    pub merchant_id: &'a str,
+    pub merchant_id: &'a [u8],
     /// The amount, in minor units of the currency.
     pub amount: Amount,
     /// The currency, the upload's default where the row names none.
@@ -182,9 +184,9 @@ pub struct ValidRow<'a> {
     /// Sale, refund or chargeback.
     pub kind: TransactionType,
     /// The transaction that a refund or chargeback is about.
-    pub original_transaction_id: Option<&'a str>,
+    pub original_transaction_id: Option<&'a [u8]>,
     /// The terminal.
-    pub terminal_id: Option<&'a str>,
+    pub terminal_id: Option<&'a [u8]>,
     /// The country.
     pub country: Option<Country>,
     /// The merchant category code.
@@ -201,6 +203,29 @@ impl<'a> ValidRow<'a> {
     /// The row without its card number.
     #[must_use]
     pub fn mask(&self, fingerprints: &mut impl FingerprintSource) -> Facts<'a> {
+        let masked = self.mask_as(fingerprints.fingerprint(&self.card));
+        // An identifier is ASCII.
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        Facts {
+            transaction_id: text(masked.transaction_id),
+            merchant_id: text(masked.merchant_id),
+            amount: masked.amount,
+            currency: masked.currency,
+            kind: masked.kind,
+            original_transaction_id: masked.original_transaction_id.map(text),
+            terminal_id: masked.terminal_id.map(text),
+            country: masked.country,
+            mcc: masked.mcc,
+            timestamp: masked.timestamp,
+            time_source: masked.time_source,
+            card: masked.card,
+        }
+    }
+
+    /// The row without its card number, whose fingerprint is known or will be put in later.
+    #[inline]
+    #[must_use]
+    pub fn mask_as(&self, fingerprint: Fingerprint) -> Facts<'a, [u8]> {
         Facts {
             transaction_id: self.transaction_id,
             merchant_id: self.merchant_id,
@@ -216,7 +241,7 @@ impl<'a> ValidRow<'a> {
             card: CardFacts {
                 last4: self.card.last4(),
                 brand: self.card.brand(),
-                fingerprint: fingerprints.fingerprint(&self.card),
+                fingerprint,
             },
         }
     }
@@ -233,13 +258,14 @@ pub struct CardFacts {
     pub fingerprint: Fingerprint,
 }
 
-/// A valid row without its card number: what an event tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Facts<'a> {
+/// A valid row without its card number: what an event tells. `T` is what identifiers are: text, or
+/// on the way from a file to its events the bytes of it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Facts<'a, T: ?Sized = str> {
     /// The merchant's id of the transaction.
-    pub transaction_id: &'a str,
+    pub transaction_id: &'a T,
     /// The merchant.
-    pub merchant_id: &'a str,
+    pub merchant_id: &'a T,
     /// The amount, in minor units of the currency.
     pub amount: Amount,
     /// The currency.
@@ -247,9 +273,9 @@ pub struct Facts<'a> {
     /// Sale, refund or chargeback.
     pub kind: TransactionType,
     /// The transaction that a refund or chargeback is about.
-    pub original_transaction_id: Option<&'a str>,
+    pub original_transaction_id: Option<&'a T>,
     /// The terminal.
-    pub terminal_id: Option<&'a str>,
+    pub terminal_id: Option<&'a T>,
     /// The country.
     pub country: Option<Country>,
     /// The merchant category code.
@@ -261,3 +287,12 @@ pub struct Facts<'a> {
     /// The card, masked.
     pub card: CardFacts,
 }
+
+// Derived, they would ask the same of `T`.
+impl<T: ?Sized> Clone for Facts<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Facts<'_, T> {}

@@ -10,7 +10,7 @@ mod zone;
 
 pub use zone::TimeZone;
 
-use civil::{Civil, SECONDS_PER_DAY};
+use civil::{Rfc3339, SECONDS_PER_DAY};
 use std::fmt;
 
 pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -113,19 +113,27 @@ impl Timestamp {
 
     /// Writes RFC 3339 in UTC, with 0, 3, 6 or 9 fractional digits: the fewest that lose nothing.
     pub fn write_rfc3339(self, out: &mut Vec<u8>) {
-        let civil = Civil::from_unix_seconds(self.unix_seconds());
-        let nanos = self.0.rem_euclid(NANOS_PER_SECOND);
-        let (buffer, length) = civil.rfc3339(nanos);
-        out.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        out.extend_from_slice(self.rfc3339().as_bytes());
+    }
+
+    /// RFC 3339 in three pieces, where there is no fraction of a second.
+    #[inline]
+    pub(crate) fn rfc3339_whole_second(self) -> Option<([u8; 8], [u8; 8], [u8; 4])> {
+        let seconds = self.unix_seconds();
+        (self.0 == seconds * NANOS_PER_SECOND).then(|| civil::rfc3339_pieces(seconds))
+    }
+
+    #[inline]
+    pub(crate) fn rfc3339(self) -> Rfc3339 {
+        // Less than a second: it fits.
+        let nanos = self.0.rem_euclid(NANOS_PER_SECOND) as u32;
+        Rfc3339::of(self.unix_seconds(), nanos)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = Civil::from_unix_seconds(self.unix_seconds());
-        let (buffer, length) = civil.rfc3339(self.0.rem_euclid(NANOS_PER_SECOND));
-        let text = buffer.get(..length).unwrap_or_default();
-        f.write_str(std::str::from_utf8(text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(self.rfc3339().as_bytes()).unwrap_or_default())
     }
 }
 

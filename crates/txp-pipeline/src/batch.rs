@@ -2,10 +2,11 @@
 //! it, so that nothing is decoded or copied between reading a row and folding it.
 
 use std::sync::Arc;
+use txp_domain::card::Fingerprint;
 use txp_domain::event::{self, EncodedRow, Event, RejectedRow, RowEvent, RowOutcome};
 use txp_domain::id::UploadId;
 use txp_domain::money::{Amount, Currency};
-use txp_domain::position::{Bucket, Position, Sequence};
+use txp_domain::position::{BUCKET_LANES, Bucket, Position, Sequence, buckets_of};
 use txp_domain::row::{CardFacts, Country, Facts, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
 use txp_domain::upload::Watermarks;
@@ -70,6 +71,8 @@ pub struct EventBatch {
     /// The encoded events, back to back.
     pub bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// How many entries are settled: the rows behind them have no bucket yet.
+    settled: usize,
     upload: Arc<UploadContext>,
 }
 
@@ -89,6 +92,7 @@ impl EventBatch {
     pub fn restart(&mut self, upload: &Arc<UploadContext>) {
         self.bytes.clear();
         self.entries.clear();
+        self.settled = 0;
         self.upload = Arc::clone(upload);
     }
 
@@ -107,6 +111,7 @@ impl EventBatch {
     /// The entries, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
+        debug_assert_eq!(self.unsettled(), 0, "rows are settled before they are seen");
         &self.entries
     }
 
@@ -118,15 +123,16 @@ impl EventBatch {
             .unwrap_or_default()
     }
 
-    /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`.
-    pub fn push_valid(
+    /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`. Its bucket, and the
+    /// card's fingerprint if it is not known, come with [`Self::settle`].
+    pub fn push_valid<T: AsRef<[u8]> + ?Sized>(
         &mut self,
         start: usize,
         record: u64,
         line: u64,
-        facts: &Facts<'_>,
+        facts: &Facts<'_, T>,
         at: EncodedRow,
-    ) -> Bucket {
+    ) {
         let row = RowEntry {
             record,
             line,
@@ -146,14 +152,7 @@ impl EventBatch {
                 card: facts.card,
             }),
         };
-        let key_start = start + at.subject_at as usize;
-        let key_len = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
-        let bucket = Bucket::of(
-            self.bytes
-                .get(key_start..key_start + key_len)
-                .unwrap_or_default(),
-        );
-        self.push(bucket, start, Body::Row(row))
+        self.push(Bucket(0), start, Body::Row(row));
     }
 
     /// Takes in an invalid row, encoded at the end of [`Self::bytes`] from `start`.
@@ -164,12 +163,8 @@ impl EventBatch {
         line: u64,
         ids: Option<(&str, &str)>,
         at: EncodedRow,
-    ) -> Bucket {
+    ) {
         let (merchant_len, transaction_len) = ids.map_or((0, 0), |(m, t)| (short(m), short(t)));
-        let partition_key = match ids {
-            Some((merchant_id, transaction_id)) => format!("{merchant_id}/{transaction_id}"),
-            None => event::rejected_partition_key(self.upload.upload_id, record),
-        };
         let row = RowEntry {
             record,
             line,
@@ -180,7 +175,52 @@ impl EventBatch {
             terminal_len: 0,
             values: None,
         };
-        self.push(Bucket::of(partition_key.as_bytes()), start, Body::Row(row))
+        self.push(Bucket(0), start, Body::Row(row));
+    }
+
+    /// How many rows wait for [`Self::settle`].
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.entries.len() - self.settled
+    }
+
+    /// Gives the rows that were pushed since the last call their buckets, all at once, and the valid
+    /// ones the fingerprints of their cards, in order. Every row must be settled before the batch is
+    /// handed on.
+    pub fn settle(
+        &mut self,
+        mut fingerprints: impl Iterator<Item = Fingerprint>,
+        mut settled: impl FnMut(Bucket, u64),
+    ) {
+        let Self {
+            bytes,
+            entries,
+            upload,
+            ..
+        } = self;
+        let fresh = entries.get_mut(self.settled..).unwrap_or_default();
+        for group in fresh.chunks_mut(BUCKET_LANES) {
+            set_buckets(bytes, upload.upload_id, group);
+            for entry in group {
+                let Body::Row(row) = &mut entry.body else {
+                    continue;
+                };
+                settled(entry.bucket, row.record);
+                let Some(values) = &mut row.values else {
+                    continue;
+                };
+                let Some(fingerprint) = fingerprints.next() else {
+                    continue;
+                };
+                values.card.fingerprint = fingerprint;
+                let at = entry.start as usize + row.at.fingerprint_at as usize;
+                let letters = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+                if let Some(letters) = letters {
+                    *letters = fingerprint.letters();
+                }
+            }
+        }
+        self.settled = self.entries.len();
     }
 
     /// Takes in any other event and encodes it.
@@ -191,11 +231,13 @@ impl EventBatch {
         let start = self.bytes.len();
         event::encode(&event, &mut self.bytes)?;
         let bucket = Bucket::of(event.partition_key().as_bytes());
+        let is_settled = self.unsettled() == 0;
         self.push(bucket, start, Body::Other(Box::new(event)));
+        self.settled += usize::from(is_settled);
         Ok(())
     }
 
-    fn push(&mut self, bucket: Bucket, start: usize, body: Body) -> Bucket {
+    fn push(&mut self, bucket: Bucket, start: usize, body: Body) {
         let (start, end) = (offset(start), offset(self.bytes.len()));
         self.entries.push(Entry {
             bucket,
@@ -203,10 +245,9 @@ impl EventBatch {
             end,
             body,
         });
-        bucket
     }
 
-    /// Takes the last row out again if an earlier try of its upload has folded it.
+    /// Takes the last row, which is settled, out again if an earlier try of its upload has folded it.
     pub fn drop_last_if_folded(&mut self, folded: &Watermarks) {
         let Some(Entry {
             bucket,
@@ -220,6 +261,7 @@ impl EventBatch {
         if row.record <= folded.last(*bucket) {
             self.bytes.truncate(*start as usize);
             self.entries.pop();
+            self.settled = self.entries.len();
         }
     }
 
@@ -303,9 +345,42 @@ impl EventBatch {
     }
 }
 
+/// Sets the buckets of rows: of one by itself if it is alone.
+fn set_buckets(bytes: &[u8], upload_id: UploadId, entries: &mut [Entry]) {
+    let mut keys: [&[u8]; BUCKET_LANES] = [&[]; BUCKET_LANES];
+    for (key, entry) in keys.iter_mut().zip(entries.iter()) {
+        *key = partition_key(bytes, entry);
+    }
+    let buckets = match (&*entries, keys) {
+        ([_], [alone, ..]) => [Bucket::of(alone); BUCKET_LANES],
+        _ => buckets_of(&keys),
+    };
+    for (entry, bucket) in entries.iter_mut().zip(buckets) {
+        match &entry.body {
+            Body::Row(row) if row.merchant_len > 0 => entry.bucket = bucket,
+            Body::Row(row) => {
+                let key = event::rejected_partition_key(upload_id, row.record);
+                entry.bucket = Bucket::of(key.as_bytes());
+            }
+            Body::Other(_) => {}
+        }
+    }
+}
+
+/// The partition key of a row with usable ids, as it stands in the encoded event.
+#[inline]
+fn partition_key<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
+    let Body::Row(row) = &entry.body else {
+        return &[];
+    };
+    let start = entry.start as usize + row.at.subject_at as usize;
+    let length = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
+    bytes.get(start..start + length).unwrap_or_default()
+}
+
 /// Identifiers have at most 64 bytes.
-fn short(text: &str) -> u8 {
-    u8::try_from(text.len()).unwrap_or(u8::MAX)
+fn short<T: AsRef<[u8]> + ?Sized>(text: &T) -> u8 {
+    u8::try_from(text.as_ref().len()).unwrap_or(u8::MAX)
 }
 
 fn offset(at: usize) -> u32 {

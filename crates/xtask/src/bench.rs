@@ -1,8 +1,10 @@
-//! `cargo xtask bench`: the whole process on a generated file, as a user runs it; then the
-//! criterion benches.
+//! `cargo xtask bench`: how fast a generated file is read, and the whole process on it as a user runs
+//! it, in one table; then the criterion benches.
 //!
-//! The release profile is measured, not the one of the tests. Processor time is of the whole child
-//! process, read from the kernel; the peak of memory is what `txp` reports about itself.
+//! The release profile is measured, not the one of the tests. Every figure stands beside the csv
+//! crate's bare loop over the same file in the same run, because machines and their neighbours
+//! differ. Reading is measured by the bench `reading` of txp-pipeline; processor time of the whole
+//! process is read from the kernel; the peak of memory is what `txp` reports about itself.
 
 use crate::output::say;
 use crate::process::{capture, cargo, program, succeeds, target};
@@ -24,6 +26,9 @@ struct Run {
     peak_rss_bytes: u64,
 }
 
+/// What the bench `reading` calls the loop that all else is compared with.
+const BARE: &str = "csv crate, bare ByteRecord loop";
+
 pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
     let built = succeeds(&mut cargo(&["build", "--release", "--package", "txp-cli"])?)?;
     if !built {
@@ -32,23 +37,26 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
     let txp = target()?.join("release/txp");
     let folder = target()?.join("bench");
     let file = generated(&txp, &folder, rows)?;
+    let reading = reading(&file)?;
+    let bare = reading.iter().find(|figures| figures.name == BARE);
+    let bare = bare
+        .context("the bench of reading tells of no bare loop")?
+        .per_cpu_second;
     say(&format!(
-        "{:>4} {:>12} {:>16} {:>14} {:>12}",
-        "run", "rows/s", "rows/CPU-second", "CPU-seconds", "peak MiB"
+        "{:<38} {:>12} {:>16} {:>12} {:>9}",
+        "", "rows/s", "rows/CPU-second", "of csv bare", "peak MiB"
     ));
+    for figures in &reading {
+        figures.show(bare, "");
+    }
     for number in 1..=runs {
         let run = measure(&txp, &folder, &file)?;
-        say(&format!(
-            "{number:>4} {:>12} {:>16} {:>14} {:>12}",
-            per_second(rows, run.milliseconds),
-            per_second(rows, run.cpu_milliseconds),
-            format!(
-                "{}.{:02}",
-                run.cpu_milliseconds / 1000,
-                run.cpu_milliseconds % 1000 / 10
-            ),
-            run.peak_rss_bytes / (1024 * 1024),
-        ));
+        let figures = Figures {
+            name: format!("txp process, run {number}"),
+            per_second: per_second(rows, run.milliseconds),
+            per_cpu_second: per_second(rows, run.cpu_milliseconds),
+        };
+        figures.show(bare, &(run.peak_rss_bytes / (1024 * 1024)).to_string());
     }
     let mut total = Tally::of(true);
     if !whole_only {
@@ -59,6 +67,48 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
         ])?)?);
     }
     Ok(total)
+}
+
+/// One line of the table.
+struct Figures {
+    name: String,
+    per_second: u128,
+    per_cpu_second: u128,
+}
+
+impl Figures {
+    fn show(&self, bare: u128, peak: &str) {
+        let percent = self.per_cpu_second * 100 / bare.max(1);
+        let ratio = format!("{}.{:02}", percent / 100, percent % 100);
+        say(&format!(
+            "{:<38} {:>12} {:>16} {ratio:>12} {peak:>9}",
+            self.name, self.per_second, self.per_cpu_second
+        ));
+    }
+}
+
+/// The figures of the bench `reading`, one JSON document a line.
+fn reading(file: &Path) -> Result<Vec<Figures>> {
+    let mut command = cargo(&["bench", "--quiet", "--package", "txp-pipeline"])?;
+    command.args(["--bench", "reading", "--"]);
+    let output = capture(command.arg(file).arg("--json"))?;
+    output.lines().map(figures_in).collect()
+}
+
+fn figures_in(line: &str) -> Result<Figures> {
+    let told: Value = serde_json::from_str(line).context("the bench of reading told no JSON")?;
+    let rate = |key| told.get(key).and_then(Value::as_u64).map(u128::from);
+    let figures = told
+        .get("name")
+        .and_then(Value::as_str)
+        .zip(rate("rows_per_second").zip(rate("rows_per_cpu_second")));
+    let (name, (per_second, per_cpu_second)) =
+        figures.context("the bench of reading told other things than figures")?;
+    Ok(Figures {
+        name: name.to_owned(),
+        per_second,
+        per_cpu_second,
+    })
 }
 
 /// The file of so many rows, made once.
@@ -138,6 +188,15 @@ fn ticks_in(stat: &str) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_read_from_a_line() {
+        let line = r#"{"name":"a way","rows_per_second":2000,"rows_per_cpu_second":3000}"#;
+        let figures = figures_in(line).unwrap();
+        assert_eq!(figures.name, "a way");
+        assert_eq!((figures.per_second, figures.per_cpu_second), (2000, 3000));
+        assert!(figures_in("{}").is_err());
+    }
 
     #[test]
     fn children_s_time_is_read_behind_a_name_with_blanks() {

@@ -53,7 +53,7 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// Measure the whole process, then the criterion benches
+    /// Measure reading and the whole process, then run the criterion benches
     Bench {
         /// Rows of the generated file
         #[arg(long, default_value_t = 1_000_000)]

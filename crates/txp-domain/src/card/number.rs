@@ -1,6 +1,7 @@
 //! The card number itself: 12 to 19 digits that pass their check digit.
 
 use super::{Brand, Last4};
+use crate::text::in_each_byte;
 use zeroize::Zeroize;
 
 /// The fewest digits of a card number (ISO/IEC 7812 allows 8; no card in use has fewer than 12).
@@ -136,11 +137,6 @@ pub(crate) fn passes_luhn(digits: &[u8]) -> bool {
             }
         });
     sum.is_multiple_of(10)
-}
-
-/// Each byte of a word set to the same value.
-const fn in_each_byte(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
 }
 
 /// The bytes at even places, which are doubled in a number of even length.

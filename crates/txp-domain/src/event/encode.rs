@@ -4,11 +4,13 @@
 //! five fields are the same for a whole upload. A differential test holds these bytes to what serde
 //! writes of the same types. Everything else goes through serde.
 
+use super::pen::Pen;
 use super::row::{RejectedData, TransactionData};
 use super::{Event, EventType, RowEvent, RowOutcome, SPEC_VERSION, UploadEvent};
 use crate::card::Brand;
 use crate::id::UploadId;
-use crate::row::{Facts, TransactionType};
+use crate::row::{Facts, TimeSource, TransactionType};
+use crate::text::decimal;
 use crate::time::Timestamp;
 use crate::violation::{Violation, Violations};
 use serde::Serialize;
@@ -23,6 +25,8 @@ use std::io::Write;
 pub struct EncodedRow {
     /// Where `{merchant_id}/{transaction_id}` starts, the `subject` of a row with usable ids.
     pub subject_at: u32,
+    /// Where the 32 letters of the card's fingerprint start; 0 for an invalid row.
+    pub fingerprint_at: u32,
     /// Where the value of `original_transaction_id` starts; 0 without one.
     pub original_at: u32,
     /// Where the value of `terminal_id` starts; 0 without one.
@@ -41,9 +45,14 @@ pub struct RowEncoder {
     subject: [Vec<u8>; 3],
     /// From behind the subject to the value of `data`, by type.
     data: [Vec<u8>; 3],
+    /// The end of `data` in events of valid rows, up to the value of `transaction_id`.
+    transaction: [Vec<u8>; 2],
+    /// From behind the fingerprint to the end of the card.
+    card_end: Vec<u8>,
     /// The upload id's letters.
     upload: Vec<u8>,
-    key_id: Vec<u8>,
+    /// What the event of a valid row takes beside its identifiers, at the most.
+    room: usize,
 }
 
 const ACCEPTED: usize = 0;
@@ -54,6 +63,10 @@ const ROW_TYPES: [EventType; 3] = [
     EventType::TransactionDisputed,
     EventType::RowRejected,
 ];
+
+/// What a valid row's event has beside its identifiers and what is the same for a whole upload: the
+/// names of fields (some 300 bytes), numbers, amount, time and card.
+const VALUES_BYTES_MAX: usize = 640;
 
 impl RowEncoder {
     /// An encoder for an upload, its cards' fingerprints made under `key_id`.
@@ -67,84 +80,127 @@ impl RowEncoder {
             let schema = t.data_schema();
             format!(r#"","time":"{uploaded_at}","dataschema":"{schema}","data":"#).into_bytes()
         });
-        let upload = upload_id.to_string().into_bytes();
+        let [accepted, disputed, _] = &data;
+        let transaction =
+            [accepted, disputed].map(|data| [data.as_slice(), br#"{"transaction_id":""#].concat());
+        let card_end = format!(r#"","key_id":"{key_id}"}}"#).into_bytes();
+        let longest = |parts: &[Vec<u8>]| parts.iter().map(Vec::len).max().unwrap_or(0);
+        let room = VALUES_BYTES_MAX
+            + head.len()
+            + longest(&subject)
+            + longest(&transaction)
+            + card_end.len();
         Self {
             head,
             subject,
             data,
-            upload,
-            key_id: key_id.as_bytes().to_vec(),
+            transaction,
+            card_end,
+            upload: upload_id.to_string().into_bytes(),
+            room,
         }
     }
 
     /// Writes the event of a valid row behind what `out` holds.
-    pub fn valid(
+    pub fn valid<T: AsRef<[u8]> + ?Sized>(
         &self,
         record: u64,
         line: u64,
-        facts: &Facts<'_>,
+        facts: &Facts<'_, T>,
         out: &mut Vec<u8>,
     ) -> EncodedRow {
         let start = out.len();
+        let length = |identifier: &T| identifier.as_ref().len();
+        let identifiers = 2 * (length(facts.merchant_id) + length(facts.transaction_id))
+            + facts.original_transaction_id.map_or(0, length)
+            + facts.terminal_id.map_or(0, length);
+        let mut room = self.room + identifiers;
+        loop {
+            out.resize(start + room, 0);
+            let mut pen = Pen::new(out.get_mut(start..).unwrap_or_default());
+            let at = self.write_valid(record, line, facts, &mut pen);
+            if let Some(written) = pen.written() {
+                out.truncate(start + written);
+                return at;
+            }
+            debug_assert!(false, "the room is enough for any row");
+            room *= 2;
+        }
+    }
+
+    fn write_valid<T: AsRef<[u8]> + ?Sized>(
+        &self,
+        record: u64,
+        line: u64,
+        facts: &Facts<'_, T>,
+        pen: &mut Pen<'_>,
+    ) -> EncodedRow {
         let mut at = EncodedRow::default();
         let kind = if facts.kind == TransactionType::Chargeback {
             DISPUTED
         } else {
             ACCEPTED
         };
-        self.envelope(kind, record, out);
-        at.subject_at = offset(start, out);
-        out.extend_from_slice(facts.merchant_id.as_bytes());
-        out.push(b'/');
-        out.extend_from_slice(facts.transaction_id.as_bytes());
-        out.extend_from_slice(part(&self.data, kind));
-        out.extend_from_slice(br#"{"transaction_id":""#);
-        out.extend_from_slice(facts.transaction_id.as_bytes());
-        out.extend_from_slice(br#"","merchant_id":""#);
-        out.extend_from_slice(facts.merchant_id.as_bytes());
-        out.extend_from_slice(br#"","amount":""#);
-        facts.amount.write_decimal(facts.currency, out);
-        out.extend_from_slice(br#"","currency":""#);
-        out.extend_from_slice(facts.currency.code().as_bytes());
-        out.extend_from_slice(br#"","type":""#);
-        out.extend_from_slice(facts.kind.name().as_bytes());
-        out.extend_from_slice(br#"","timestamp":""#);
-        facts.timestamp.write_rfc3339(out);
-        out.extend_from_slice(br#"","time_source":""#);
-        out.extend_from_slice(facts.time_source.name().as_bytes());
-        self.card(facts, out);
+        pen.text(&self.head);
+        pen.number(record);
+        pen.text(part(&self.subject, kind));
+        at.subject_at = pen.place();
+        pen.text(facts.merchant_id.as_ref());
+        pen.put(b"/");
+        pen.text(facts.transaction_id.as_ref());
+        pen.text(part(&self.transaction, kind));
+        pen.text(facts.transaction_id.as_ref());
+        pen.put(br#"","merchant_id":""#);
+        pen.text(facts.merchant_id.as_ref());
+        pen.put(br#"","amount":""#);
+        pen.amount(facts.amount.0, facts.currency.minor_digits());
+        pen.put(br#"","currency":""#);
+        pen.text(facts.currency.code().as_bytes());
+        match facts.kind {
+            TransactionType::Sale => pen.put(br#"","type":"sale","timestamp":""#),
+            TransactionType::Refund => pen.put(br#"","type":"refund","timestamp":""#),
+            TransactionType::Chargeback => pen.put(br#"","type":"chargeback","timestamp":""#),
+        }
+        pen.moment(facts.timestamp);
+        match facts.time_source {
+            TimeSource::File => pen.put(br#"","time_source":"file","card":{"last4":""#),
+            TimeSource::Upload => pen.put(br#"","time_source":"upload","card":{"last4":""#),
+        }
+        pen.put(&facts.card.last4.0);
+        pen.put(br#"","brand":""#);
+        pen.text(Brand::name(facts.card.brand).as_bytes());
+        pen.put(br#"","fingerprint":""#);
+        at.fingerprint_at = pen.place();
+        pen.put(&facts.card.fingerprint.letters());
+        pen.text(&self.card_end);
         if let Some(original) = facts.original_transaction_id {
-            out.extend_from_slice(br#","original_transaction_id":""#);
-            at.original_at = offset(start, out);
-            out.extend_from_slice(original.as_bytes());
-            out.push(b'"');
+            pen.put(br#","original_transaction_id":""#);
+            at.original_at = pen.place();
+            pen.text(original.as_ref());
+            pen.put(b"\"");
         }
         if let Some(terminal) = facts.terminal_id {
-            out.extend_from_slice(br#","terminal_id":""#);
-            at.terminal_at = offset(start, out);
-            out.extend_from_slice(terminal.as_bytes());
-            out.push(b'"');
+            pen.put(br#","terminal_id":""#);
+            at.terminal_at = pen.place();
+            pen.text(terminal.as_ref());
+            pen.put(b"\"");
         }
         if let Some(country) = facts.country {
-            string_field(br#","country":""#, country.code(), out);
+            pen.put(br#","country":""#);
+            pen.text(country.code().as_bytes());
+            pen.put(b"\"");
         }
         if let Some(mcc) = facts.mcc {
-            string_field(br#","mcc":""#, mcc.as_str(), out);
+            pen.put(br#","mcc":""#);
+            pen.put(&mcc.0);
+            pen.put(b"\"");
         }
-        place(record, line, out);
+        pen.put(br#","record":"#);
+        pen.number(record);
+        pen.put(br#","line":"#);
+        pen.number(line);
+        pen.put(b"}}");
         at
-    }
-
-    fn card(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#"","card":{"last4":""#);
-        out.extend_from_slice(&facts.card.last4.0);
-        out.extend_from_slice(br#"","brand":""#);
-        out.extend_from_slice(Brand::name(facts.card.brand).as_bytes());
-        out.extend_from_slice(br#"","fingerprint":""#);
-        facts.card.fingerprint.write_letters(out);
-        out.extend_from_slice(br#"","key_id":""#);
-        out.extend_from_slice(&self.key_id);
-        out.extend_from_slice(br#""}"#);
     }
 
     /// Writes the event of an invalid row behind what `out` holds; `ids` are merchant and
@@ -294,7 +350,7 @@ fn violation_object(violation: &Violation, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-fn part(parts: &[Vec<u8>; 3], kind: usize) -> &[u8] {
+fn part(parts: &[Vec<u8>], kind: usize) -> &[u8] {
     parts.get(kind).map_or(&[], Vec::as_slice)
 }
 
@@ -317,16 +373,7 @@ fn place(record: u64, line: u64, out: &mut Vec<u8>) {
 }
 
 /// Writes a number in decimal, without the machinery of formatting.
-fn number(mut n: u64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut used = 0;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + u8::try_from(n % 10).unwrap_or(0);
-        n /= 10;
-        used += 1;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(digits.len() - used..).unwrap_or(&digits));
+fn number(n: u64, out: &mut Vec<u8>) {
+    let (digits, start) = decimal(n);
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }

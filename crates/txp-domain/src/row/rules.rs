@@ -23,11 +23,11 @@ impl MerchantScope {
 
     /// Whether the client may send for this merchant.
     #[must_use]
-    pub fn allows(&self, merchant_id: &str) -> bool {
+    pub fn allows(&self, merchant_id: &[u8]) -> bool {
         match self {
             Self::All => true,
             Self::Only(merchants) => merchants
-                .binary_search_by(|known| known.as_ref().cmp(merchant_id))
+                .binary_search_by(|known| known.as_bytes().cmp(merchant_id))
                 .is_ok(),
         }
     }

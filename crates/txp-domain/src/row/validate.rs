@@ -59,14 +59,15 @@ pub fn validate<'a>(
 pub fn usable_ids<'a>(row: &RawRow<'a>, rules: &RowRules) -> Option<(&'a str, &'a str)> {
     let usable = |column| {
         let value = row.value(column)?;
-        let identifier = read_identifier(value).ok()?;
-        (rules.long_number_ids_allowed || !holds_card_number(value)).then_some(identifier.text)
+        read_identifier(value).ok()?;
+        let may_be_told = rules.long_number_ids_allowed || !holds_card_number(value);
+        std::str::from_utf8(value).ok().filter(|_| may_be_told)
     };
     let transaction_id = usable(Column::TransactionId)?;
     let merchant_id = usable(Column::MerchantId)?;
     rules
         .merchants
-        .allows(merchant_id)
+        .allows(merchant_id.as_bytes())
         .then_some((transaction_id, merchant_id))
 }
 
@@ -87,22 +88,22 @@ impl<'a> Check<'_, 'a> {
     }
 
     #[inline]
-    fn identifier(&mut self, column: Column) -> Option<&'a str> {
+    fn identifier(&mut self, column: Column) -> Option<&'a [u8]> {
         let value = self.row.value(column)?;
         self.identifier_of(value, column)
     }
 
     #[inline]
-    fn identifier_of(&mut self, value: &'a [u8], column: Column) -> Option<&'a str> {
+    fn identifier_of(&mut self, value: &'a [u8], column: Column) -> Option<&'a [u8]> {
         match read_identifier(value) {
-            Ok(identifier) => {
-                let may_hold_card = identifier.digits as usize >= CARD_DIGITS_MIN;
+            Ok(digits) => {
+                let may_hold_card = digits as usize >= CARD_DIGITS_MIN;
                 if may_hold_card && self.refuses_as_identifier(value) {
                     self.out
                         .push(Violation::of(Code::CardNumberInIdentifier, column));
                     return None;
                 }
-                Some(identifier.text)
+                Some(value)
             }
             Err(fault) => {
                 self.refuse(fault.into(), column, value);
@@ -115,12 +116,12 @@ impl<'a> Check<'_, 'a> {
         !self.rules.long_number_ids_allowed && looks_like_card_number(value)
     }
 
-    fn transaction_id(&mut self) -> Option<&'a str> {
+    fn transaction_id(&mut self) -> Option<&'a [u8]> {
         let value = self.required(Column::TransactionId)?;
         self.identifier_of(value, Column::TransactionId)
     }
 
-    fn merchant_id(&mut self) -> Option<&'a str> {
+    fn merchant_id(&mut self) -> Option<&'a [u8]> {
         let value = self.required(Column::MerchantId)?;
         let merchant_id = self.identifier_of(value, Column::MerchantId)?;
         if !self.rules.merchants.allows(merchant_id) {
@@ -196,7 +197,7 @@ impl<'a> Check<'_, 'a> {
     }
 
     /// The original transaction, which a chargeback must name, and not as itself.
-    fn original(&mut self, kind: Option<TransactionType>) -> Option<&'a str> {
+    fn original(&mut self, kind: Option<TransactionType>) -> Option<&'a [u8]> {
         let column = Column::OriginalTransactionId;
         let value = self.row.value(column);
         if kind == Some(TransactionType::Chargeback) {

@@ -40,26 +40,25 @@ pub(super) fn read(
     else {
         return read_unix(text);
     };
-    let mut digits = [
-        *y3, *y2, *y1, *y0, *m1, *m0, *d1, *d0, *h1, *h0, *n1, *n0, *s1, *s0,
-    ];
     let mut highest = 0;
-    for digit in &mut digits {
-        *digit = digit.wrapping_sub(b'0');
-        highest = highest.max(*digit);
-    }
+    let mut two = |high: u8, low: u8| {
+        let (high, low) = (high.wrapping_sub(b'0'), low.wrapping_sub(b'0'));
+        highest = high.max(low).max(highest);
+        i64::from(high) * 10 + i64::from(low)
+    };
+    let (century, year) = (two(*y3, *y2), two(*y1, *y0));
+    let (month, day) = (two(*m1, *m0), two(*d1, *d0));
+    let (hour, minute, second) = (two(*h1, *h0), two(*n1, *n0), two(*s1, *s0));
     if highest > 9 {
         return Err(TimestampFault::Format);
     }
-    let [y3, y2, y1, y0, m1, m0, d1, d0, h1, h0, n1, n0, s1, s0] = digits.map(i64::from);
-    let second = s1 * 10 + s0;
     let is_leap = second == 60;
     let civil = Civil {
-        year: y3 * 1000 + y2 * 100 + y1 * 10 + y0,
-        month: m1 * 10 + m0,
-        day: d1 * 10 + d0,
-        hour: h1 * 10 + h0,
-        minute: n1 * 10 + n0,
+        year: century * 100 + year,
+        month,
+        day,
+        hour,
+        minute,
         second: if is_leap { 59 } else { second },
     };
     let (nanos, zone) = read_fraction(rest)?;

@@ -1,7 +1,8 @@
 //! Moments against chrono, and every form that is refused.
 
+use super::civil::Civil;
 use super::*;
-use chrono::{DateTime, NaiveDate, SecondsFormat};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat};
 use proptest::prelude::*;
 
 fn read(text: &str) -> Result<String, TimestampFault> {
@@ -172,11 +173,12 @@ fn by_chrono(text: &str) -> Option<i64> {
 
 proptest! {
     #[test]
-    fn any_moment_is_written_as_chrono_writes_it_and_read_back(nanos in 0..=i64::MAX) {
+    fn any_moment_is_written_as_chrono_writes_it_and_read_back(nanos: i64) {
         let ours = Timestamp(nanos).to_string();
         let chrono = DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::AutoSi, true);
         prop_assert_eq!(&ours, &chrono);
-        prop_assert_eq!(Timestamp::parse(ours.as_bytes()), Some(Timestamp(nanos)));
+        let read = (nanos >= 0).then_some(Timestamp(nanos));
+        prop_assert_eq!(Timestamp::parse(ours.as_bytes()), read);
         let mut written = Vec::new();
         Timestamp(nanos).write_rfc3339(&mut written);
         prop_assert_eq!(written, ours.into_bytes());
@@ -200,7 +202,14 @@ proptest! {
     fn days_are_counted_as_chrono_counts_them(year in 0_i32..=9999, day in 1_u32..=366) {
         if let Some(date) = NaiveDate::from_yo_opt(year, day) {
             let seconds = date.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp();
-            let civil = Civil::from_unix_seconds(seconds);
+            let civil = Civil {
+                year: date.year().into(),
+                month: date.month().into(),
+                day: date.day().into(),
+                hour: 0,
+                minute: 0,
+                second: 0,
+            };
             prop_assert_eq!(civil.seconds(), seconds);
             prop_assert!(civil.exists());
         }

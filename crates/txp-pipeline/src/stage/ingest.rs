@@ -15,8 +15,11 @@ use crate::port::{EventSink, PortError};
 use crate::rejects::RejectsWriter;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use txp_domain::card::{FingerprintCache, Fingerprinter};
+use txp_domain::card::{
+    CardNumber, Fingerprint, FingerprintCache, FingerprintSource, Fingerprinter,
+};
 use txp_domain::event::{FailureReason, RowEncoder, UploadTally};
+use txp_domain::position::BUCKET_LANES;
 use txp_domain::row::{RowRules, usable_ids, validate};
 use txp_domain::time::Timestamp;
 use txp_domain::upload::Watermarks;
@@ -27,6 +30,9 @@ pub const BATCH_BYTES: usize = 1 << 20;
 
 /// Cards whose fingerprints are remembered while a file is read: some 6 MiB.
 const FINGERPRINT_CACHE_PLACES: usize = 1 << 17;
+
+/// Rows are settled in groups of so many: as many buckets as are computed side by side.
+const GROUP_ROWS: usize = BUCKET_LANES;
 
 /// How reading a file ended, as far as the file is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +63,8 @@ pub struct RowIngest {
     rules: RowRules,
     encoder: RowEncoder,
     fingerprints: FingerprintCache,
+    /// The cards of the valid rows that are not settled yet.
+    cards: Vec<CardNumber>,
     violations: Violations,
     tally: Tally,
 }
@@ -71,6 +79,7 @@ impl RowIngest {
             rules,
             encoder,
             fingerprints: FingerprintCache::new(fingerprinter, FINGERPRINT_CACHE_PLACES),
+            cards: Vec::with_capacity(GROUP_ROWS),
             violations: Violations::new(),
             tally: Tally::default(),
         }
@@ -99,11 +108,13 @@ impl RowIngest {
         let valid = whole
             .then(|| validate(&row.raw, &self.rules, &mut self.violations))
             .flatten();
-        let bucket = if let Some(valid) = valid {
-            let facts = valid.mask(&mut self.fingerprints);
+        if let Some(valid) = valid {
+            // The fingerprint comes when the group is settled.
+            let facts = valid.mask_as(Fingerprint([0; 16]));
+            self.cards.push(valid.card);
             let at = self.encoder.valid(record, line, &facts, &mut batch.bytes);
             self.tally.valid(&facts);
-            batch.push_valid(start, record, line, &facts, at)
+            batch.push_valid(start, record, line, &facts, at);
         } else {
             let usable = whole.then(|| usable_ids(&row.raw, &self.rules)).flatten();
             let ids = usable.map(|(transaction_id, merchant_id)| (merchant_id, transaction_id));
@@ -111,10 +122,28 @@ impl RowIngest {
                 .encoder
                 .rejected(record, line, ids, &self.violations, &mut batch.bytes);
             self.tally.rejected(&self.violations);
-            batch.push_rejected(start, record, line, ids, at)
-        };
-        self.tally.record(bucket, record);
+            batch.push_rejected(start, record, line, ids, at);
+        }
+        self.tally.record();
+        if batch.unsettled() == GROUP_ROWS {
+            self.settle(batch);
+        }
         self.violations.as_slice()
+    }
+
+    /// Completes the batch's last rows. To be called before a batch goes on: what needs a look far
+    /// into memory or a long computation is done for a group of rows at once, not row by row.
+    pub fn settle(&mut self, batch: &mut EventBatch) {
+        let Self {
+            fingerprints,
+            cards,
+            tally,
+            ..
+        } = self;
+        fingerprints.look_ahead(cards);
+        let known = cards.iter().map(|card| fingerprints.fingerprint(card));
+        batch.settle(known, |bucket, record| tally.last_record(bucket, record));
+        cards.clear();
     }
 
     /// What reading gave, once it has ended.
@@ -163,9 +192,11 @@ pub async fn ingest<R: Read, W: Write, S: EventSink>(
                         .map_err(IngestError::Rejects)?;
                 }
                 if let Some(folded) = folded {
+                    rows.settle(&mut batch);
                     batch.drop_last_if_folded(folded);
                 }
                 if batch.bytes.len() >= BATCH_BYTES {
+                    rows.settle(&mut batch);
                     sink.append(&mut batch).await?;
                     batch.restart(rows.context());
                     if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
@@ -178,6 +209,7 @@ pub async fn ingest<R: Read, W: Write, S: EventSink>(
             Err(error) => break Some(failure_of(&error)),
         }
     };
+    rows.settle(&mut batch);
     if !batch.is_empty() {
         sink.append(&mut batch).await?;
     }
@@ -208,7 +240,9 @@ pub fn check<R: Read, W: Write>(
     let failed = loop {
         match reader.next_row() {
             Ok(Some(row)) => {
-                batch.restart(rows.context());
+                if batch.unsettled() == 0 {
+                    batch.restart(rows.context());
+                }
                 let violations = rows.take(&row, &mut batch);
                 if !violations.is_empty() {
                     rejects
@@ -220,6 +254,7 @@ pub fn check<R: Read, W: Write>(
             Err(error) => break Some(failure_of(&error)),
         }
     };
+    rows.settle(&mut batch);
     let unknown = reader.header().unknown().to_vec();
     let digest = reader.finish().ok().flatten();
     let tally = rows.finish(digest.as_ref(), &unknown);

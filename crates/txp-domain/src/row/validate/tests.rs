@@ -81,8 +81,8 @@ fn a_full_row_keeps_its_values() {
         (Amount(1234), Currency::BHD)
     );
     assert_eq!(valid.kind, TransactionType::Chargeback);
-    assert_eq!(valid.original_transaction_id, Some("tx-0"));
-    assert_eq!(valid.terminal_id, Some("t:9"));
+    assert_eq!(valid.original_transaction_id, Some(&b"tx-0"[..]));
+    assert_eq!(valid.terminal_id, Some(&b"t:9"[..]));
     assert_eq!(valid.country, Country::parse(b"DE"));
     assert_eq!(valid.mcc, Mcc::parse(b"0742"));
     assert_eq!(valid.timestamp.to_string(), "2026-11-22T11:59:59.500Z");
@@ -406,7 +406,7 @@ proptest! {
         let mut out = Violations::new();
         let row = row(&[(Column::TransactionId, &id), (Column::Amount, &amount)]);
         if let Some(valid) = validate(&row, &rules(), &mut out) {
-            prop_assert!(!holds_card_number(valid.transaction_id.as_bytes()));
+            prop_assert!(!holds_card_number(valid.transaction_id));
             let mut written = Vec::new();
             valid.amount.write_decimal(valid.currency, &mut written);
             prop_assert!(!crate::redact::digits_hold_card_number(&written));

@@ -53,14 +53,17 @@ impl Tally {
         self.rejected
     }
 
-    pub(super) fn record(&mut self, bucket: Bucket, record: u64) {
+    pub(super) fn record(&mut self) {
         self.records += 1;
+    }
+
+    pub(super) fn last_record(&mut self, bucket: Bucket, record: u64) {
         if let Some(last) = self.last_record.get_mut(bucket.index()) {
             *last = record;
         }
     }
 
-    pub(super) fn valid(&mut self, facts: &Facts<'_>) {
+    pub(super) fn valid<T: ?Sized>(&mut self, facts: &Facts<'_, T>) {
         self.valid += 1;
         let Some(sums) = self.sums.get_mut(facts.currency.index()) else {
             return;
