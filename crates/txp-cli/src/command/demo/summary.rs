@@ -1,6 +1,6 @@
 //! What the demo ends with: a page that a person reads from top to bottom.
 
-use crate::command::alerts::{self, AlertDocument};
+use crate::command::alerts::{AlertDocument, Table};
 use crate::command::process::{FileReport, ProcessReport};
 use crate::output;
 use std::cmp::Reverse;
@@ -23,10 +23,8 @@ pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyho
     for file in &report.files {
         describe_file(file, &mut out)?;
     }
-    let entries = alerts::entries(dir)?;
-    let mut found: Vec<_> = entries.iter().map(AlertDocument::from).collect();
-    found.sort_by_key(|alert| Reverse((alert.severity, alert.score)));
-    describe_alerts(report, &found, &mut out)?;
+    let (found, by_rule) = look_at_alerts(dir)?;
+    describe_alerts(report, &found, &by_rule, &mut out)?;
     writeln!(
         out,
         "\n{:.2} s from the first request to the checkpoint: {} rows/s, {} MiB of memory at most",
@@ -84,9 +82,26 @@ fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
+/// The gravest alerts, of equals the first; and how many each rule caused.
+fn look_at_alerts(dir: &Path) -> anyhow::Result<(Vec<AlertDocument>, BTreeMap<String, u64>)> {
+    let mut gravest: Vec<AlertDocument> = Vec::new();
+    let mut by_rule = BTreeMap::new();
+    let mut table = Table::open(dir)?;
+    while let Some(entry) = table.next_entry()? {
+        let alert = AlertDocument::from(&entry);
+        *by_rule.entry(alert.rule.clone()).or_default() += 1;
+        let graver =
+            |other: &AlertDocument| (other.severity, other.score) > (alert.severity, alert.score);
+        gravest.insert(gravest.partition_point(graver), alert);
+        gravest.truncate(ALERTS_SHOWN_MAX);
+    }
+    Ok((gravest, by_rule))
+}
+
 fn describe_alerts(
     report: &ProcessReport,
     found: &[AlertDocument],
+    by_rule: &BTreeMap<String, u64>,
     out: &mut String,
 ) -> std::fmt::Result {
     writeln!(
@@ -95,14 +110,10 @@ fn describe_alerts(
         output::grouped(report.findings),
         output::grouped(report.alerts)
     )?;
-    let mut by_rule = BTreeMap::<&str, u64>::new();
-    for alert in found {
-        *by_rule.entry(&alert.rule).or_default() += 1;
-    }
     for (rule, count) in by_rule {
-        writeln!(out, "{:>20}  {rule}", output::grouped(count))?;
+        writeln!(out, "{:>20}  {rule}", output::grouped(*count))?;
     }
-    for alert in found.iter().take(ALERTS_SHOWN_MAX) {
+    for alert in found {
         writeln!(
             out,
             "\n  {} {} of {}, {}\n    {}: {}",
