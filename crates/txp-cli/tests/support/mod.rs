@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod leak;
+pub(crate) mod merchant;
 pub(crate) mod normal;
 
 use serde_json::Value;
