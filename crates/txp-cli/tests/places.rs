@@ -16,9 +16,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
 use support::merchant::Merchant;
-use support::{
-    HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child, wait_until,
-};
+use support::{HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child};
 
 fn rows(count: u64) -> Vec<u8> {
     let mut text = HEADER.to_owned();
