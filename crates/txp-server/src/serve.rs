@@ -4,8 +4,10 @@
 use crate::app::App;
 use crate::options::Options;
 use crate::queue;
+use crate::refuse::refuse;
 use crate::router::router;
 use crate::run::ServeError;
+use crate::wire::{AnswerBody, Exchange, Wire};
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -13,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,38 +99,42 @@ async fn accept(app: &Arc<App>, listener: &TcpListener, graceful: &GracefulShutd
         };
         let peer = Peer { remote, local };
         let watcher = graceful.watcher();
-        let (router, head_timeout) = (router.clone(), app.options.head_timeout);
+        let (router, app) = (router.clone(), Arc::clone(app));
         tokio::spawn(async move {
-            connection(router, stream, peer, head_timeout, watcher).await;
+            connection(&app, router, stream, peer, watcher).await;
             drop(permit);
         });
     }
 }
 
-/// Answers the requests of one connection.
-async fn connection(
-    router: Router,
-    stream: TcpStream,
-    peer: Peer,
-    head_timeout: Duration,
-    watcher: Watcher,
-) {
+/// Answers the requests of one connection, and what is none.
+async fn connection(app: &App, router: Router, stream: TcpStream, peer: Peer, watcher: Watcher) {
     // Small answers go out at once; where that cannot be set they are only slower.
     stream.set_nodelay(true).ok();
+    let exchange = Arc::new(Exchange::default());
+    let wire = Wire::new(stream, Arc::clone(&exchange));
+    let asked = Arc::clone(&exchange);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.ask();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         // A router is always ready.
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        let exchange = Arc::clone(&asked);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, exchange)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
+        .header_read_timeout(app.options.head_timeout)
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that goes away or speaks no HTTP is no fault of ours.
-    watcher.watch(connection).await.ok();
+        .serve_connection(TokioIo::new(wire), service);
+    if let Err(error) = watcher.watch(connection).await {
+        refuse(app, &exchange, &error).await;
+    }
 }
 
 /// Keys are used more often than it is worth writing down.
