@@ -1,6 +1,7 @@
 //! Accepting connections, and ending well: no new request, running ones finish within a limit, the
 //! reading of files stops at a safe point.
 
+use crate::answer::chain;
 use crate::app::App;
 use crate::options::Options;
 use crate::queue;
@@ -31,6 +32,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 /// How often it is written down when keys were last used.
 const LAST_USED_PERIOD: Duration = Duration::from_secs(60);
+/// How often it is looked whether the host failed.
+const FAILURE_PERIOD: Duration = Duration::from_millis(250);
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -58,6 +61,7 @@ pub async fn serve(
     tokio::select! {
         () = accept(&app, &listener, &graceful) => {}
         () = note_last_used(&app) => {}
+        () = tell_failure(&app) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -134,6 +138,23 @@ async fn connection(app: &App, router: Router, stream: TcpStream, peer: Peer, wa
         .serve_connection(TokioIo::new(wire), service);
     if let Err(error) = watcher.watch(connection).await {
         refuse(app, &exchange, &error).await;
+    }
+}
+
+/// Tells why the host failed, once. What is recorded is still served: a merchant can look, and
+/// whoever runs the server sees it in /health and decides when to start it again.
+async fn tell_failure(app: &Arc<App>) {
+    let mut ticks = interval(FAILURE_PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Some(cause) = app.host.failed() {
+            app.log(&format!(
+                "recording has stopped: {}; status and uploads are still answered, uploads are \
+                 refused with 503: mend it and start the server again",
+                chain(&*cause)
+            ));
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -4,22 +4,48 @@ use super::{Place, Server, wait_until};
 use serde_json::Value;
 
 /// A client with a key of its own.
-pub(crate) struct Merchant<'a> {
-    url: &'a str,
+pub(crate) struct Merchant {
+    url: String,
     key: String,
     agent: ureq::Agent,
 }
 
-impl Merchant<'_> {
-    pub(crate) fn new<'a>(place: &Place, server: &'a Server) -> Merchant<'a> {
+impl Merchant {
+    pub(crate) fn new(place: &Place, server: &Server) -> Self {
         let (code, added) = place.json(["clients", "add", "shop", "--merchants", "m1"]);
         assert_eq!(code, Some(0), "{added}");
         let config = ureq::Agent::config_builder().proxy(None).build();
-        Merchant {
-            url: &server.url,
+        Self {
+            url: server.url.clone(),
             key: added["key"].as_str().unwrap().to_owned(),
             agent: config.new_agent(),
         }
+    }
+
+    /// The same client at another server of the directory.
+    pub(crate) fn at(self, server: &Server) -> Self {
+        Self {
+            url: server.url.clone(),
+            key: self.key,
+            agent: self.agent,
+        }
+    }
+
+    /// What a route answers, whatever its status.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, Value) {
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent = config.proxy(None).build().new_agent();
+        let url = format!("{}{path}", self.url);
+        let answer = match method {
+            "POST" => agent.post(url).header("x-api-key", &self.key).send_empty(),
+            _ => agent.get(url).header("x-api-key", &self.key).call(),
+        };
+        let mut answer = answer.unwrap();
+        let body = answer.body_mut().read_to_vec().unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_slice(&body).unwrap(),
+        )
     }
 
     pub(crate) fn link(&self) -> Value {

@@ -170,9 +170,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(place: &Place) -> Self {
+        let mut command = place.command(Self::ARGS);
+        command.stderr(Stdio::null());
+        Self::of(command)
+    }
+
+    pub(crate) const ARGS: [&str; 4] = ["serve", "--listen", "127.0.0.1:0", "--json"];
+
+    /// Of a command that serves, somehow.
+    pub(crate) fn of(mut command: Command) -> Self {
         use std::io::BufRead;
-        let mut command = place.command(["serve", "--listen", "127.0.0.1:0", "--json"]);
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.take().unwrap();
         std::io::BufReader::new(stdout)
