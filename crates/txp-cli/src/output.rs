@@ -20,6 +20,39 @@ pub(crate) fn text(text: &str) -> anyhow::Result<()> {
     print(text.as_bytes())
 }
 
+/// Prints what is too long to be held: `write` is given standard output, buffered.
+pub(crate) fn streamed(
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush().context("writing to standard output"));
+    match written {
+        Err(error) if is_closed(&error) => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes one JSON document whose first key is a list, an entry at a time; `rest` is the document's
+/// other keys, asked for once the list is written.
+pub(crate) fn json_list<T: Serialize, R: Serialize>(
+    out: &mut dyn Write,
+    name: &str,
+    mut next: impl FnMut() -> anyhow::Result<Option<T>>,
+    rest: impl FnOnce() -> R,
+) -> anyhow::Result<()> {
+    write!(out, "{{\"{name}\":[")?;
+    let mut separator = "";
+    while let Some(entry) = next()? {
+        out.write_all(separator.as_bytes())?;
+        // As an error of writing, which it is if nobody reads any more.
+        serde_json::to_writer(&mut *out, &entry).map_err(io::Error::from)?;
+        separator = ",";
+    }
+    let rest = serde_json::to_string(&rest())?;
+    writeln!(out, "],{}", rest.trim_start_matches('{'))?;
+    Ok(())
+}
+
 /// A reader that has seen enough (`| head`) is no failure of the work.
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();

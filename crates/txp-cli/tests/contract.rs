@@ -93,6 +93,37 @@ fn process_and_status_print_the_stable_keys() {
     assert_process_document(&failed);
 }
 
+#[test]
+fn alerts_come_newest_first_and_page_by_page() {
+    let place = Place::new();
+    let rows: String = (1..=5)
+        .map(|number| format!("t{number},0.50,m1,{VISA},2025-01-01T00:00:0{number}Z\n"))
+        .collect();
+    let (code, _) = place.process(&place.input("file.csv", HEADER.to_owned() + &rows));
+    assert_eq!(code, Some(0));
+    let (_, all) = place.json(["alerts"]);
+    assert_eq!(
+        (&all["total"], &all["next_before"]),
+        (&5.into(), &Value::Null)
+    );
+    let ids = |page: &Value| -> Vec<_> {
+        let alerts = page["alerts"].as_array().unwrap().iter();
+        alerts
+            .map(|alert| alert["transaction_id"].clone())
+            .collect()
+    };
+    assert_eq!(ids(&all), ["t5", "t4", "t3", "t2", "t1"]);
+    let (_, page) = place.json(["alerts", "--limit", "2"]);
+    assert_eq!(ids(&page), ["t5", "t4"]);
+    let before = page["next_before"].as_str().unwrap();
+    assert_eq!(page["alerts"][1]["id"], before);
+    let (_, rest) = place.json(["alerts", "--before", before]);
+    assert_eq!(ids(&rest), ["t3", "t2", "t1"]);
+    assert_eq!(rest["next_before"], Value::Null);
+    let (code, refused) = place.json(["alerts", "--before", "nothing"]);
+    assert_eq!(code, Some(1), "{refused}");
+}
+
 /// The generator counts by construction, without the validator: each is held against the other.
 #[test]
 fn a_generated_file_comes_to_what_was_expected() {

@@ -15,9 +15,8 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
-use support::{
-    HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child, wait_until,
-};
+use support::merchant::Merchant;
+use support::{HEADER, MASTERCARD, Place, Server, TXP, VISA, files_below, signal_child};
 
 fn rows(count: u64) -> Vec<u8> {
     let mut text = HEADER.to_owned();
@@ -73,9 +72,7 @@ fn a_full_disk_fails_clearly_and_the_next_run_completes_the_file() {
     assert_eq!(place.find_leaks([VISA]), Vec::<String>::new());
 }
 
-/// A superuser can be denied nothing by permissions, so this covers what stops everyone: a path
-/// below a regular file, and a directory of somebody else's files. A read-only mount gives the same
-/// class of error at the same calls.
+/// What stops everyone: a path below a regular file, and a directory of somebody else's files.
 #[test]
 fn a_directory_that_cannot_be_used_is_named_with_what_to_do() {
     let place = Place::new();
@@ -160,56 +157,6 @@ fn a_second_writer_is_told_who_holds_the_directory_and_readers_are_not_held_up()
         (code, &document["files"][0]["accepted"]),
         (Some(0), &10.into())
     );
-}
-
-/// A merchant over HTTP.
-struct Merchant<'a> {
-    url: &'a str,
-    key: String,
-    agent: ureq::Agent,
-}
-
-impl Merchant<'_> {
-    fn new<'a>(place: &Place, server: &'a Server) -> Merchant<'a> {
-        let (code, added) = place.json(["clients", "add", "shop", "--merchants", "m1"]);
-        assert_eq!(code, Some(0), "{added}");
-        let config = ureq::Agent::config_builder().proxy(None).build();
-        Merchant {
-            url: &server.url,
-            key: added["key"].as_str().unwrap().to_owned(),
-            agent: config.new_agent(),
-        }
-    }
-
-    fn link(&self) -> Value {
-        let request = self.agent.post(format!("{}/upload", self.url));
-        let mut answer = request.header("x-api-key", &self.key).send_empty().unwrap();
-        serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap()
-    }
-
-    fn put(&self, link: &Value, body: &[u8]) {
-        let mut request = self.agent.put(link["url"].as_str().unwrap());
-        for (name, value) in link["headers"].as_object().unwrap() {
-            request = request.header(name, value.as_str().unwrap());
-        }
-        let answer = request.send(body).unwrap();
-        assert!(answer.status().is_success());
-    }
-
-    fn completed(&self, link: &Value) -> Value {
-        let id = link["upload_id"].as_str().unwrap();
-        let mut document = Value::Null;
-        wait_until("the upload", || {
-            let request = self.agent.get(format!("{}/uploads/{id}", self.url));
-            let mut answer = request.header("x-api-key", &self.key).call().unwrap();
-            document = serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap();
-            !matches!(
-                document["state"].as_str(),
-                Some("pending" | "processing" | "parsed")
-            )
-        });
-        document
-    }
 }
 
 #[test]

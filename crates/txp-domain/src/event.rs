@@ -118,7 +118,7 @@ pub enum Event<'a> {
     /// What became of a row.
     Row(RowEvent<'a>),
     /// A step in an upload's life.
-    Upload(UploadEvent),
+    Upload(Box<UploadEvent>),
     /// A finding.
     AnomalyFlagged(Box<AnomalyFlagged>),
     /// A change of the rules that judge.

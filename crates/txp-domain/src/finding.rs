@@ -3,8 +3,9 @@
 //! It is the data of an `anomaly.flagged` event. It carries every input that the rules compared, so
 //! that it can be evaluated again from itself, long after the card's profile has moved on.
 //!
-//! Written so that our own numbers make no long runs of digits: totals and words are in groups of
-//! three, and there is no hash in it.
+//! Its numbers are plain decimals with exactly the currency's minor digits, as everywhere; words, for
+//! people, are in groups of three. There is no hash in it, so that what looks like a card number is
+//! at most a sum.
 
 mod amount;
 mod words;

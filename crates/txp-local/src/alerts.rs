@@ -4,7 +4,14 @@
 //! A control record, not a fold: what was handed to whom cannot be computed again.
 
 mod ledger;
+mod line;
+mod newest;
 mod sink;
 
-pub use ledger::{AlertEntry, Delivery, Ledger, read_entries};
+pub use ledger::{Ledger, Waiting};
+pub use line::{AlertEntry, Delivery};
+pub use newest::Newest;
 pub use sink::{Sinks, Terminal};
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Control records: clients and their keys, upload links, the key that signs links.
 //!
 //! Durable on their own, no folds of the history, and not verified against it. Clients may be
-//! changed beside a running serve, which notices; links belong to the one serve that holds the
-//! directory's lock. Nothing here holds a secret that a client was given: only its hash.
+//! changed beside a running serve, which notices; links are written by the one serve that holds the
+//! directory's lock, and read beside it. Nothing here holds a secret that a client was given: only its hash.
 //!
 //! Everything is written in letters where it could hold a long run of digits.
 
@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod keyring;
 mod keys;
+mod known;
 mod letters;
 mod links;
 mod record;
@@ -20,8 +21,9 @@ pub use clients::{Client, ClientKey, Clients, NewClient};
 pub use error::ControlError;
 pub use keyring::{Caller, KeyRing};
 pub use keys::IssuedKey;
+pub use known::{Known, read_links};
 pub use letters::{random_letters, to_letters};
-pub use links::{Issued, Known, Link, Links};
+pub use links::{Issued, Link, Links};
 pub use record::{Arrival, Idempotency};
 pub use signing::Signer;
 

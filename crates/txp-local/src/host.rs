@@ -22,7 +22,7 @@ mod recover;
 mod sink;
 
 pub use alerting::AlertCounts;
-pub use error::HostError;
+pub use error::{HostError, Remedy};
 pub use fold::AsOf;
 pub(crate) use fold::meta_of;
 pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
@@ -198,6 +198,7 @@ impl Host {
     ) -> Result<(), HostError> {
         let host = self.clone();
         let body = move || {
+            let _guard = PanicGuard { host: &host, name };
             work(&host);
         };
         let starting = HostError::io("starting a thread for", self.dir());
@@ -207,6 +208,12 @@ impl Host {
             .map_err(starting)?;
         lock(&self.shared.threads).push(thread);
         Ok(())
+    }
+
+    /// Why the host takes nothing more, if it has failed. What is folded can still be read.
+    #[must_use]
+    pub fn failed(&self) -> Option<Arc<HostError>> {
+        lock(&self.shared.failure).clone()
     }
 
     /// The data directory.
@@ -485,6 +492,20 @@ impl Host {
         match &*failure {
             Some(cause) => HostError::Failed(Arc::clone(cause)),
             None => HostError::Stopping,
+        }
+    }
+}
+
+/// A thread that panics fails the host as one that ends with an error does.
+struct PanicGuard<'a> {
+    host: &'a Host,
+    name: &'static str,
+}
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.host.note(Err(HostError::Panicked(self.name)));
         }
     }
 }

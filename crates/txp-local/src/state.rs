@@ -7,6 +7,7 @@
 mod codec;
 mod hot;
 mod item;
+mod order;
 mod upload;
 mod view;
 
@@ -14,6 +15,7 @@ pub use view::{StateView, UploadPage};
 
 use crate::runs::{Keyspace, Options, StateError, Store};
 use hot::{Home, HotProfile, HotProfiles};
+use order::UploadOrder;
 use std::collections::HashMap;
 use std::path::Path;
 use txp_domain::event::UploadEvent;
@@ -28,11 +30,15 @@ use txp_pipeline::port::{
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The keyspaces, in the order of their numbers.
-pub(crate) const KEYSPACES: [&str; 4] =
-    ["transactions", "uploads", "uploads_by_client", "profiles"];
+pub(crate) const KEYSPACES: [&str; 4] = [
+    "transactions",
+    "uploads",
+    "uploads_newest_first",
+    "profiles",
+];
 const TRANSACTIONS: Keyspace = Keyspace::new(0);
 const UPLOADS: Keyspace = Keyspace::new(1);
-const UPLOADS_BY_CLIENT: Keyspace = Keyspace::new(2);
+const UPLOADS_NEWEST_FIRST: Keyspace = Keyspace::new(2);
 const PROFILES: Keyspace = Keyspace::new(3);
 
 /// A transaction's place in its keyspace: all merchants of one transaction id are neighbours.
@@ -41,13 +47,6 @@ pub(crate) fn transaction_key(merchant_id: &str, transaction_id: &str, key: &mut
     key.push(0);
     key.extend_from_slice(merchant_id.as_bytes());
     xxh3_64(transaction_id.as_bytes())
-}
-
-fn client_key(client_id: &str, upload_id: UploadId, key: &mut Vec<u8>) -> u64 {
-    key.extend_from_slice(client_id.as_bytes());
-    key.push(0);
-    key.extend_from_slice(upload_id.as_bytes());
-    xxh3_64(client_id.as_bytes())
 }
 
 fn profile_key(key: ProfileKey) -> (u64, [u8; 19]) {
@@ -224,10 +223,11 @@ fn write_upload(store: &mut Store, upload: &Upload) -> Result<(), StateError> {
     let value = upload::encode(upload).unwrap_or_default();
     let id = upload.id;
     store.put(UPLOADS, xxh3_64(id.as_bytes()), id.as_bytes(), &value)?;
-    if let Some(received) = &upload.received {
+    let of_client = upload.received.as_ref().map(|r| Some(&*r.client_id));
+    for list in std::iter::once(None).chain(of_client) {
         let mut key = Vec::new();
-        let hash = client_key(&received.client_id, id, &mut key);
-        store.put(UPLOADS_BY_CLIENT, hash, &key, &[])?;
+        let hash = UploadOrder::of(list).entry(id, &mut key);
+        store.put(UPLOADS_NEWEST_FIRST, hash, &key, &[])?;
     }
     Ok(())
 }
@@ -410,3 +410,6 @@ impl ProfileStore for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,12 +40,13 @@ enum Body {
     Other(Box<Event<'static>>),
 }
 
-/// A row's values; its texts are found in the encoded event.
+/// A row's values; its identifiers are found in the batch's own, its violations in the encoded event.
 #[derive(Clone, Copy, Debug)]
 struct RowEntry {
     record: u64,
     line: u64,
     at: EncodedRow,
+    identifiers_at: u32,
     merchant_len: u8,
     transaction_len: u8,
     original_len: u8,
@@ -70,6 +71,9 @@ struct RowValues {
 pub struct EventBatch {
     /// The encoded events, back to back.
     pub bytes: Vec<u8>,
+    /// The identifiers of rows, back to back: `{merchant_id}/{transaction_id}`, the original's, the
+    /// terminal's. Folding needs no other texts, and these are a tenth of the events.
+    identifiers: Vec<u8>,
     entries: Vec<Entry>,
     /// How many entries are settled: the rows behind them have no bucket yet.
     settled: usize,
@@ -91,6 +95,7 @@ impl EventBatch {
     /// Empties the batch for rows of an upload, keeping its room.
     pub fn restart(&mut self, upload: &Arc<UploadContext>) {
         self.bytes.clear();
+        self.identifiers.clear();
         self.entries.clear();
         self.settled = 0;
         self.upload = Arc::clone(upload);
@@ -133,10 +138,23 @@ impl EventBatch {
         facts: &Facts<'_, T>,
         at: EncodedRow,
     ) {
+        let identifiers_at = offset(self.identifiers.len());
+        self.identifiers
+            .extend_from_slice(facts.merchant_id.as_ref());
+        self.identifiers.push(b'/');
+        for identifier in [
+            Some(facts.transaction_id),
+            facts.original_transaction_id,
+            facts.terminal_id,
+        ] {
+            self.identifiers
+                .extend_from_slice(identifier.map_or(&[], AsRef::as_ref));
+        }
         let row = RowEntry {
             record,
             line,
             at,
+            identifiers_at,
             merchant_len: short(facts.merchant_id),
             transaction_len: short(facts.transaction_id),
             original_len: facts.original_transaction_id.map_or(0, short),
@@ -165,10 +183,18 @@ impl EventBatch {
         at: EncodedRow,
     ) {
         let (merchant_len, transaction_len) = ids.map_or((0, 0), |(m, t)| (short(m), short(t)));
+        let identifiers_at = offset(self.identifiers.len());
+        if let Some((merchant_id, transaction_id)) = ids {
+            self.identifiers.extend_from_slice(merchant_id.as_bytes());
+            self.identifiers.push(b'/');
+            self.identifiers
+                .extend_from_slice(transaction_id.as_bytes());
+        }
         let row = RowEntry {
             record,
             line,
             at,
+            identifiers_at,
             merchant_len,
             transaction_len,
             original_len: 0,
@@ -194,13 +220,14 @@ impl EventBatch {
     ) {
         let Self {
             bytes,
+            identifiers,
             entries,
             upload,
             ..
         } = self;
         let fresh = entries.get_mut(self.settled..).unwrap_or_default();
         for group in fresh.chunks_mut(BUCKET_LANES) {
-            set_buckets(bytes, upload.upload_id, group);
+            set_buckets(identifiers, upload.upload_id, group);
             for entry in group {
                 let Body::Row(row) = &mut entry.body else {
                     continue;
@@ -260,6 +287,7 @@ impl EventBatch {
         };
         if row.record <= folded.last(*bucket) {
             self.bytes.truncate(*start as usize);
+            self.identifiers.truncate(row.identifiers_at as usize);
             self.entries.pop();
             self.settled = self.entries.len();
         }
@@ -271,8 +299,7 @@ impl EventBatch {
         first_sequence: u64,
         arrival_millis: i64,
     ) -> impl Iterator<Item = Delivery<'_>> {
-        // Checked once for the whole batch: rows are then slices of text.
-        let text = simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default();
+        let identifiers = self.identifiers();
         (first_sequence..)
             .zip(&self.entries)
             .map(move |(sequence, entry)| Delivery {
@@ -282,36 +309,41 @@ impl EventBatch {
                     subsequence: 0,
                 },
                 arrival_millis,
-                event: self.event_in(text, entry),
+                event: self.event_in(identifiers, entry),
             })
     }
 
     /// The event of an entry, borrowed.
     #[must_use]
     pub fn event(&self, entry: &Entry) -> Event<'_> {
-        self.event_in(
-            simdutf8::basic::from_utf8(&self.bytes).unwrap_or_default(),
-            entry,
-        )
+        self.event_in(self.identifiers(), entry)
     }
 
-    fn event_in<'a>(&'a self, text: &'a str, entry: &Entry) -> Event<'a> {
+    /// Checked once for the whole batch: identifiers are then slices of text.
+    fn identifiers(&self) -> &str {
+        simdutf8::basic::from_utf8(&self.identifiers).unwrap_or_default()
+    }
+
+    fn event_in<'a>(&'a self, identifiers: &'a str, entry: &Entry) -> Event<'a> {
         match &entry.body {
-            Body::Row(row) => Event::Row(self.row(text, entry, row)),
+            Body::Row(row) => Event::Row(self.row(identifiers, entry, row)),
             Body::Other(event) => Event::clone(event),
         }
     }
 
-    fn row<'a>(&'a self, all: &'a str, entry: &Entry, row: &RowEntry) -> RowEvent<'a> {
-        let text = |at: u32, len: usize| {
-            let start = entry.start as usize + at as usize;
-            all.get(start..start + len).unwrap_or_default()
+    fn row<'a>(&'a self, identifiers: &'a str, entry: &Entry, row: &RowEntry) -> RowEvent<'a> {
+        let merchant_at = row.identifiers_at as usize;
+        let transaction_at = merchant_at + usize::from(row.merchant_len) + 1;
+        let original_at = transaction_at + usize::from(row.transaction_len);
+        let terminal_at = original_at + usize::from(row.original_len);
+        let text = |at: usize, len: u8| {
+            identifiers
+                .get(at..at + usize::from(len))
+                .unwrap_or_default()
         };
-        let merchant_len = usize::from(row.merchant_len);
-        let merchant_id = text(row.at.subject_at, merchant_len);
-        let after_slash = row.at.subject_at + u32::from(row.merchant_len) + 1;
-        let transaction_id = text(after_slash, usize::from(row.transaction_len));
-        let optional = |at: u32, len: u8| (len > 0).then(|| text(at, usize::from(len)));
+        let optional = |at: usize, len: u8| (len > 0).then(|| text(at, len));
+        let merchant_id = text(merchant_at, row.merchant_len);
+        let transaction_id = text(transaction_at, row.transaction_len);
         let outcome = match &row.values {
             Some(values) => RowOutcome::Valid {
                 facts: Facts {
@@ -320,8 +352,8 @@ impl EventBatch {
                     amount: values.amount,
                     currency: values.currency,
                     kind: values.kind,
-                    original_transaction_id: optional(row.at.original_at, row.original_len),
-                    terminal_id: optional(row.at.terminal_at, row.terminal_len),
+                    original_transaction_id: optional(original_at, row.original_len),
+                    terminal_id: optional(terminal_at, row.terminal_len),
                     country: values.country,
                     mcc: values.mcc,
                     timestamp: values.timestamp,
@@ -331,8 +363,8 @@ impl EventBatch {
                 key_id: &self.upload.key_id,
             },
             None => RowOutcome::Rejected(RejectedRow {
-                ids: (merchant_len > 0).then_some((merchant_id, transaction_id)),
-                violations: text(row.at.violations_at, row.at.violations_len as usize),
+                ids: (row.merchant_len > 0).then_some((merchant_id, transaction_id)),
+                violations: self.violations(entry, row),
             }),
         };
         RowEvent {
@@ -343,13 +375,21 @@ impl EventBatch {
             outcome,
         }
     }
+
+    fn violations(&self, entry: &Entry, row: &RowEntry) -> &str {
+        let start = entry.start as usize + row.at.violations_at as usize;
+        let json = self
+            .bytes
+            .get(start..start + row.at.violations_len as usize);
+        simdutf8::basic::from_utf8(json.unwrap_or_default()).unwrap_or_default()
+    }
 }
 
 /// Sets the buckets of rows: of one by itself if it is alone.
-fn set_buckets(bytes: &[u8], upload_id: UploadId, entries: &mut [Entry]) {
+fn set_buckets(identifiers: &[u8], upload_id: UploadId, entries: &mut [Entry]) {
     let mut keys: [&[u8]; BUCKET_LANES] = [&[]; BUCKET_LANES];
     for (key, entry) in keys.iter_mut().zip(entries.iter()) {
-        *key = partition_key(bytes, entry);
+        *key = partition_key(identifiers, entry);
     }
     let buckets = match (&*entries, keys) {
         ([_], [alone, ..]) => [Bucket::of(alone); BUCKET_LANES],
@@ -367,15 +407,15 @@ fn set_buckets(bytes: &[u8], upload_id: UploadId, entries: &mut [Entry]) {
     }
 }
 
-/// The partition key of a row with usable ids, as it stands in the encoded event.
+/// The partition key of a row with usable ids.
 #[inline]
-fn partition_key<'b>(bytes: &'b [u8], entry: &Entry) -> &'b [u8] {
+fn partition_key<'b>(identifiers: &'b [u8], entry: &Entry) -> &'b [u8] {
     let Body::Row(row) = &entry.body else {
         return &[];
     };
-    let start = entry.start as usize + row.at.subject_at as usize;
+    let start = row.identifiers_at as usize;
     let length = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
-    bytes.get(start..start + length).unwrap_or_default()
+    identifiers.get(start..start + length).unwrap_or_default()
 }
 
 /// Identifiers have at most 64 bytes.

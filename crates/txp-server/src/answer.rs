@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use txp_local::control::ControlError;
-use txp_local::host::HostError;
+use txp_local::host::{HostError, Remedy};
 use txp_pipeline::document::{Problem, ProblemKind};
 
 /// What a handler gives.
@@ -53,6 +53,22 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+impl Failure {
+    /// The host failed: it records nothing more, and what is recorded can be read.
+    pub(crate) fn stopped(cause: &HostError) -> Self {
+        let (what, remedy) = match cause.remedy() {
+            Remedy::MakeRoom => ("no room was left", "make room"),
+            Remedy::LookForDamage => ("a file is damaged", "run `txp doctor`"),
+            Remedy::ReadTheLog => ("an error that its log names", "mend its cause"),
+        };
+        let detail = format!(
+            "the server has stopped recording: {what}. Nothing that was acknowledged is lost, and \
+             status and uploads are still answered. The operator must {remedy} and start it again"
+        );
+        Self::new(ProblemKind::Unavailable, &detail)
+    }
+}
+
 impl From<Box<Problem>> for Failure {
     fn from(problem: Box<Problem>) -> Self {
         Self {
@@ -77,10 +93,9 @@ impl From<ControlError> for Failure {
 impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         match error {
-            HostError::Stopping | HostError::Failed(_) => Self {
-                cause: Some(chain(&error)),
-                ..Self::new(ProblemKind::Unavailable, "the server is stopping")
-            },
+            HostError::Stopping => Self::new(ProblemKind::Unavailable, "the server is stopping"),
+            // What it was is told once, when it happened.
+            HostError::Failed(cause) => Self::stopped(&cause),
             _ => Self::internal(&error),
         }
     }

@@ -1,5 +1,6 @@
 //! What every handler shares.
 
+use crate::answer::Failure;
 use crate::claims::Claims;
 use crate::meter::Meter;
 use crate::options::Options;
@@ -62,6 +63,14 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.options.clock)()
+    }
+
+    /// Whether anything more can be recorded; the reason if not.
+    pub(crate) fn can_record(&self) -> Result<(), Failure> {
+        match self.host.failed() {
+            Some(cause) => Err(Failure::stopped(&cause)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn log(&self, line: &str) {

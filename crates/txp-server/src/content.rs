@@ -44,6 +44,7 @@ pub(crate) async fn receive(
     body: Body,
 ) -> Answer {
     let link = signed_link(&app, path, query)?;
+    app.can_record()?;
     let (client, claim) = admit(&app, &link, &headers)?;
     let bound = bound(&app, &link, &headers)?;
     let (pieces, from_body) = mpsc::channel(PIECES_MAX);

@@ -30,7 +30,7 @@ const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, ret
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
 /// What requests without a route are counted as.
-const NO_ROUTE: &str = "none";
+pub(crate) const NO_ROUTE: &str = "none";
 
 /// Goes around every route.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -92,7 +92,7 @@ fn preflight(route: Option<Route>) -> Response {
 }
 
 /// Writes a problem out, and what every answer has.
-fn finish(app: &App, mut response: Response, request_id: &str) -> Response {
+pub(crate) fn finish(app: &App, mut response: Response, request_id: &str) -> Response {
     if let Some(Pending { mut problem, cause }) = response.extensions_mut().remove::<Pending>() {
         if let Some(cause) = cause {
             let kind = problem.kind.trim_start_matches(PROBLEM_TYPE_PREFIX);

@@ -18,11 +18,13 @@ mod options;
 mod queue;
 mod rate;
 mod read;
+mod refuse;
 mod router;
 mod run;
 mod serve;
 mod site;
 mod spool;
+mod wire;
 
 pub use options::{Log, Options};
 pub use run::{Running, ServeError, run};

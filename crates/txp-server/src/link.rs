@@ -35,6 +35,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    app.can_record()?;
     let body = small_body(&app, &headers, body).await?;
     if !body.is_empty() && !is_json(&headers) {
         let detail = "the content-type is not application/json";

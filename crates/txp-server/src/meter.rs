@@ -27,6 +27,8 @@ pub(crate) struct Gauges {
     pub(crate) sequence: u64,
     pub(crate) findings: u64,
     pub(crate) alerts: u64,
+    /// No failure has stopped the host.
+    pub(crate) is_recording: bool,
 }
 
 impl Meter {
@@ -100,6 +102,7 @@ impl Meter {
             ("txp_folded_sequence", gauges.sequence),
             ("txp_findings", gauges.findings),
             ("txp_alerts_sent", gauges.alerts),
+            ("txp_recording", u64::from(gauges.is_recording)),
         ] {
             writeln!(out, "# TYPE {name} gauge\n{name} {value}")?;
         }

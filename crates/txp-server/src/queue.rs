@@ -150,6 +150,11 @@ fn read_all(app: &App) {
                 app.queue.stop();
                 return;
             }
+            // A host that failed reads nothing more: the next start does, the body waits for it.
+            Err(ReadFailure::Failed(_)) if app.host.failed().is_some() => {
+                app.queue.stop();
+                return;
+            }
             Err(ReadFailure::Failed(cause)) => {
                 app.log(&format!("upload {upload_id} is tried again: {cause}"));
                 app.queue.put_back(waiting);

@@ -154,14 +154,9 @@ enum Detail {
 
 fn document(app: &App, found: &Found, detail: Detail) -> Result<UploadDocument, Failure> {
     let id = found.upload_id;
-    if let Some(report) = found
-        .known
-        .as_ref()
-        .and_then(|known| known.report.as_deref())
-    {
-        return serde_json::from_value(report.clone()).map_err(|error| Failure::internal(&error));
-    }
-    let Some(upload) = &found.upload else {
+    let known = found.known.as_ref();
+    let is_tried = known.is_some_and(|known| known.report.is_some());
+    let Some(upload) = found.upload.as_ref().filter(|_| !is_tried) else {
         return Ok(waiting(app, found));
     };
     let report = open_report(app, found)?;
@@ -184,22 +179,14 @@ fn document(app: &App, found: &Found, detail: Detail) -> Result<UploadDocument, 
     Ok(upload_document(upload, source))
 }
 
-/// The document of an upload that the history does not know yet.
+/// The document of an upload that the history does not know, or not yet.
 fn waiting(app: &App, found: &Found) -> UploadDocument {
-    let Some(Known { link, arrival, .. }) = &found.known else {
+    let Some(known) = &found.known else {
         return UploadDocument::empty(found.upload_id, StateName::Expired);
     };
-    let state = match arrival {
-        Some(_) => StateName::Processing,
-        None if app.now() < link.expires_at => StateName::Pending,
-        None => StateName::Expired,
-    };
-    let mut document = UploadDocument::empty(link.upload_id, state);
-    document.file.clone_from(&link.file_name);
-    document.received_at = arrival.as_ref().map(|arrival| arrival.uploaded_at);
-    document.expires_at = arrival.is_none().then_some(link.expires_at);
-    if arrival.is_some() {
-        document.percent = app.queue.percent(link.upload_id);
+    let mut document = known.document(app.now());
+    if document.state == StateName::Processing {
+        document.percent = app.queue.percent(found.upload_id);
     }
     document
 }

@@ -1,11 +1,14 @@
 //! Accepting connections, and ending well: no new request, running ones finish within a limit, the
 //! reading of files stops at a safe point.
 
+use crate::answer::chain;
 use crate::app::App;
 use crate::options::Options;
 use crate::queue;
+use crate::refuse::refuse;
 use crate::router::router;
 use crate::run::ServeError;
+use crate::wire::{AnswerBody, Exchange, Wire};
 use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
@@ -13,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +32,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 100;
 /// How often it is written down when keys were last used.
 const LAST_USED_PERIOD: Duration = Duration::from_secs(60);
+/// How often it is looked whether the host failed.
+const FAILURE_PERIOD: Duration = Duration::from_millis(250);
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -55,6 +61,7 @@ pub async fn serve(
     tokio::select! {
         () = accept(&app, &listener, &graceful) => {}
         () = note_last_used(&app) => {}
+        () = tell_failure(&app) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -96,38 +103,59 @@ async fn accept(app: &Arc<App>, listener: &TcpListener, graceful: &GracefulShutd
         };
         let peer = Peer { remote, local };
         let watcher = graceful.watcher();
-        let (router, head_timeout) = (router.clone(), app.options.head_timeout);
+        let (router, app) = (router.clone(), Arc::clone(app));
         tokio::spawn(async move {
-            connection(router, stream, peer, head_timeout, watcher).await;
+            connection(&app, router, stream, peer, watcher).await;
             drop(permit);
         });
     }
 }
 
-/// Answers the requests of one connection.
-async fn connection(
-    router: Router,
-    stream: TcpStream,
-    peer: Peer,
-    head_timeout: Duration,
-    watcher: Watcher,
-) {
+/// Answers the requests of one connection, and what is none.
+async fn connection(app: &App, router: Router, stream: TcpStream, peer: Peer, watcher: Watcher) {
     // Small answers go out at once; where that cannot be set they are only slower.
     stream.set_nodelay(true).ok();
+    let exchange = Arc::new(Exchange::default());
+    let wire = Wire::new(stream, Arc::clone(&exchange));
+    let asked = Arc::clone(&exchange);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.ask();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         // A router is always ready.
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        let exchange = Arc::clone(&asked);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, exchange)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
+        .header_read_timeout(app.options.head_timeout)
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    // A client that goes away or speaks no HTTP is no fault of ours.
-    watcher.watch(connection).await.ok();
+        .serve_connection(TokioIo::new(wire), service);
+    if let Err(error) = watcher.watch(connection).await {
+        refuse(app, &exchange, &error).await;
+    }
+}
+
+/// Tells why the host failed, once. What is recorded is still served: a merchant can look, and
+/// whoever runs the server sees it in /health and decides when to start it again.
+async fn tell_failure(app: &Arc<App>) {
+    let mut ticks = interval(FAILURE_PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Some(cause) = app.host.failed() {
+            app.log(&format!(
+                "recording has stopped: {}; status and uploads are still answered, uploads are \
+                 refused with 503: mend it and start the server again",
+                chain(&*cause)
+            ));
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Keys are used more often than it is worth writing down.

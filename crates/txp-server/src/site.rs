@@ -37,7 +37,9 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
     typed(StatusCode::OK, "application/json", app.openapi.clone())
 }
 
-pub(crate) async fn health() -> Answer {
+/// Whether files are taken and processed: 503 says that an operator is needed.
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer {
+    app.can_record()?;
     let document = HealthDocument {
         status: "ok".to_owned(),
     };
@@ -59,6 +61,7 @@ pub(crate) async fn metrics(
         sequence: app.host.as_of().sequence,
         findings: app.host.findings(),
         alerts: app.host.alerts().messages(),
+        is_recording: app.host.failed().is_none(),
     };
     let text = app.meter.text(&gauges);
     Ok(typed(StatusCode::OK, "text/plain; version=0.0.4", text))

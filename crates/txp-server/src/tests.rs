@@ -3,5 +3,6 @@
 mod harness;
 mod life;
 mod limits;
+mod malformed;
 mod secrets;
 mod tenants;

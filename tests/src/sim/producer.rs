@@ -134,7 +134,7 @@ impl Producer {
 
 fn encoded(event: UploadEvent) -> Events {
     let mut batch = EventBatch::default();
-    batch.push_event(Event::Upload(event)).unwrap();
+    batch.push_event(Event::Upload(Box::new(event))).unwrap();
     events_of(&batch)
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 use txp_domain::upload::Upload;
-use txp_local::alerts::{AlertEntry, Delivery};
+use txp_local::alerts::Delivery;
 use txp_local::format;
 use txp_local::host::{LOG_DIR, REJECTS_DIR, read_quarantine};
 use txp_local::lock;
@@ -253,21 +253,24 @@ fn examine_quarantine(dir: &Path, report: &mut Report) {
 }
 
 fn examine_alerts(dir: &Path, report: &mut Report) {
-    match super::alerts::entries(dir) {
-        Ok(entries) => {
-            let pending = |entry: &&AlertEntry| entry.delivery == Delivery::Pending;
-            report.alerts = entries.len() as u64;
-            report.alerts_pending = entries.iter().filter(pending).count() as u64;
-            if report.alerts_pending > 0 && !report.is_written_to() {
-                report.problems.push(format!(
-                    "{} alerts were not handed on yet",
-                    output::grouped(report.alerts_pending)
-                ));
-                report.advise(format!("txp serve --data-dir {}", report.data_dir));
-            }
-        }
-        Err(error) => report.problems.push(output::chain(&error)),
+    if let Err(error) = count_alerts(dir, report) {
+        report.problems.push(output::chain(&error));
+    } else if report.alerts_pending > 0 && !report.is_written_to() {
+        report.problems.push(format!(
+            "{} alerts were not handed on yet",
+            output::grouped(report.alerts_pending)
+        ));
+        report.advise(format!("txp serve --data-dir {}", report.data_dir));
     }
+}
+
+fn count_alerts(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
+    let mut table = super::alerts::Table::open(dir)?;
+    while let Some(entry) = table.next_entry()? {
+        report.alerts += 1;
+        report.alerts_pending += u64::from(entry.delivery == Delivery::Pending);
+    }
+    Ok(())
 }
 
 fn examine_left_overs(dir: &Path, report: &mut Report) {

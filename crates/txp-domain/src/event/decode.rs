@@ -134,7 +134,7 @@ impl Decoded<'_> {
                 });
                 super::Event::Row(place.row(data.record, data.line, outcome))
             }
-            Self::Upload(upload) => super::Event::Upload(UploadEvent::clone(upload)),
+            Self::Upload(upload) => super::Event::Upload(upload.clone()),
             Self::AnomalyFlagged(flagged) => super::Event::AnomalyFlagged(flagged.clone()),
             Self::RulesetActivated(activated) => super::Event::RulesetActivated(activated.clone()),
         }

@@ -23,14 +23,8 @@ use std::io::Write;
 /// They let a fold read a row from the bytes that go to the log, without a copy of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EncodedRow {
-    /// Where `{merchant_id}/{transaction_id}` starts, the `subject` of a row with usable ids.
-    pub subject_at: u32,
     /// Where the 32 letters of the card's fingerprint start; 0 for an invalid row.
     pub fingerprint_at: u32,
-    /// Where the value of `original_transaction_id` starts; 0 without one.
-    pub original_at: u32,
-    /// Where the value of `terminal_id` starts; 0 without one.
-    pub terminal_at: u32,
     /// Where the array of violations starts; 0 for a valid row.
     pub violations_at: u32,
     /// How long the array of violations is.
@@ -144,7 +138,6 @@ impl RowEncoder {
         pen.text(&self.head);
         pen.number(record);
         pen.text(part(&self.subject, kind));
-        at.subject_at = pen.place();
         pen.text(facts.merchant_id.as_ref());
         pen.put(b"/");
         pen.text(facts.transaction_id.as_ref());
@@ -175,13 +168,11 @@ impl RowEncoder {
         pen.text(&self.card_end);
         if let Some(original) = facts.original_transaction_id {
             pen.put(br#","original_transaction_id":""#);
-            at.original_at = pen.place();
             pen.text(original.as_ref());
             pen.put(b"\"");
         }
         if let Some(terminal) = facts.terminal_id {
             pen.put(br#","terminal_id":""#);
-            at.terminal_at = pen.place();
             pen.text(terminal.as_ref());
             pen.put(b"\"");
         }
@@ -216,7 +207,6 @@ impl RowEncoder {
         let start = out.len();
         let mut at = EncodedRow::default();
         self.envelope(REJECTED, record, out);
-        at.subject_at = offset(start, out);
         if let Some((merchant_id, transaction_id)) = ids {
             out.extend_from_slice(merchant_id.as_bytes());
             out.push(b'/');
@@ -255,9 +245,11 @@ impl RowEncoder {
 pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match event {
         Event::Row(row) => encode_row(row, out),
-        Event::Upload(UploadEvent::Received(data)) => envelope(event, data, out),
-        Event::Upload(UploadEvent::Parsed(data)) => envelope(event, data, out),
-        Event::Upload(UploadEvent::Failed(data)) => envelope(event, data, out),
+        Event::Upload(upload) => match &**upload {
+            UploadEvent::Received(data) => envelope(event, data, out),
+            UploadEvent::Parsed(data) => envelope(event, data, out),
+            UploadEvent::Failed(data) => envelope(event, data, out),
+        },
         Event::AnomalyFlagged(data) => envelope(event, data, out),
         Event::RulesetActivated(data) => envelope(event, data, out),
     }

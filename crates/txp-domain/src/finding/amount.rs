@@ -17,8 +17,7 @@ pub struct Money {
     pub currency: Currency,
 }
 
-/// A sum of amounts. Written like [`Money`], but in groups of three digits, `"12,345.67"`: a sum can
-/// have more digits than any amount, and a long run of digits looks like a card number.
+/// A sum of amounts, written like [`Money`]. It can have more digits than any amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Total {
     /// Minor units.
@@ -92,7 +91,7 @@ fn write_grouped(f: &mut fmt::Formatter<'_>, number: u128) -> fmt::Result {
     write!(f, ",{:03}", number % 1000)
 }
 
-/// The minor units of decimal text, commas between the digits of the whole part allowed.
+/// The minor units of decimal text with exactly the currency's minor digits.
 fn parse_decimal(text: &str, currency: Currency) -> Option<u128> {
     let digits = usize::from(currency.minor_digits());
     let (whole, fraction) = match text.split_once('.') {
@@ -104,7 +103,7 @@ fn parse_decimal(text: &str, currency: Currency) -> Option<u128> {
         return None;
     }
     let mut minor = 0u128;
-    for byte in whole.bytes().filter(|b| *b != b',').chain(fraction.bytes()) {
+    for byte in whole.bytes().chain(fraction.bytes()) {
         if !byte.is_ascii_digit() {
             return None;
         }
@@ -152,7 +151,7 @@ impl<'de> Deserialize<'de> for Money {
 impl Serialize for Total {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let currency = self.currency;
-        let amount = Decimal::grouped(self.minor, currency).to_string();
+        let amount = Decimal::plain(self.minor, currency).to_string();
         Written { amount, currency }.serialize(serializer)
     }
 }
@@ -167,12 +166,12 @@ impl<'de> Deserialize<'de> for Total {
     }
 }
 
-fn schema(generator: &mut SchemaGenerator, pattern: &str) -> Schema {
+fn schema(generator: &mut SchemaGenerator) -> Schema {
     let currency = generator.subschema_for::<Currency>();
     schemars::json_schema!({
         "type": "object",
         "properties": {
-            "amount": { "type": "string", "pattern": pattern },
+            "amount": { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?$" },
             "currency": currency,
         },
         "required": ["amount", "currency"],
@@ -189,7 +188,7 @@ impl JsonSchema for Money {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schema(generator, "^[0-9]+(\\.[0-9]+)?$")
+        schema(generator)
     }
 }
 
@@ -203,6 +202,6 @@ impl JsonSchema for Total {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schema(generator, "^[0-9]{1,3}(,[0-9]{3})*(\\.[0-9]+)?$")
+        schema(generator)
     }
 }

@@ -1,67 +1,18 @@
-//! `alerts/table.jsonl`: a line per alert as recorded, a line per alert or digest as handed on.
+//! Writing `alerts/table.jsonl`.
 //!
 //! Alerts are recorded in the order of the history, so "recorded already" is a comparison of
 //! positions, and memory does not grow with the table.
 
-use serde::{Deserialize, Serialize};
+use super::line::{AlertEntry, Delivery, Line, TABLE};
+use super::newest::Newest;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use txp_domain::alert::{Decision, Notice};
-use txp_domain::event::AnomalyFlagged;
-use txp_domain::finding::Finding;
-use txp_domain::position::{Bucket, Position, Sequence};
+use txp_domain::alert::Notice;
+use txp_domain::position::Position;
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{AlertLedger, AlertRecord, ErrorKind, Handed, PortError};
-
-const TABLE: &str = "table.jsonl";
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Line {
-    Recorded {
-        sequence: u64,
-        bucket: u8,
-        decision: String,
-        decided_at: Timestamp,
-        time: Timestamp,
-        finding: Box<Finding>,
-    },
-    Handed {
-        id: String,
-        at: Timestamp,
-    },
-    HandedDigest {
-        id: String,
-        merchant_id: String,
-        rule: String,
-        count: u64,
-        at: Timestamp,
-    },
-}
-
-/// What became of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// Handed to the sink by itself.
-    Sent,
-    /// Handed to the sink in a digest.
-    SentInDigest,
-    /// Waits for its digest, or for the sink.
-    Pending,
-    /// Recorded only: its event time is too long ago.
-    Recorded,
-}
-
-/// One alert of the table.
-#[derive(Clone, Debug)]
-pub struct AlertEntry {
-    /// As recorded.
-    pub record: AlertRecord,
-    /// What became of it.
-    pub delivery: Delivery,
-}
 
 /// The alert table, open for its one writer.
 #[derive(Debug)]
@@ -73,11 +24,12 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the table in a directory, or starts one. A torn last line is cut off: its alert is
-    /// recorded again. Gives the alerts that are still to be handed on, and those since `recent`.
+    /// recorded again. Gives the alerts that a restart has to take up: those still to be handed on,
+    /// and of each merchant and rule the last that was sent since `recent`.
     ///
     /// # Errors
-    /// The table cannot be read or written.
-    pub fn open(dir: &Path, recent: Timestamp) -> io::Result<(Self, Vec<AlertEntry>)> {
+    /// The table cannot be read or written, or is damaged.
+    pub fn open(dir: &Path, recent: Timestamp) -> io::Result<(Self, Waiting)> {
         fs::create_dir_all(dir)?;
         let path = dir.join(TABLE);
         let mut file = OpenOptions::new()
@@ -85,29 +37,36 @@ impl Ledger {
             .read(true)
             .append(true)
             .open(&path)?;
-        let (mut open, mut recorded_through) = (Vec::new(), 0);
-        let sound = for_each_line(&file, |line| {
-            if let Line::Recorded { sequence, .. } = &line {
-                recorded_through = recorded_through.max(*sequence);
-            }
-            take_up(&mut open, line);
-            open.retain(|entry: &AlertEntry| {
-                entry.delivery == Delivery::Pending || entry.record.decided_at >= recent
-            });
-        })?;
-        if sound < file.metadata()?.len() {
-            file.set_len(sound)?;
+        let mut newest = Newest::of(file.try_clone()?)?;
+        if newest.sound_bytes() < file.metadata()?.len() {
+            file.set_len(newest.sound_bytes())?;
             file.sync_data()?;
         }
+        let (mut recorded_through, mut places) = (0, Vec::new());
+        let mut sent = HashSet::new();
+        while let Some((at, entry)) = newest.next_with_place()? {
+            let sequence = entry.record.position.sequence.as_u64();
+            recorded_through = recorded_through.max(sequence.unwrap_or(0));
+            let is_taken_up = match entry.delivery {
+                Delivery::Pending => true,
+                Delivery::Sent if entry.record.decided_at >= recent => {
+                    let notice = Notice::of(&entry.record.flagged.finding);
+                    sent.insert((notice.merchant_id, notice.rule))
+                }
+                _ => false,
+            };
+            if is_taken_up {
+                places.push((at, entry.delivery));
+            }
+        }
         file.seek(io::SeekFrom::End(0))?;
-        Ok((
-            Self {
-                file,
-                path,
-                recorded_through,
-            },
-            open,
-        ))
+        let waiting = Waiting { newest, places };
+        let ledger = Self {
+            file,
+            path,
+            recorded_through,
+        };
+        Ok((ledger, waiting))
     }
 
     fn append(&mut self, lines: &[Line]) -> Result<(), PortError> {
@@ -188,97 +147,36 @@ impl AlertLedger for Ledger {
     }
 }
 
-/// All alerts of the table in a directory, in order; none where there is no table.
-///
-/// # Errors
-/// The table cannot be read.
-pub fn read_entries(dir: &Path) -> io::Result<Vec<AlertEntry>> {
-    let file = match File::open(dir.join(TABLE)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut entries = Vec::new();
-    for_each_line(&file, |line| take_up(&mut entries, line))?;
-    Ok(entries)
+/// Alerts that a restart takes up, in the order in which they were recorded. Their places are held,
+/// not they themselves: a crash in a storm leaves very many.
+#[derive(Debug)]
+pub struct Waiting {
+    newest: Newest,
+    places: Vec<(u64, Delivery)>,
 }
 
-/// Calls `each` with every sound line; gives the number of bytes that are sound.
-fn for_each_line(file: &File, mut each: impl FnMut(Line)) -> io::Result<u64> {
-    let mut reader = BufReader::new(file);
-    let (mut line, mut sound) = (Vec::new(), 0);
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            return Ok(sound);
-        }
-        let Ok(parsed) = serde_json::from_slice(&line) else {
-            let message = format!(
-                "the alert table is damaged at byte {sound}; move it away to start a new one"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+impl Waiting {
+    /// The next of them.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn next_entry(&mut self) -> io::Result<Option<AlertEntry>> {
+        let Some((at, delivery)) = self.places.pop() else {
+            return Ok(None);
         };
-        sound += read as u64;
-        each(parsed);
+        let record = self.newest.record_at(at)?;
+        Ok(Some(AlertEntry { record, delivery }))
     }
-}
 
-fn take_up(entries: &mut Vec<AlertEntry>, line: Line) {
-    match line {
-        Line::Recorded {
-            sequence,
-            bucket,
-            decision,
-            decided_at,
-            time,
-            finding,
-        } => {
-            let (decision, delivery) = match decision.as_str() {
-                "sent" => (Decision::Send, Delivery::Pending),
-                "digest" => (Decision::Digest, Delivery::Pending),
-                _ => (Decision::RecordOnly, Delivery::Recorded),
-            };
-            let position = Position {
-                bucket: Bucket(bucket),
-                sequence: Sequence::from(sequence),
-                subsequence: 0,
-            };
-            let flagged = AnomalyFlagged {
-                finding: *finding,
-                time,
-            };
-            entries.push(AlertEntry {
-                record: AlertRecord {
-                    flagged,
-                    decision,
-                    decided_at,
-                    position,
-                },
-                delivery,
-            });
-        }
-        Line::Handed { id, .. } => {
-            let handed = entries
-                .iter_mut()
-                .rev()
-                .find(|entry| entry.record.flagged.id() == id);
-            if let Some(entry) = handed {
-                entry.delivery = Delivery::Sent;
-            }
-        }
-        Line::HandedDigest {
-            merchant_id, rule, ..
-        } => {
-            let waiting = |entry: &&mut AlertEntry| {
-                entry.record.decision == Decision::Digest && entry.delivery == Delivery::Pending
-            };
-            for entry in entries.iter_mut().filter(waiting) {
-                let notice = Notice::of(&entry.record.flagged.finding);
-                if notice.merchant_id == merchant_id && notice.rule == rule {
-                    entry.delivery = Delivery::SentInDigest;
-                }
-            }
-        }
+    /// How many are left.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether none is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 }

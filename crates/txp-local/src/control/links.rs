@@ -4,6 +4,7 @@
 //! Only the serve that holds the directory's lock opens it. Memory is bounded by the number of
 //! links, and those by client.
 
+use super::known::{self, Known, apply, is_kept, is_remembered, steps};
 use super::letters::to_letters;
 use super::record::{Arrival, Step};
 use super::{ControlError, file};
@@ -14,23 +15,20 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use txp_domain::event::Defaults;
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 
 use super::record::Idempotency;
 
-const LINKS_FILE: &str = "links.jsonl";
+/// The links' file.
+pub(super) const LINKS_FILE: &str = "links.jsonl";
 
 /// The most links that are remembered, at some 500 bytes each.
 const LINKS_MAX: usize = 100_000;
 /// The most of them that one client has.
 const LINKS_PER_CLIENT_MAX: usize = 20_000;
-/// How long a link that was used is remembered for its Idempotency-Key, or for its dry run.
-const KEPT_SECONDS: i64 = 24 * 60 * 60;
-/// How long a link that nobody used is remembered after it expired.
-const KEPT_EXPIRED_SECONDS: i64 = 60 * 60;
 /// How often the links are looked through for those to be forgotten.
 const PRUNE_SECONDS: i64 = 60;
 /// The file is written anew when it has so many lines more than it needs.
@@ -80,19 +78,6 @@ pub enum Issued {
     TooMany,
 }
 
-/// A link and how far it is.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// The link.
-    pub link: Link,
-    /// Its file is there.
-    pub arrival: Option<Arc<Arrival>>,
-    /// It was processed.
-    pub has_ended: bool,
-    /// Of a dry run, what came of it.
-    pub report: Option<Arc<Value>>,
-}
-
 /// Every link of a data directory.
 #[derive(Debug)]
 pub struct Links {
@@ -119,21 +104,7 @@ impl Links {
     /// They cannot be read, or a line makes no sense.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, ControlError> {
         let path = file::folder(dir)?.join(LINKS_FILE);
-        let text = file::read(&path)?.unwrap_or_default();
-        let whole = text
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let mut known = BTreeMap::new();
-        let lines = text.get(..whole).unwrap_or_default();
-        for (at, line) in lines.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let step = serde_json::from_slice(line).map_err(|source| ControlError::Damaged {
-                path: path.clone(),
-                line: Some(at + 1),
-                source,
-            })?;
-            apply(&mut known, step);
-        }
+        let known = known::read(&path)?;
         let mut inner = Inner {
             file: open_for_append(&path)?,
             bytes: 0,
@@ -310,65 +281,6 @@ impl Inner {
         }
         self.pruned_at = now;
     }
-}
-
-/// Whether there is a reason to remember a link.
-fn is_kept(known: &Known, now: Timestamp) -> bool {
-    let expired_for = now.unix_seconds() - known.link.expires_at.unix_seconds();
-    match (&known.arrival, known.has_ended) {
-        (Some(_), false) => true,
-        // Until it expires, a second use is told that the file is there.
-        (Some(_), true) if expired_for < 0 => true,
-        (Some(_), true) => {
-            (known.link.dry_run || known.link.idempotency.is_some())
-                && is_remembered(&known.link, now)
-        }
-        (None, _) if known.link.idempotency.is_some() => is_remembered(&known.link, now),
-        (None, _) => expired_for < KEPT_EXPIRED_SECONDS,
-    }
-}
-
-fn is_remembered(link: &Link, now: Timestamp) -> bool {
-    now.unix_seconds() - link.issued_at.unix_seconds() < KEPT_SECONDS
-}
-
-fn apply(known: &mut BTreeMap<UploadId, Known>, step: Step) {
-    match step {
-        Step::Issued(link) => {
-            let upload_id = link.upload_id;
-            let fresh = Known {
-                link,
-                arrival: None,
-                has_ended: false,
-                report: None,
-            };
-            known.insert(upload_id, fresh);
-        }
-        Step::Arrived(arrival) => {
-            if let Some(entry) = known.get_mut(&arrival.upload_id) {
-                entry.arrival = Some(Arc::new(arrival));
-            }
-        }
-        Step::Ended {
-            upload_id, report, ..
-        } => {
-            if let Some(entry) = known.get_mut(&upload_id) {
-                entry.has_ended = true;
-                entry.report = report.map(Arc::new);
-            }
-        }
-    }
-}
-
-fn steps(known: &Known) -> impl Iterator<Item = Step> {
-    let arrived = known.arrival.as_deref().cloned().map(Step::Arrived);
-    let ended = known.has_ended.then(|| Step::Ended {
-        upload_id: known.link.upload_id,
-        at: known.link.issued_at,
-        report: known.report.as_deref().cloned(),
-    });
-    let issued = Step::Issued(known.link.clone());
-    std::iter::once(issued).chain(arrived).chain(ended)
 }
 
 fn open_for_append(path: &Path) -> Result<File, ControlError> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
+use txp_pipeline::document::StateName;
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix_seconds(1_795_478_343 + seconds).unwrap()
@@ -268,4 +269,31 @@ fn a_signature_is_of_one_link_only() {
     for wrong in ["", "b", &signature[1..], &signature.to_uppercase()] {
         assert!(!signer.verify(&good, wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_reader_sees_links_as_they_are_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(read_links(dir.path(), at(0)).unwrap().count(), 0);
+    assert!(!dir.path().join(CONTROL_DIR).exists());
+    let links = Links::open(dir.path(), at(0)).unwrap();
+    let first = link(1, None);
+    links.issue(first.clone(), at(0)).unwrap();
+    let path = dir.path().join(CONTROL_DIR).join("links.jsonl");
+    let mut written = fs::read(&path).unwrap();
+    written.extend_from_slice(b"{\"step\":\"iss");
+    fs::write(&path, &written).unwrap();
+    let states = |seconds: u64| -> Vec<_> {
+        let now = Timestamp(first.expires_at.0 + i64::try_from(seconds).unwrap() * 1_000_000_000);
+        read_links(dir.path(), now)
+            .unwrap()
+            .map(|known| known.document(now).state)
+            .collect()
+    };
+    let before = read_links(dir.path(), at(0)).unwrap().next().unwrap();
+    assert_eq!(before.document(at(0)).state, StateName::Pending);
+    assert_eq!(before.document(at(0)).expires_at, Some(first.expires_at));
+    assert_eq!(states(0), [StateName::Expired]);
+    assert_eq!(states(2 * 60 * 60), [], "forgotten");
+    assert_eq!(fs::read(&path).unwrap(), written);
 }

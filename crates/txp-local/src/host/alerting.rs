@@ -1,7 +1,7 @@
 //! The alerts' thread: records findings, hands them on, sends digests when they are due.
 
 use super::{Host, HostError};
-use crate::alerts::{AlertEntry, Delivery, Ledger, Sinks};
+use crate::alerts::{AlertEntry, Delivery, Ledger, Sinks, Waiting};
 use crate::block_on::block_on;
 use crate::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,12 +109,17 @@ pub(super) fn run(
     host: &Host,
     mut ledger: Ledger,
     mut sinks: Sinks,
-    waiting: Vec<AlertEntry>,
+    mut waiting: Waiting,
     from: &Receiver<ToAlerts>,
 ) -> Result<(), HostError> {
     let mut alerting = Alerting::default();
     let counts = &host.shared.alerts;
-    for AlertEntry { record, delivery } in waiting {
+    let reading = |source| HostError::Io {
+        what: "reading the alert table in",
+        path: host.dir().join(super::ALERTS_DIR),
+        source,
+    };
+    while let Some(AlertEntry { record, delivery }) = waiting.next_entry().map_err(reading)? {
         let is_handed = delivery != Delivery::Pending;
         block_on(alerting.resume(&mut ledger, &mut sinks, &policy(host), &record, is_handed))?;
     }

@@ -70,12 +70,54 @@ pub enum HostError {
         "the host has stopped after an error; nothing that was acknowledged is lost, start it again"
     )]
     Failed(#[source] Arc<HostError>),
+    /// A thread of the host ended by a panic.
+    #[error("the host's thread {0} ended by a panic, which is a fault of txp: please report it")]
+    Panicked(&'static str),
     /// The host is being stopped.
     #[error("the host is being stopped")]
     Stopping,
 }
 
+/// What has to be done about a host that failed, without names of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// No room was left.
+    MakeRoom,
+    /// A file is damaged.
+    LookForDamage,
+    /// What the error itself says.
+    ReadTheLog,
+}
+
 impl HostError {
+    /// What has to be done about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(kind) = error.downcast_ref::<io::Error>().map(io::Error::kind) {
+                return match kind {
+                    io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::FileTooLarge => Remedy::MakeRoom,
+                    _ => Remedy::ReadTheLog,
+                };
+            }
+            let is_damage = matches!(
+                error.downcast_ref::<StateError>(),
+                Some(StateError::Corrupt { .. })
+            ) || matches!(
+                error.downcast_ref::<LogError>(),
+                Some(LogError::Corrupt { .. })
+            );
+            if is_damage {
+                return Remedy::LookForDamage;
+            }
+            cause = error.source();
+        }
+        Remedy::ReadTheLog
+    }
+
     pub(crate) fn io(
         what: &'static str,
         path: impl Into<PathBuf>,

@@ -9,6 +9,8 @@ use super::run::{BlockRef, Page, RunIndex};
 
 /// Neighbouring blocks read at once, in bytes.
 const READ_BYTES: usize = 128 << 10;
+/// The same for the first read of a cursor that was placed; each further one is twice as large.
+const FIRST_READ_BYTES: usize = 4 << 10;
 
 /// Stands on an entry, or behind the last. Blocks are checked as they are reached.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct RunCursor {
     block: std::ops::Range<usize>,
     entries: EntryReader,
     entry: EntryPlace,
+    read_bytes: usize,
 }
 
 impl RunCursor {
@@ -37,7 +40,29 @@ impl RunCursor {
             block: 0..0,
             entries: EntryReader::default(),
             entry: EntryPlace::default(),
+            read_bytes: READ_BYTES,
         }
+    }
+
+    /// A cursor before the first entry of `hash` or a greater one. It reads little at first: whoever
+    /// seeks mostly wants a page.
+    pub(super) fn at(index: Arc<RunIndex>, hash: u64) -> Result<Self, StateError> {
+        let mut cursor = Self::new(index);
+        cursor.read_bytes = FIRST_READ_BYTES;
+        let pages = &cursor.index.pages;
+        let page = pages.partition_point(|page| page.first_hash <= hash);
+        let Some(page) = page.checked_sub(1) else {
+            return Ok(cursor);
+        };
+        let loaded = cursor.index.read_page(page)?;
+        // A hash that begins a block may have begun in the one before.
+        cursor.next_block = loaded
+            .blocks
+            .partition_point(|block| block.first_hash < hash)
+            .saturating_sub(1);
+        cursor.page = Some(loaded);
+        cursor.next_page = page + 1;
+        Ok(cursor)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -122,11 +147,12 @@ impl RunCursor {
         let mut bytes = as_len(first.sealed_bytes);
         for block in blocks.iter().skip(self.next_block + 1) {
             let more = bytes + as_len(block.sealed_bytes);
-            if more > READ_BYTES {
+            if more > self.read_bytes {
                 break;
             }
             bytes = more;
         }
+        self.read_bytes = (self.read_bytes * 2).min(READ_BYTES);
         if bytes <= READ_BYTES && self.buffer.capacity() > READ_BYTES {
             self.buffer = Vec::new();
         }

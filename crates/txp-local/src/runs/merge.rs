@@ -188,11 +188,17 @@ impl<'a> Merge<'a> {
 #[derive(Debug)]
 pub struct Iter<'a> {
     merge: Merge<'a>,
+    from_hash: u64,
 }
 
 impl<'a> Iter<'a> {
     pub(super) fn new(merge: Merge<'a>) -> Self {
-        Self { merge }
+        Self::from_hash(merge, 0)
+    }
+
+    /// The entries from a hash on, of a merge that begins somewhat before it.
+    pub(super) fn from_hash(merge: Merge<'a>, from_hash: u64) -> Self {
+        Self { merge, from_hash }
     }
 
     /// The next entry; it stands until the next call.
@@ -205,7 +211,7 @@ impl<'a> Iter<'a> {
     )]
     pub fn next(&mut self) -> Result<Option<Entry<'_>>, StateError> {
         // Deletions are passed over first, because a lent entry cannot be given back inside the loop.
-        while self.merge.stands_before_deletion()? {}
+        while self.merge.stands_before_deletion(self.from_hash)? {}
         Ok(self.merge.current().map(|(hash, key, value)| Entry {
             hash,
             key,
@@ -215,9 +221,10 @@ impl<'a> Iter<'a> {
 }
 
 impl Merge<'_> {
-    /// Steps, and tells whether a deletion was reached.
-    fn stands_before_deletion(&mut self) -> Result<bool, StateError> {
-        Ok(self.next()?.is_some_and(|(_, _, value)| value.is_none()))
+    /// Steps, and tells whether a deletion or an entry below `from_hash` was reached.
+    fn stands_before_deletion(&mut self, from_hash: u64) -> Result<bool, StateError> {
+        let row = self.next()?;
+        Ok(row.is_some_and(|(hash, _, value)| value.is_none() || hash < from_hash))
     }
 
     fn current(&self) -> Option<Row<'_>> {

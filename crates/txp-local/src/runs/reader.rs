@@ -105,6 +105,14 @@ impl StoreReader {
         self.tables.iter(keyspace)
     }
 
+    /// As [`super::Store::iter_from`].
+    ///
+    /// # Errors
+    /// As [`super::Store::iter_from`].
+    pub fn iter_from(&mut self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
+        self.tables.iter_from(keyspace, hash)
+    }
+
     /// What the reader holds in memory.
     #[must_use]
     pub fn memory(&self) -> MemoryUse {

@@ -147,6 +147,14 @@ impl Store {
         self.tables.iter(keyspace)
     }
 
+    /// As [`Self::iter`], from the first entry of `hash` or a greater one on, without reading what is before it.
+    ///
+    /// # Errors
+    /// No such keyspace, or a file that cannot be read or is damaged.
+    pub fn iter_from(&mut self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
+        self.tables.iter_from(keyspace, hash)
+    }
+
     /// Bytes of keys and values that wait for the next checkpoint: the caller decides when it is due.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {

@@ -291,6 +291,33 @@ impl Tables {
             std::iter::once(Source::Pending(pending)).chain(runs),
         )))
     }
+
+    pub(super) fn iter_from(
+        &mut self,
+        keyspace: Keyspace,
+        hash: u64,
+    ) -> Result<Iter<'_>, StateError> {
+        let table = self
+            .tables
+            .get_mut(keyspace.index())
+            .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
+        table.pending.sort();
+        let order = table.pending.order();
+        let passed = order.partition_point(|&(of, _)| of < hash);
+        let mut sources = vec![Source::Pending(PendingCursor {
+            pending: &table.pending,
+            rest: order.get(passed..).unwrap_or_default(),
+            index: 0,
+        })];
+        for run in table
+            .runs
+            .iter()
+            .filter(|run| run.info.greatest_hash >= hash)
+        {
+            sources.push(Source::Run(RunCursor::at(Arc::clone(&run.index), hash)?));
+        }
+        Ok(Iter::from_hash(Merge::new(sources), hash))
+    }
 }
 
 impl Table {

@@ -1,6 +1,7 @@
 //! Reading the state: for the writer itself, and beside it at the last checkpoint.
 
-use super::{KEYSPACES, State, TRANSACTIONS, UPLOADS, UPLOADS_BY_CLIENT, decode_upload, item};
+use super::order::UploadOrder;
+use super::{KEYSPACES, State, TRANSACTIONS, UPLOADS, UPLOADS_NEWEST_FIRST, decode_upload, item};
 use crate::runs::{Options, StateError, StoreReader};
 use std::path::Path;
 use txp_domain::id::UploadId;
@@ -84,34 +85,29 @@ macro_rules! reads {
             Ok(value.and_then(|value| decode_upload(id.as_bytes(), value)))
         }
 
-        fn stored_upload_ids(
-            &mut self,
-            client_id: Option<&str>,
-        ) -> Result<Vec<UploadId>, StateError> {
+        /// Ids of a page, read from the place on where it begins.
+        fn stored_upload_ids(&mut self, page: UploadPage<'_>) -> Result<Vec<UploadId>, StateError> {
+            let order = UploadOrder::of(page.client_id);
             let mut ids = Vec::new();
-            if let Some(client_id) = client_id {
-                let hash = xxh3_64(client_id.as_bytes());
-                self.store.scan_prefix(UPLOADS_BY_CLIENT, hash, |key, _| {
-                    let of_client = key
-                        .strip_prefix(client_id.as_bytes())
-                        .and_then(|k| k.strip_prefix(b"\0"));
-                    ids.extend(of_client.and_then(UploadId::parse));
-                })?;
-            } else {
-                let mut uploads = self.store.iter(UPLOADS)?;
-                while let Some(entry) = uploads.next()? {
-                    ids.extend(UploadId::parse(entry.key));
-                }
+            let mut entries = self
+                .store
+                .iter_from(UPLOADS_NEWEST_FIRST, order.first_hash(page.before))?;
+            while let Some(entry) = entries.next()?
+                && order.covers(entry.hash)
+                && ids.len() < page.limit
+            {
+                let id = order.upload_id(entry.key);
+                ids.extend(id.filter(|id| page.before.is_none_or(|before| *id < before)));
             }
             Ok(ids)
         }
 
-        /// Uploads, newest first.
+        /// Uploads, newest first. Reads no more than the page, wherever in the history it begins.
         ///
         /// # Errors
         /// The state cannot be read or is damaged.
         pub fn uploads(&mut self, page: UploadPage<'_>) -> Result<Vec<Upload>, StateError> {
-            let mut ids = self.stored_upload_ids(page.client_id)?;
+            let mut ids = self.stored_upload_ids(page)?;
             ids.extend(self.unstored_upload_ids(page.client_id));
             ids.sort_unstable_by(|a, b| b.cmp(a));
             ids.dedup();

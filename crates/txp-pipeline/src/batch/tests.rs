@@ -125,7 +125,7 @@ fn push(batch: &mut EventBatch, encoder: &RowEncoder, record: u64, sent: &Sent) 
                     ..UploadTally::default()
                 },
             };
-            let event = Event::Upload(UploadEvent::Parsed(parsed));
+            let event = Event::Upload(Box::new(UploadEvent::Parsed(parsed)));
             batch.push_event(event).unwrap();
         }
     }

@@ -201,7 +201,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row<'static>, u64, u64)> {
 
 /// The frozen files of all other events.
 pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
-    let upload = Event::Upload;
+    let upload = |event| Event::Upload(Box::new(event));
     let mut all = failed();
     all.extend([
         (
@@ -250,7 +250,7 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
 }
 
 fn failed() -> Vec<(&'static str, Event<'static>)> {
-    let upload = Event::Upload;
+    let upload = |event| Event::Upload(Box::new(event));
     vec![
         (
             "upload.failed.1.json",

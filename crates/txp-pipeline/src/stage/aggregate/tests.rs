@@ -87,14 +87,14 @@ fn parsed(n: u8, rows: &[Event<'static>]) -> Event<'static> {
             ends.insert(Bucket::of(event.partition_key().as_bytes()).0, row.record);
         }
     }
-    Event::Upload(UploadEvent::Parsed(UploadParsed {
+    Event::Upload(Box::new(UploadEvent::Parsed(UploadParsed {
         upload_id: upload(n),
         uploaded_at: Timestamp(9),
         tally: UploadTally {
             last_record_by_bucket: BucketRecords(ends),
             ..UploadTally::default()
         },
-    }))
+    })))
 }
 
 fn deliveries(events: &[Event<'static>]) -> Vec<Delivery<'static>> {
