@@ -2,14 +2,18 @@
 //!
 //! The judgements of a batch are taken card by card: one read and one conditional write per card
 //! and batch, however many of its sales are judged. A profile recognises what it has judged before,
-//! so judging again after a lost answer or a lost race gives the same findings.
+//! so judging again after a lost answer or a lost race gives the same findings, as long as no more
+//! of a card were judged than its profile recognises. A batch is judged in parts for that: who must
+//! expect its batches again acknowledges each part before the next, and then all that can come
+//! again is recognised. Where others judge the same cards at the same time, what they judge counts
+//! towards what a profile recognises.
 
 use crate::batch::Delivery;
 use crate::port::{PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
-use txp_domain::profile::Profile;
+use txp_domain::profile::{Profile, RECOGNISED_MAX};
 use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, judge};
 
@@ -33,7 +37,8 @@ impl Detector {
     /// Judges the changes of a batch. What is found comes in the order of the deliveries.
     ///
     /// # Errors
-    /// A port failed. No finding is handed out; judging the same changes again gives all of them.
+    /// A port failed, and no finding is handed out. The host has to go back to the profiles as they
+    /// were before, or to judge by [`Self::judge_part`].
     pub async fn judge<P: ProfileStore>(
         &mut self,
         profiles: &mut P,
@@ -41,6 +46,31 @@ impl Detector {
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Vec<Found>, PortError> {
+        let (mut found, judged) = self
+            .judge_part(profiles, rules, deliveries, changes)
+            .await?;
+        let mut left = changes.get(judged..).unwrap_or_default();
+        while !left.is_empty() {
+            let (more, judged) = self.judge_part(profiles, rules, deliveries, left).await?;
+            found.extend(more);
+            left = left.get(judged..).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// Judges changes from the first on, as many as can come again as a whole and are then judged
+    /// the same: at least one, and of no card more than its profile recognises. What is found comes
+    /// in the order of the deliveries; beside it, how many changes were judged.
+    ///
+    /// # Errors
+    /// A port failed. No finding is handed out; judging the same changes again gives all of them.
+    pub async fn judge_part<P: ProfileStore>(
+        &mut self,
+        profiles: &mut P,
+        rules: &RuleSet,
+        deliveries: &[Delivery<'_>],
+        changes: &[Change],
+    ) -> Result<(Vec<Found>, usize), PortError> {
         let mut found = Vec::new();
         self.order.clear();
         for (index, change) in changes.iter().enumerate() {
@@ -52,16 +82,30 @@ impl Detector {
                     .unwrap_or((&[0; 8], &[]));
                 self.order
                     .push(u128::from(u64::from_be_bytes(*card)) << 64 | index as u128);
-            } else if let Some((row, judged)) = judged_of(deliveries, change) {
+            }
+        }
+        self.order.sort_unstable();
+        let index_of = |at: &u128| usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX);
+        let change_at = |at: &u128| changes.get(index_of(at));
+        let key_at = |at: &u128| change_at(at).and_then(|change| profile_of(deliveries, change));
+        // Of each card, whatever the currencies, changes stand in their order: one too many ends
+        // the part.
+        let cards = self.order.chunk_by(|a, b| a >> 64 == b >> 64);
+        let end = cards
+            .filter_map(|card| card.get(RECOGNISED_MAX).map(index_of))
+            .min()
+            .unwrap_or(changes.len());
+        if end < changes.len() {
+            self.order.retain(|at| index_of(at) < end);
+        }
+        for change in changes.iter().take(end) {
+            if profile_of(deliveries, change).is_none()
+                && let Some((row, judged)) = judged_of(deliveries, change)
+            {
                 let finding = judge(rules, &judged, &mut Profile::default());
                 found.extend(finding.map(|finding| Found::new(change, row, finding)));
             }
         }
-        self.order.sort_unstable();
-        let change_at = |at: &u128| {
-            changes.get(usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX))
-        };
-        let key_at = |at: &u128| change_at(at).and_then(|change| profile_of(deliveries, change));
         for card in self.order.chunk_by(|a, b| key_at(a) == key_at(b)) {
             let Some(key) = card.first().and_then(key_at) else {
                 continue;
@@ -79,7 +123,7 @@ impl Detector {
             profiles.update(key, judge_all).await?;
         }
         found.sort_by_key(|f| f.delivery);
-        Ok(found)
+        Ok((found, end))
     }
 }
 
