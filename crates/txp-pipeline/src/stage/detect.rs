@@ -2,14 +2,18 @@
 //!
 //! The judgements of a batch are taken card by card: one read and one conditional write per card
 //! and batch, however many of its sales are judged. A profile recognises what it has judged before,
-//! so judging again after a lost answer or a lost race gives the same findings.
+//! so judging again after a lost answer or a lost race gives the same findings, as long as no more
+//! of a card were judged than its profile recognises. A batch is judged in parts for that: who must
+//! expect its batches again acknowledges each part before the next, and then all that can come
+//! again is recognised. Where others judge the same cards at the same time, what they judge counts
+//! towards what a profile recognises.
 
 use crate::batch::Delivery;
 use crate::port::{PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
-use txp_domain::profile::Profile;
+use txp_domain::profile::{Profile, RECOGNISED_MAX};
 use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, judge};
 
@@ -39,7 +43,8 @@ impl Detector {
     /// Judges the changes of a batch. What is found comes in the order of the deliveries.
     ///
     /// # Errors
-    /// A port failed. No finding is handed out; judging the same changes again gives all of them.
+    /// A port failed, and no finding is handed out. The host has to go back to the profiles as they
+    /// were before, or to judge by [`Self::judge_part`].
     pub async fn judge<P: ProfileStore>(
         &mut self,
         profiles: &mut P,
@@ -47,33 +52,48 @@ impl Detector {
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Vec<Found>, PortError> {
+        let (found, _) = self
+            .judge_first(profiles, rules, deliveries, changes, usize::MAX)
+            .await?;
+        Ok(found)
+    }
+
+    /// Judges changes from the first on, as many as can come again as a whole and are then judged
+    /// the same: at least one, and of no card more than its profile recognises. What is found comes
+    /// in the order of the deliveries; beside it, how many changes were judged.
+    ///
+    /// # Errors
+    /// A port failed. No finding is handed out; judging the same changes again gives all of them.
+    pub async fn judge_part<P: ProfileStore>(
+        &mut self,
+        profiles: &mut P,
+        rules: &RuleSet,
+        deliveries: &[Delivery<'_>],
+        changes: &[Change],
+    ) -> Result<(Vec<Found>, usize), PortError> {
+        self.judge_first(profiles, rules, deliveries, changes, RECOGNISED_MAX)
+            .await
+    }
+
+    async fn judge_first<P: ProfileStore>(
+        &mut self,
+        profiles: &mut P,
+        rules: &RuleSet,
+        deliveries: &[Delivery<'_>],
+        changes: &[Change],
+        of_a_card_max: usize,
+    ) -> Result<(Vec<Found>, usize), PortError> {
+        let end = self.sort_by_card(deliveries, changes, of_a_card_max);
         let mut found = Vec::new();
-        self.order.clear();
-        for (index, change) in changes.iter().enumerate() {
-            if let Some(key) = profile_of(deliveries, change) {
-                let (card, _) = key
-                    .fingerprint
-                    .0
-                    .split_first_chunk::<8>()
-                    .unwrap_or((&[0; 8], &[]));
-                self.order
-                    .push(u128::from(u64::from_be_bytes(*card)) << 64 | index as u128);
-            } else if let Some((row, judged)) = judged_of(deliveries, change) {
+        for change in changes.iter().take(end) {
+            if profile_of(deliveries, change).is_none()
+                && let Some((row, judged)) = judged_of(deliveries, change)
+            {
                 let finding = judge(rules, &judged, &mut Profile::default());
                 found.extend(finding.map(|finding| Found::new(change, row, finding)));
             }
         }
-        self.order.sort_unstable();
-        let change_at = |at: &u128| {
-            changes.get(usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX))
-        };
-        let key_at = |at: &u128| change_at(at).and_then(|change| profile_of(deliveries, change));
-        self.cards.clear();
-        for card in self.order.chunk_by(|a, b| key_at(a) == key_at(b)) {
-            if let Some(key) = card.first().and_then(key_at) {
-                self.cards.push((key, card.len()));
-            }
-        }
+        let change_at = |at: &u128| changes.get(index_of(at));
         let mut rest = self.order.as_slice();
         for cards in self.cards.chunks(CARDS_TOGETHER) {
             self.keys.clear();
@@ -96,8 +116,50 @@ impl Detector {
             }
         }
         found.sort_by_key(|f| f.delivery);
-        Ok(found)
+        Ok((found, end))
     }
+
+    /// Puts the judgements that look at a card side by side, those of one card in their order. Says
+    /// where the changes end of which no card has more than `of_a_card_max`.
+    fn sort_by_card(
+        &mut self,
+        deliveries: &[Delivery<'_>],
+        changes: &[Change],
+        of_a_card_max: usize,
+    ) -> usize {
+        self.order.clear();
+        for (index, change) in changes.iter().enumerate() {
+            if let Some(key) = profile_of(deliveries, change) {
+                let card = key.fingerprint.0.first_chunk::<8>().unwrap_or(&[0; 8]);
+                self.order
+                    .push(u128::from(u64::from_be_bytes(*card)) << 64 | index as u128);
+            }
+        }
+        self.order.sort_unstable();
+        // Of each card, whatever the currencies, changes stand in their order: one too many ends
+        // the part.
+        let cards = self.order.chunk_by(|a, b| a >> 64 == b >> 64);
+        let end = cards
+            .filter_map(|card| card.get(of_a_card_max).map(index_of))
+            .min()
+            .unwrap_or(changes.len());
+        if end < changes.len() {
+            self.order.retain(|at| index_of(at) < end);
+        }
+        let key_at = |at: &u128| profile_of(deliveries, changes.get(index_of(at))?);
+        self.cards.clear();
+        for card in self.order.chunk_by(|a, b| key_at(a) == key_at(b)) {
+            if let Some(key) = card.first().and_then(key_at) {
+                self.cards.push((key, card.len()));
+            }
+        }
+        end
+    }
+}
+
+/// The index of the change, in a number of [`Detector::order`].
+fn index_of(at: &u128) -> usize {
+    usize::try_from(at & u128::from(u64::MAX)).unwrap_or(usize::MAX)
 }
 
 impl Found {

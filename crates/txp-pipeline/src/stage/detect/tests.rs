@@ -239,3 +239,47 @@ fn others_first_each_time_is_an_error_to_try_again() {
     let found = now(stage.judge(&mut memory, &rules, &deliveries, &changes)).unwrap();
     assert_eq!(found.len(), 1);
 }
+
+/// More sales of one card than its profile recognises. Judged whole and delivered again, its oldest
+/// sales are new to the profile, push out the next ones, and all are counted and summed twice; a
+/// sale that nothing was found in may then be flagged. Part by part, each acknowledged before the
+/// next, nothing changes however often each comes.
+#[test]
+fn a_card_with_more_sales_than_are_recognised_is_judged_once_part_by_part() {
+    let rules = default_rules().unwrap().rules;
+    let sent: Vec<_> = (0..100)
+        .map(|at| sale(u8::from(at % 4 == 0), 500, at))
+        .collect();
+    let (deliveries, changes) = feed(&sent);
+    let expected = expected(&deliveries, &changes);
+    assert!(!expected.is_empty());
+    let counts = |profiles: &Memory| -> Vec<_> {
+        let profiles = profiles.profiles.values();
+        profiles.map(|p| (p.revision(), p.sum())).collect()
+    };
+    let mut detector = Detector::default();
+
+    let mut whole = Memory::default();
+    for times in 1..=2_u64 {
+        let found = now(detector.judge(&mut whole, &rules, &deliveries, &changes)).unwrap();
+        assert_eq!(found == expected, times == 1);
+        let most = counts(&whole).into_iter().max();
+        assert_eq!(most, Some((75 * times, 37_500 * u128::from(times))));
+    }
+
+    let (mut parts, mut found, mut from) = (Memory::default(), Vec::new(), 0);
+    while from < changes.len() {
+        let left = &changes[from..];
+        let part = detector.judge_part(&mut parts, &rules, &deliveries, left);
+        let (first, judged) = now(part).unwrap();
+        for _ in 0..2 {
+            let part = detector.judge_part(&mut parts, &rules, &deliveries, left);
+            assert_eq!(now(part).unwrap(), (first.clone(), judged));
+        }
+        assert!(judged > 0);
+        found.extend(first);
+        from += judged;
+    }
+    assert_eq!(found, expected);
+    assert_eq!(counts(&parts), [(75, 37_500), (25, 12_500)]);
+}
