@@ -25,22 +25,7 @@ pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError>
     let mut published = host.as_of().sequence;
     loop {
         match from.recv_timeout(CHECKPOINT_EVERY) {
-            Ok(ToFold::Durable {
-                batch,
-                recycle,
-                first_sequence,
-                arrival_millis,
-            }) => {
-                fold_batch(host, &batch, first_sequence, arrival_millis)?;
-                if let Some(recycle) = recycle {
-                    // Its reader may have ended.
-                    recycle.send(batch).ok();
-                }
-            }
-            // Whoever asked may be gone.
-            Ok(ToFold::Barrier(reply)) => {
-                reply.send(()).ok();
-            }
+            Ok(message) => take(host, message)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -54,6 +39,29 @@ pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError>
             last_checkpoint = Instant::now();
         }
     }
+}
+
+/// Does what is asked.
+pub(super) fn take(host: &Host, message: ToFold) -> Result<(), HostError> {
+    match message {
+        ToFold::Durable {
+            batch,
+            recycle,
+            first_sequence,
+            arrival_millis,
+        } => {
+            fold_batch(host, &batch, first_sequence, arrival_millis)?;
+            if let Some(recycle) = recycle {
+                // Its reader may have ended.
+                recycle.send(batch).ok();
+            }
+        }
+        // Whoever asked may be gone.
+        ToFold::Barrier(reply) => {
+            reply.send(()).ok();
+        }
+    }
+    Ok(())
 }
 
 fn fold_batch(
