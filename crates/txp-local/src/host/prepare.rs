@@ -3,7 +3,9 @@
 
 use super::alerting::{Flagged, ToAlerts, cooldown_start};
 use super::append::ToLog;
-use super::{ALERTS_DIR, AlertCounts, Host, HostError, LOG_DIR, Opened, STATE_DIR, Shared, recover};
+use super::{
+    ALERTS_DIR, AlertCounts, Host, HostError, LOG_DIR, Opened, STATE_DIR, Shared, recover,
+};
 use crate::alerts::{AlertEntry, Ledger};
 use crate::format;
 use crate::lock::DirLock;
