@@ -3,8 +3,9 @@
 //! Alerts are recorded in the order of the history, so "recorded already" is a comparison of
 //! positions, and memory does not grow with the table.
 
+use crate::lines;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
 use txp_domain::alert::{Decision, Notice};
@@ -80,13 +81,10 @@ impl Ledger {
     pub fn open(dir: &Path, recent: Timestamp) -> io::Result<(Self, Vec<AlertEntry>)> {
         fs::create_dir_all(dir)?;
         let path = dir.join(TABLE);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(&path)?;
+        let mut file = lines::open(&path)?;
+        file.rewind()?;
         let (mut open, mut recorded_through) = (Vec::new(), 0);
-        let sound = for_each_line(&file, |line| {
+        for_each_line(&file, |line| {
             if let Line::Recorded { sequence, .. } = &line {
                 recorded_through = recorded_through.max(*sequence);
             }
@@ -95,11 +93,6 @@ impl Ledger {
                 entry.delivery == Delivery::Pending || entry.record.decided_at >= recent
             });
         })?;
-        if sound < file.metadata()?.len() {
-            file.set_len(sound)?;
-            file.sync_data()?;
-        }
-        file.seek(io::SeekFrom::End(0))?;
         Ok((
             Self {
                 file,
@@ -203,15 +196,15 @@ pub fn read_entries(dir: &Path) -> io::Result<Vec<AlertEntry>> {
     Ok(entries)
 }
 
-/// Calls `each` with every sound line; gives the number of bytes that are sound.
-fn for_each_line(file: &File, mut each: impl FnMut(Line)) -> io::Result<u64> {
+/// Calls `each` with every line; one that is torn, or still being written, is passed over.
+fn for_each_line(file: &File, mut each: impl FnMut(Line)) -> io::Result<()> {
     let mut reader = BufReader::new(file);
     let (mut line, mut sound) = (Vec::new(), 0);
     loop {
         line.clear();
         let read = reader.read_until(b'\n', &mut line)?;
         if read == 0 || line.last() != Some(&b'\n') {
-            return Ok(sound);
+            return Ok(());
         }
         let Ok(parsed) = serde_json::from_slice(&line) else {
             let message = format!(

@@ -76,8 +76,12 @@ fn fold_batch(
         if deliveries.is_empty() {
             return Ok(());
         }
-        let folded = block_on(host.lock_fold().fold(&deliveries))?;
+        let mut fold = host.lock_fold();
+        let folded = block_on(fold.fold(&deliveries))?;
+        // Before anyone else can publish the fold: a checkpoint in between would say that these are
+        // recorded as alerts, and a crash then would lose them.
         host.hand_to_alerts(folded.flagged);
+        drop(fold);
         append_findings(host, folded.found)?;
     }
 }
