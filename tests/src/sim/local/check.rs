@@ -51,7 +51,10 @@ pub(super) fn stopped(node: &Node, workload: &Workload) -> Result<Counted, Vec<S
     let (events, store, findings_counted) = read_stopped(node, workload).map_err(|e| vec![e])?;
     let told = node.tape.borrow().told.clone();
     let (mut broken, findings) = compare(&left(node, &events, &store, &told, true), workload);
-    broken.equal("findings counted", findings_counted, findings.len() as u64);
+    // The count is a part of the checkpoint's description: it relies on a position as old as it.
+    if !node.was_rewound {
+        broken.equal("findings counted", findings_counted, findings.len() as u64);
+    }
     let (messages, digests) = alerts(node, &findings, &mut broken);
     if !broken.0.is_empty() {
         return Err(broken.0);

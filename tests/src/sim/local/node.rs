@@ -71,6 +71,8 @@ pub(super) struct Node {
     pub(super) is_calm: bool,
     /// Nothing happened that makes an alert come twice.
     pub(super) is_undisturbed: bool,
+    /// Events came again to a state that had folded them.
+    pub(super) was_rewound: bool,
     pub(super) poison: BTreeSet<u64>,
     pub(super) happened: Happened,
     torn: Option<Torn>,
@@ -109,6 +111,7 @@ impl Node {
             now,
             is_calm: false,
             is_undisturbed: true,
+            was_rewound: false,
             poison: BTreeSet::new(),
             happened: Happened::default(),
             torn: None,
@@ -270,6 +273,7 @@ impl Node {
         self.before_last = None;
         if self.random.permille(self.plan.rewinds_permille) {
             plant::rewind(&mut self.random, &self.dir);
+            self.was_rewound = true;
         }
         if self.random.permille(self.plan.damage_permille) {
             let is_damaged = image::damage_state(&mut self.random, &self.dir.join("state"));
