@@ -203,7 +203,7 @@ impl Simulation {
         }
         if self.node.random.permille(plan.checkpoints_permille) {
             let published = self.node.checkpoint();
-            return self.went(published);
+            return went(published);
         }
         let done = match self.node.random.below(9) {
             0..=2 => self.read(),
@@ -211,7 +211,7 @@ impl Simulation {
             5..=7 => self.node.process().step_fold().map(|_| ()),
             _ => return self.alert(),
         };
-        self.went(done)
+        went(done)
     }
 
     fn pass_time(&mut self) {
@@ -245,48 +245,43 @@ impl Simulation {
                 self.node.die_of_error();
                 self.start()
             }
-            done => self.went(done),
+            done => went(done),
         }
-    }
-
-    /// Without a refusal nothing fails.
-    #[expect(
-        clippy::unused_self,
-        reason = "a step of the simulation like the others"
-    )]
-    fn went(&self, done: Result<(), HostError>) -> Result<(), Broken> {
-        done.map_err(|error| vec![format!("an error out of nothing: {}", chain(&error))])
     }
 
     /// The system refuses a file that the next checkpoint, or the log's next segment, needs: its
     /// name is taken by a directory.
     fn refuse(&mut self) -> Result<(), Broken> {
-        let is_checkpoint = self.node.random.permille(500);
-        let taken = if is_checkpoint {
-            self.node.state().join("CHECKPOINT.new")
-        } else {
-            let events = foreign::events(&self.node.log()).map_err(|error| vec![error])?;
-            let next = events.len() + 1;
-            self.node.log().join(format!("{next:020}.log.tmp"))
+        let (state, log) = (self.node.state(), self.node.log());
+        let refused = self.node.random.below(3);
+        let taken = match refused {
+            0 => state.join("CHECKPOINT.new"),
+            1 => state.join(image::next_run_name(&mut self.node.random, &state)),
+            _ => log.join(image::segment_name(foreign::readable(&log) + 1) + ".tmp"),
         };
         fs::create_dir(&taken).unwrap();
+        let is_checkpoint = refused < 2;
         let done = if is_checkpoint {
             self.node.checkpoint()
         } else {
             self.node.step_log()
         };
         fs::remove_dir(&taken).unwrap();
-        let is_refused = done.is_err();
-        if is_checkpoint != is_refused && is_checkpoint {
+        if refused == 0 && done.is_ok() {
             return Err(vec![
                 "a checkpoint is published that was refused".to_owned(),
             ]);
         }
         // What is pending stays so, and may be published another time; the log takes no more.
-        if is_refused && (!is_checkpoint || self.node.random.permille(500)) {
+        if done.is_err() && (!is_checkpoint || self.node.random.permille(500)) {
             self.node.die_of_error();
             return self.start();
         }
         Ok(())
     }
+}
+
+/// Without a refusal nothing fails.
+fn went(done: Result<(), HostError>) -> Result<(), Broken> {
+    done.map_err(|error| vec![format!("an error out of nothing: {}", chain(&error))])
 }

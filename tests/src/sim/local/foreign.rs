@@ -32,6 +32,17 @@ pub(super) fn events(log: &Path) -> Result<Vec<Vec<u8>>, String> {
     Ok(events)
 }
 
+/// How many events of a log can be read, in whatever way it ends.
+pub(super) fn readable(log: &Path) -> usize {
+    let mut events = 0;
+    if let Ok(mut reader) = LogReader::open(log) {
+        while let Ok(Some(frame)) = reader.next_frame() {
+            events = frame.last;
+        }
+    }
+    events as usize
+}
+
 /// Appends the first rows of an upload that is announced, events among them that cannot be read.
 /// Those are added to `poison`, by their index in the log.
 pub(super) fn write(

@@ -115,6 +115,35 @@ pub(super) fn tear_log(random: &mut Random, log: &Path, before: Option<&LogEnd>)
     })
 }
 
+/// Derived files and unfinished ones: an index may be gone or cut, a segment's header half there
+/// under another name.
+pub(super) fn tear_derived(random: &mut Random, log: &Path, next_sequence: usize) {
+    for index in files(log).keys().filter(|name| name.ends_with(".idx")) {
+        match random.below(4) {
+            0 => fs::remove_file(log.join(index)).unwrap(),
+            1 => drop(cut_behind(random, &log.join(index), 0)),
+            _ => {}
+        }
+    }
+    if random.permille(200) {
+        let unfinished = log.join(segment_name(next_sequence) + ".tmp");
+        fs::write(unfinished, b"half a head").unwrap();
+    }
+}
+
+/// What a segment is called.
+pub(super) fn segment_name(first: usize) -> String {
+    format!("{first:020}.log")
+}
+
+/// What one of the next runs is called.
+pub(super) fn next_run_name(random: &mut Random, state: &Path) -> String {
+    let names = files(state).into_keys();
+    let ids = names.filter_map(|name| u64::from_str_radix(name.strip_suffix(".run")?, 16).ok());
+    let next = ids.max().unwrap_or(0) + random.between(1, 4) as u64;
+    format!("{next:016x}.run")
+}
+
 fn header_bytes(segment: &Path) -> u64 {
     let bytes = fs::read(segment).unwrap();
     let frame = bytes.windows(4).position(|window| window == FRAME_MAGIC);

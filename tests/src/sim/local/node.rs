@@ -235,6 +235,9 @@ impl Node {
                     image::tear_log(&mut self.random, &self.dir.join("log"), before.as_ref());
                 self.happened.torn_tails += u32::from(torn.is_some());
                 self.torn = torn.or(self.torn.take());
+                let log = self.log();
+                let events = foreign::readable(&log);
+                image::tear_derived(&mut self.random, &log, events + 1);
             }
             Death::InCheckpoint => {
                 let before = image::files(&self.state());

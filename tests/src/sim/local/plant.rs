@@ -40,9 +40,8 @@ pub(super) fn at_crash(bug: LocalBug, random: &mut Random, dir: &Path, log: LogE
             }
         }
         LocalBug::TornTailStays => {
-            if log.torn.as_ref().is_some_and(image::splice) {
-                *log.torn = None;
-            }
+            // Until something stands behind it, there is nothing to find.
+            log.torn.take_if(|torn| image::splice(torn));
         }
         LocalBug::PositionTooFar => change_meta(&state, |meta| {
             let folded = meta["as_of"]["sequence"].as_u64().unwrap();
@@ -103,6 +102,9 @@ pub(super) fn rewind(random: &mut Random, dir: &Path) {
 
 /// Publishes a state again with another description.
 fn change_meta(state: &Path, change: impl FnOnce(&mut Value)) {
+    if !state.is_dir() {
+        return;
+    }
     // A damaged one is folded again, whatever is planted.
     let Ok(mut state) = State::open(state) else {
         return;
@@ -123,6 +125,9 @@ fn frame_behind(log: &Path, sequence: u64) -> Option<u64> {
 }
 
 fn drop_keys(random: &mut Random, state: &Path, keyspace: Keyspace) {
+    if !state.is_dir() {
+        return;
+    }
     let Ok(mut store) = Store::open(state, &KEYSPACES, Options::default()) else {
         return;
     };
