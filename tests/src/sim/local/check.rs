@@ -4,6 +4,7 @@
 use super::foreign;
 use super::node::{Node, chain};
 use crate::sim::check::{Broken, Left, compare};
+use crate::sim::run::at_once;
 use crate::sim::store::{Store, key_of};
 use crate::workload::{Workload, fingerprinter};
 use serde_json::Value;
@@ -19,8 +20,6 @@ use txp_local::snapshot::Snapshot;
 use txp_local::state::{State, UploadPage};
 use txp_pipeline::port::{ProfileKey, ProfileStore};
 use txp_pipeline::rulefile::default_rules;
-
-use crate::sim::run::at_once;
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 const CURRENCIES: [&str; 3] = ["USD", "EUR", "JPY"];
