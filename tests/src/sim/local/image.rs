@@ -188,10 +188,9 @@ pub(super) fn tear_checkpoint(random: &mut Random, state: &Path, before: &Files)
         before.clone()
     };
     if !is_published {
-        let new: Vec<_> = after
-            .iter()
-            .filter(|(name, _)| !before.contains_key(*name))
-            .collect();
+        // The manifest comes by its other name, and takes this one whole.
+        let new = |name: &String| name != CHECKPOINT && !before.contains_key(name);
+        let new: Vec<_> = after.iter().filter(|(name, _)| new(name)).collect();
         let whole = random.below(new.len() + 1);
         for ((name, bytes), at) in new.iter().zip(0..) {
             let kept = match at {
