@@ -6,11 +6,16 @@
 //! that race. When all is delivered, the state must be the model's. The same seed gives the same
 //! run, on every machine.
 //!
-//! The simulation is tested itself: each [`PlantedBug`] must be found.
+//! Two kinds: [`simulate`] plays both hosts over stores in memory, whose ports fail in every way;
+//! [`simulate_local`] plays the embedded host over its real log, state and alert table, in a
+//! directory that a crash leaves as a real one would.
+//!
+//! The simulation is tested itself: each [`PlantedBug`] and [`LocalBug`] must be found.
 
 mod bug;
 mod check;
 mod host;
+mod local;
 mod plan;
 mod port;
 mod producer;
@@ -19,6 +24,7 @@ mod store;
 mod world;
 
 pub use bug::PlantedBug;
+pub use local::{LocalBug, LocalSummary, simulate_local};
 pub use plan::{Host, Plan};
 
 use crate::random::Random;
@@ -61,7 +67,9 @@ pub struct Failure {
     /// The seed.
     pub seed: u64,
     /// What it played.
-    pub plan: Plan,
+    pub plan: String,
+    /// The test that runs seeds of this kind.
+    pub test: &'static str,
     /// What is wrong.
     pub broken: Vec<String>,
 }
@@ -73,10 +81,11 @@ impl std::fmt::Display for Failure {
         for broken in self.broken.iter().take(20) {
             writeln!(f, "  {broken}")?;
         }
-        writeln!(f, "plan: {:?}", self.plan)?;
+        writeln!(f, "plan: {}", self.plan)?;
         write!(
             f,
-            "repeat it: TXP_SIM_FIRST_SEED={seed} TXP_SIM_SEEDS=1 cargo test -p txp-tests simulation_200_seeds"
+            "repeat it: TXP_SIM_FIRST_SEED={seed} TXP_SIM_SEEDS=1 cargo test -p txp-tests {}",
+            self.test
         )
     }
 }
@@ -99,7 +108,12 @@ pub fn simulate(seed: u64, bug: Option<PlantedBug>) -> Result<Summary, Failure> 
     let broken = simulation.run();
     let world = simulation.world.borrow();
     if !broken.is_empty() {
-        return Err(Failure { seed, plan, broken });
+        return Err(Failure {
+            seed,
+            plan: format!("{plan:?}"),
+            test: "simulation_200_seeds",
+            broken,
+        });
     }
     Ok(Summary {
         rows: simulation.workload.rows().count(),

@@ -9,10 +9,15 @@
 )]
 
 use proptest::prelude::*;
-use txp_tests::sim::{Batching, PlantedBug, Summary, fold_of, simulate};
+use txp_tests::sim::{
+    Batching, LocalBug, LocalSummary, PlantedBug, Summary, fold_of, simulate, simulate_local,
+};
 
 /// Seeds that each invariant is looked at with; the simulation's own test takes many more.
 const SEEDS: std::ops::Range<u64> = 10_000..10_040;
+
+/// The same, for those over a real directory.
+const LOCAL_SEEDS: std::ops::Range<u64> = 10_000..10_020;
 
 /// The summaries of the seeds, none of which broke any invariant.
 fn summaries() -> Vec<Summary> {
@@ -20,9 +25,20 @@ fn summaries() -> Vec<Summary> {
     SEEDS.map(run).collect()
 }
 
+/// The same over a real directory.
+fn local_summaries() -> Vec<LocalSummary> {
+    let run = |seed| simulate_local(seed, None).unwrap_or_else(|failure| panic!("{failure}"));
+    LOCAL_SEEDS.map(run).collect()
+}
+
 /// Whether a bug against an invariant is seen, so that the invariant is not kept by blindness.
 fn is_seen(bug: PlantedBug) -> bool {
     (0..200).any(|seed| simulate(seed, Some(bug)).is_err())
+}
+
+/// The same over a real directory.
+fn is_seen_locally(bug: LocalBug) -> bool {
+    (0..100).any(|seed| simulate_local(seed, Some(bug)).is_err())
 }
 
 #[test]
@@ -63,6 +79,13 @@ fn invariant_4_nothing_acknowledged_is_lost() {
     assert!(summaries().iter().any(|summary| !summary.is_undisturbed));
     assert!(is_seen(PlantedBug::AcknowledgeBeforeSync));
     assert!(is_seen(PlantedBug::ReappendSkips));
+    assert!(
+        local_summaries()
+            .iter()
+            .any(|summary| summary.torn_tails > 0)
+    );
+    assert!(is_seen_locally(LocalBug::LogBeforeSync));
+    assert!(is_seen_locally(LocalBug::TornTailStays));
 }
 
 #[test]
@@ -70,4 +93,9 @@ fn invariant_5_every_finding_is_alerted() {
     let findings: usize = summaries().iter().map(|summary| summary.findings).sum();
     assert!(findings > 100);
     assert!(is_seen(PlantedBug::MarkedBeforeHanded));
+    let local = local_summaries();
+    assert!(local.iter().any(|summary| summary.digests > 0));
+    assert!(local.iter().any(|summary| summary.is_undisturbed));
+    assert!(is_seen_locally(LocalBug::AlertedTooFar));
+    assert!(is_seen_locally(LocalBug::MarksForgotten));
 }

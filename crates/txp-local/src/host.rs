@@ -17,9 +17,11 @@ mod fold;
 mod folding;
 mod intake;
 mod key;
+mod prepare;
 mod quarantine;
 mod recover;
 mod sink;
+mod stepped;
 
 pub use alerting::AlertCounts;
 pub use error::{HostError, Remedy};
@@ -28,16 +30,17 @@ pub(crate) use fold::meta_of;
 pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
 pub use key::{FINGERPRINT_KEY_FILE, load_or_create as load_or_create_key};
 pub use quarantine::{Quarantined, read as read_quarantine};
+pub use stepped::{Stepped, SteppedOptions};
 
-use crate::alerts::{Ledger, Sinks, Terminal};
+use crate::alerts::{Sinks, Terminal};
 use crate::clock::{now, upload_id_at};
-use crate::format;
 use crate::lock::DirLock;
-use crate::log::{LogWriter, OpenOptions};
+use crate::log::OpenOptions;
 use crate::state::UploadPage;
-use alerting::ToAlerts;
-use append::ToLog;
+use alerting::{Alerter, ToAlerts};
+use append::{ToLog, Writer};
 use fold::Fold;
+use prepare::{Prepared, prepare};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -57,7 +60,10 @@ use txp_pipeline::rulefile::{CheckedRules, default_rules};
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
 
 /// Durable batches that wait for the fold, at some 1.5 MiB each.
-const FOLD_QUEUE_BATCHES: usize = 8;
+const FOLD_QUEUE_BATCHES: usize = 2;
+
+/// Who activates the default rules in a new directory.
+const DEFAULTS_ACTIVATED_BY: &str = "txp (defaults)";
 
 /// Where the log lies in a data directory.
 pub const LOG_DIR: &str = "log";
@@ -121,72 +127,43 @@ impl Host {
     /// # Errors
     /// The directory is not usable, is held by another process, or is damaged.
     pub fn open(dir: &Path, options: HostOptions) -> Result<Self, HostError> {
-        std::fs::create_dir_all(dir).map_err(HostError::io("creating the data directory", dir))?;
-        let opened_at = now();
-        format::ensure(dir, &opened_at.to_string())?;
-        let lock = DirLock::acquire(dir, options.command, &opened_at.to_string())?;
-        let (mut fold, alerted_through) = recover::open_state(&dir.join(STATE_DIR))?;
-        let known_durable = Some(fold.as_of().sequence).filter(|sequence| *sequence > 0);
-        let log_options = OpenOptions {
-            known_durable,
-            ..OpenOptions::default()
-        };
-        let (log, recovery) = LogWriter::open(&dir.join(LOG_DIR), &log_options)?;
-        let mut opened = Opened {
-            cut: recovery.cut.map(|cut| recover::describe(&cut)),
-            ..Opened::default()
-        };
-        let flagged = recover::refold(dir, &mut fold, alerted_through, &mut opened)?;
-
-        let (to_log, from_readers) = mpsc::channel();
+        let (is_durable, terminal) = (options.is_durable, options.terminal);
+        let prepared = prepare(
+            dir,
+            options.command,
+            options.fingerprinter,
+            options.alerts,
+            OpenOptions::default(),
+            now(),
+        )?;
+        let Prepared {
+            host,
+            log,
+            from_readers,
+            ledger,
+            from_fold,
+            flagged,
+        } = prepared;
         let (to_fold, from_log) = mpsc::sync_channel(FOLD_QUEUE_BATCHES);
-        let alerts = Arc::new(AlertCounts::starting_at(alerted_through));
-        let (to_alerts, from_fold) = mpsc::channel();
-        let shared = Arc::new(Shared {
-            dir: dir.to_path_buf(),
-            fingerprinter: options.fingerprinter,
-            fold: Mutex::new(fold),
-            to_log: Mutex::new(Some(to_log.clone())),
-            alerts: Arc::clone(&alerts),
-            to_alerts: Mutex::new(options.alerts.then_some(to_alerts)),
-            failure: Mutex::new(None),
-            failed: Condvar::new(),
-            is_stopping: AtomicBool::new(false),
-            last_minted_millis: AtomicU64::new(0),
-            opened,
-            threads: Mutex::new(Vec::new()),
-            lock: Mutex::new(Some(lock)),
-        });
-        let host = Self { shared };
-        if options.alerts {
+        if let Some((ledger, waiting)) = ledger {
             let alerts_dir = dir.join(ALERTS_DIR);
-            let opening = |source| HostError::Io {
-                what: "opening the alert table in",
-                path: alerts_dir.clone(),
-                source,
-            };
-            let (ledger, waiting) =
-                Ledger::open(&alerts_dir, alerting::cooldown_start(opened_at)).map_err(opening)?;
-            let opening = |source| HostError::Io {
-                what: "opening the alert outbox in",
-                path: alerts_dir.clone(),
-                source,
-            };
-            let sinks = Sinks::open(&alerts_dir, options.terminal).map_err(opening)?;
+            let sinks = Sinks::open(&alerts_dir, terminal)
+                .map_err(HostError::io("opening the alert outbox in", alerts_dir))?;
+            let alerter = Alerter::new(ledger, sinks);
             host.spawn("alerts", move |host| {
-                host.note(alerting::run(host, ledger, sinks, waiting, &from_fold));
+                host.note(alerting::run(host, alerter, waiting, &from_fold));
             })?;
         }
-        let is_durable = options.is_durable;
+        let writer = Writer::new(log, is_durable);
         host.spawn("log", move |host| {
-            host.note(append::run(log, is_durable, now, &from_readers, &to_fold));
+            host.note(append::run(writer, now, &from_readers, &to_fold));
         })?;
         host.spawn("fold", move |host| host.note(folding::run(host, &from_log)))?;
         host.hand_to_alerts(flagged);
-        host.append_outstanding(&to_log)?;
+        host.append_outstanding()?;
         if host.lock_fold().rules().is_none() {
             let rules = default_rules().map_err(HostError::Rules)?;
-            host.activate_rules(&rules, "txp (defaults)")?;
+            host.activate_rules(&rules, DEFAULTS_ACTIVATED_BY)?;
         }
         Ok(host)
     }
@@ -330,6 +307,17 @@ impl Host {
         rules: &CheckedRules,
         activated_by: &str,
     ) -> Result<(), HostError> {
+        let activated = self.activation(rules, activated_by, now())?;
+        self.append_event(activated)?;
+        self.settle()
+    }
+
+    fn activation(
+        &self,
+        rules: &CheckedRules,
+        activated_by: &str,
+        now: Timestamp,
+    ) -> Result<Event<'static>, HostError> {
         let file = serde_json::from_str(&rules.file.to_json()).map_err(HostError::Encode)?;
         let sha256 = rules
             .rules
@@ -342,11 +330,10 @@ impl Host {
             version: rules.rules.version().to_owned(),
             sha256,
             activated_by: activated_by.to_owned(),
-            activated_at: txp_pipeline::stage::ingest::arrival_of(now()),
+            activated_at: txp_pipeline::stage::ingest::arrival_of(now),
             rules: file,
         };
-        self.append_event(Event::RulesetActivated(Box::new(activated)))?;
-        self.settle()
+        Ok(Event::RulesetActivated(Box::new(activated)))
     }
 
     /// Returns once all that was appended is folded and its findings are folded too.
@@ -377,6 +364,11 @@ impl Host {
                 .map_err(|_| self.failure())?;
             answer.recv().map_err(|_| self.failure())?;
         }
+        self.publish()
+    }
+
+    /// Publishes the state as it is now.
+    fn publish(&self) -> Result<(), HostError> {
         let mut fold = self.lock_fold();
         let through = self.alerted_through(&fold);
         fold.checkpoint(through)
@@ -408,19 +400,17 @@ impl Host {
         self.shared.alerts.through(fold.as_of().sequence)
     }
 
-    fn append_outstanding(&self, to_log: &Sender<ToLog>) -> Result<(), HostError> {
+    fn append_outstanding(&self) -> Result<(), HostError> {
         let mut batch = EventBatch::default();
         for flagged in self.lock_fold().outstanding() {
             let event = Event::AnomalyFlagged(Box::new(flagged.clone()));
             batch.push_event(event).map_err(HostError::Encode)?;
         }
         if !batch.is_empty() {
-            to_log
-                .send(ToLog::Append {
-                    batch,
-                    recycle: None,
-                })
-                .map_err(|_| self.failure())?;
+            self.send(ToLog::Append {
+                batch,
+                recycle: None,
+            })?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod clock;
 pub mod control;
 pub mod format;
 pub mod host;
+mod lines;
 pub mod lock;
 pub mod log;
 pub mod runs;

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: the simulation and the kill loop of the test suite, for long.
+//! `cargo xtask soak`: both simulations and the kill loop of the test suite, for long.
 //!
 //! The tests read how long from the environment; the test command uses their defaults.
 
@@ -7,9 +7,9 @@ use crate::process::{PROFILE, cargo, succeeds};
 use crate::tally::Tally;
 use anyhow::Result;
 
-/// How many seeds the simulation runs.
+/// How many seeds each simulation runs: over stores in memory, and over a real directory.
 const SEEDS: &str = "TXP_SIM_SEEDS";
-/// Its first seed.
+/// Their first seed.
 const FIRST_SEED: &str = "TXP_SIM_FIRST_SEED";
 /// How often the kill loop kills.
 const KILLS: &str = "TXP_KILLS";

@@ -1,7 +1,8 @@
 //! Who is told: a JSON-lines file always, and whatever the program has beside it.
 
+use crate::lines;
 use serde::Serialize;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use txp_domain::alert::Message;
@@ -29,15 +30,13 @@ struct Sent<'a> {
 }
 
 impl Sinks {
-    /// Opens the outbox in a directory.
+    /// Opens the outbox in a directory. A torn last line is cut off: its alert is not marked, and is
+    /// handed on again.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn open(dir: &Path, terminal: Option<Terminal>) -> io::Result<Self> {
-        let outbox = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(dir.join(OUTBOX))?;
+        let outbox = lines::open(&dir.join(OUTBOX))?;
         Ok(Self { outbox, terminal })
     }
 }

@@ -1,7 +1,7 @@
 //! The alerts' thread: records findings, hands them on, sends digests when they are due.
 
 use super::{Host, HostError};
-use crate::alerts::{AlertEntry, Delivery, Ledger, Sinks, Waiting};
+use crate::alerts::{AlertEntry, Delivery, Ledger, Waiting};
 use crate::block_on::block_on;
 use crate::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::Position;
 use txp_domain::rule::AlertPolicy;
 use txp_domain::time::Timestamp;
+use txp_pipeline::port::AlertSink;
 use txp_pipeline::stage::alert::Alerting;
 
 /// A finding and where its event stands.
@@ -105,54 +106,106 @@ pub(super) fn cooldown_start(now: Timestamp) -> Timestamp {
 }
 
 /// Runs until the host lets go of its sender.
-pub(super) fn run(
+pub(super) fn run<S: AlertSink>(
     host: &Host,
-    mut ledger: Ledger,
-    mut sinks: Sinks,
-    mut waiting: Waiting,
+    mut alerter: Alerter<S>,
+    waiting: Waiting,
     from: &Receiver<ToAlerts>,
 ) -> Result<(), HostError> {
-    let mut alerting = Alerting::default();
-    let counts = &host.shared.alerts;
-    let reading = |source| HostError::Io {
-        what: "reading the alert table in",
-        path: host.dir().join(super::ALERTS_DIR),
-        source,
-    };
-    while let Some(AlertEntry { record, delivery }) = waiting.next_entry().map_err(reading)? {
-        let is_handed = delivery != Delivery::Pending;
-        block_on(alerting.resume(&mut ledger, &mut sinks, &policy(host), &record, is_handed))?;
-    }
-    let mut next = None;
+    alerter.resume(host, waiting)?;
     loop {
-        let message = next.take().map_or_else(|| from.recv_timeout(TICK), Ok);
-        let (policy, now) = (policy(host), clock::now());
+        let next = alerter.take_next();
+        match next.map_or_else(|| from.recv_timeout(TICK), Ok) {
+            Ok(message) => alerter.take(host, message, from, clock::now())?,
+            Err(RecvTimeoutError::Timeout) => alerter.tick(host, clock::now())?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+/// The alert table, who is told, and what is cooling down.
+pub(super) struct Alerter<S> {
+    ledger: Ledger,
+    sink: S,
+    alerting: Alerting,
+    /// What came behind findings that were recorded together, and is done next.
+    next: Option<ToAlerts>,
+}
+
+impl<S: AlertSink> Alerter<S> {
+    pub(super) fn new(ledger: Ledger, sink: S) -> Self {
+        Self {
+            ledger,
+            sink,
+            alerting: Alerting::default(),
+            next: None,
+        }
+    }
+
+    /// Takes up what an earlier run recorded.
+    pub(super) fn resume(&mut self, host: &Host, mut waiting: Waiting) -> Result<(), HostError> {
+        let policy = policy(host);
+        let reading = |source| HostError::Io {
+            what: "reading the alert table in",
+            path: host.dir().join(super::ALERTS_DIR),
+            source,
+        };
+        while let Some(AlertEntry { record, delivery }) = waiting.next_entry().map_err(reading)? {
+            let is_handed = delivery != Delivery::Pending;
+            let (ledger, sink) = (&mut self.ledger, &mut self.sink);
+            block_on(
+                self.alerting
+                    .resume(ledger, sink, &policy, &record, is_handed),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Does what is asked; findings together with those that wait behind them.
+    pub(super) fn take(
+        &mut self,
+        host: &Host,
+        message: ToAlerts,
+        from: &Receiver<ToAlerts>,
+        now: Timestamp,
+    ) -> Result<(), HostError> {
+        let (ledger, sink) = (&mut self.ledger, &mut self.sink);
         match message {
-            Ok(ToAlerts::Findings(mut findings)) => {
+            ToAlerts::Findings(mut findings) => {
                 // What waits is recorded with one sync.
-                while next.is_none() && findings.len() < FINDINGS_AT_ONCE {
+                while self.next.is_none() && findings.len() < FINDINGS_AT_ONCE {
                     match from.try_recv() {
                         Ok(ToAlerts::Findings(more)) => findings.extend(more),
-                        Ok(other) => next = Some(other),
+                        Ok(other) => self.next = Some(other),
                         Err(_) => break,
                     }
                 }
                 let through = last_of(&findings);
-                block_on(alerting.handle(&mut ledger, &mut sinks, &policy, findings, now))?;
-                counts.update(&alerting, through);
+                let policy = policy(host);
+                block_on(self.alerting.handle(ledger, sink, &policy, findings, now))?;
+                host.shared.alerts.update(&self.alerting, through);
             }
-            Ok(ToAlerts::Drain(reply)) => {
-                block_on(alerting.drain(&mut ledger, &mut sinks, now))?;
-                counts.update(&alerting, 0);
+            ToAlerts::Drain(reply) => {
+                block_on(self.alerting.drain(ledger, sink, now))?;
+                host.shared.alerts.update(&self.alerting, 0);
                 // Whoever asked may be gone.
                 reply.send(()).ok();
             }
-            Err(RecvTimeoutError::Timeout) => {
-                block_on(alerting.tick(&mut ledger, &mut sinks, &policy, now))?;
-                counts.update(&alerting, 0);
-            }
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
+        Ok(())
+    }
+
+    /// What was left over when findings were recorded together.
+    pub(super) fn take_next(&mut self) -> Option<ToAlerts> {
+        self.next.take()
+    }
+
+    /// Hands on the digests that are due.
+    pub(super) fn tick(&mut self, host: &Host, now: Timestamp) -> Result<(), HostError> {
+        let (ledger, sink) = (&mut self.ledger, &mut self.sink);
+        block_on(self.alerting.tick(ledger, sink, &policy(host), now))?;
+        host.shared.alerts.update(&self.alerting, 0);
+        Ok(())
     }
 }
 

@@ -23,90 +23,111 @@ pub(crate) enum ToLog {
 /// What is handed to the fold, in the order of the log.
 pub(crate) enum ToFold {
     /// A batch that is durable.
-    Durable(DurableBatch),
+    Durable {
+        batch: EventBatch,
+        recycle: Option<Sender<EventBatch>>,
+        first_sequence: u64,
+        arrival_millis: i64,
+    },
     /// Say when all that came before is folded.
     Barrier(Sender<()>),
 }
 
-/// A batch and where it stands in the log.
-pub(crate) struct DurableBatch {
-    pub(crate) events: EventBatch,
-    pub(crate) recycle: Option<Sender<EventBatch>>,
-    pub(crate) first_sequence: u64,
-    pub(crate) arrival_millis: i64,
-}
-
 /// Runs until every sender is gone.
 pub(crate) fn run(
-    mut log: LogWriter,
-    is_durable: bool,
+    mut writer: Writer,
     now: impl Fn() -> Timestamp,
     from: &Receiver<ToLog>,
     to: &SyncSender<ToFold>,
 ) -> Result<(), HostError> {
-    let mut frame = FrameBuilder::new();
-    let mut group = Vec::new();
     while let Ok(message) = from.recv() {
-        let mut next = Some(message);
-        while let Some(message) = next.take() {
-            match message {
-                ToLog::Append { batch, recycle } => {
-                    for entry in batch.entries() {
-                        frame.push(entry.bucket, batch.json(entry))?;
-                    }
-                    group.push((batch, recycle));
-                }
-                ToLog::Flush(reply) => {
-                    append(&mut log, &mut frame, &mut group, is_durable, &now, to)?;
-                    // Whoever asked may be gone.
-                    reply.send(()).ok();
-                }
-                ToLog::Barrier(reply) => {
-                    append(&mut log, &mut frame, &mut group, is_durable, &now, to)?;
-                    to.send(ToFold::Barrier(reply)).ok();
-                }
-            }
-            if !frame.is_full() {
-                next = from.try_recv().ok();
-            }
-        }
-        append(&mut log, &mut frame, &mut group, is_durable, &now, to)?;
+        writer.take(message, from, to, &now)?;
     }
     Ok(())
 }
 
 type Owned = (EventBatch, Option<Sender<EventBatch>>);
 
-fn append(
-    log: &mut LogWriter,
-    frame: &mut FrameBuilder,
-    group: &mut Vec<Owned>,
+/// The log, and what is on its way into the next frame.
+pub(crate) struct Writer {
+    log: LogWriter,
     is_durable: bool,
-    now: &impl Fn() -> Timestamp,
-    to: &SyncSender<ToFold>,
-) -> Result<(), HostError> {
-    if frame.is_empty() {
-        return Ok(());
+    frame: FrameBuilder,
+    group: Vec<Owned>,
+}
+
+impl Writer {
+    pub(crate) fn new(log: LogWriter, is_durable: bool) -> Self {
+        Self {
+            log,
+            is_durable,
+            frame: FrameBuilder::new(),
+            group: Vec::new(),
+        }
     }
-    let now_ms = u64::try_from(now().unix_millis()).unwrap_or(0);
-    let appended = log.append(now_ms, frame)?;
-    if is_durable {
-        log.sync()?;
+
+    /// Does what is asked, together with what waits behind it as far as a frame has room.
+    pub(crate) fn take(
+        &mut self,
+        message: ToLog,
+        from: &Receiver<ToLog>,
+        to: &SyncSender<ToFold>,
+        now: &impl Fn() -> Timestamp,
+    ) -> Result<(), HostError> {
+        let mut next = Some(message);
+        while let Some(message) = next.take() {
+            match message {
+                ToLog::Append { batch, recycle } => {
+                    for entry in batch.entries() {
+                        self.frame.push(entry.bucket, batch.json(entry))?;
+                    }
+                    self.group.push((batch, recycle));
+                }
+                ToLog::Flush(reply) => {
+                    self.append(to, now)?;
+                    // Whoever asked may be gone.
+                    reply.send(()).ok();
+                }
+                ToLog::Barrier(reply) => {
+                    self.append(to, now)?;
+                    to.send(ToFold::Barrier(reply)).ok();
+                }
+            }
+            if !self.frame.is_full() {
+                next = from.try_recv().ok();
+            }
+        }
+        self.append(to, now)
     }
-    frame.clear();
-    let mut first_sequence = appended.first;
-    let arrival_millis = i64::try_from(appended.arrival_ms).unwrap_or(i64::MAX);
-    for (events, recycle) in group.drain(..) {
-        let next_sequence = first_sequence + events.len() as u64;
-        let batch = DurableBatch {
-            events,
-            recycle,
-            first_sequence,
-            arrival_millis,
-        };
-        // The fold gone means that it failed, and it says so itself.
-        to.send(ToFold::Durable(batch)).ok();
-        first_sequence = next_sequence;
+
+    fn append(
+        &mut self,
+        to: &SyncSender<ToFold>,
+        now: &impl Fn() -> Timestamp,
+    ) -> Result<(), HostError> {
+        if self.frame.is_empty() {
+            return Ok(());
+        }
+        let now_ms = u64::try_from(now().unix_millis()).unwrap_or(0);
+        let appended = self.log.append(now_ms, &mut self.frame)?;
+        if self.is_durable {
+            self.log.sync()?;
+        }
+        self.frame.clear();
+        let mut first_sequence = appended.first;
+        let arrival_millis = i64::try_from(appended.arrival_ms).unwrap_or(i64::MAX);
+        for (batch, recycle) in self.group.drain(..) {
+            let events = batch.len() as u64;
+            // The fold gone means that it failed, and it says so itself.
+            to.send(ToFold::Durable {
+                batch,
+                recycle,
+                first_sequence,
+                arrival_millis,
+            })
+            .ok();
+            first_sequence += events;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The fold's thread: folds what is durable, sends findings back to the log, publishes the state
 //! now and then.
 
-use super::append::{DurableBatch, ToFold, ToLog};
+use super::append::{ToFold, ToLog};
 use super::{Host, HostError};
 use crate::block_on::block_on;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use txp_domain::event::{AnomalyFlagged, Event};
 use txp_pipeline::batch::{Delivery, EventBatch};
 
-/// Events folded in one go, while status requests wait: some ten milliseconds. The more at once, the
-/// better neighbours in the state are visited together.
+/// Events folded in one go, while status requests wait: about a millisecond.
 pub(super) const FOLD_EVENTS: usize = 1024;
 
 /// A checkpoint is due once so many bytes of state are pending.
@@ -20,37 +19,13 @@ const CHECKPOINT_PENDING_BYTES: usize = 40 << 20;
 /// beside the writer sees is not older.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
-/// Batches that are durable and not yet folded, in the order of the log.
-#[derive(Default)]
-struct Waiting {
-    batches: Vec<DurableBatch>,
-    events: usize,
-}
-
 /// Runs until the log's thread is gone.
 pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError> {
     let mut last_checkpoint = Instant::now();
     let mut published = host.as_of().sequence;
-    let mut waiting = Waiting::default();
     loop {
         match from.recv_timeout(CHECKPOINT_EVERY) {
-            Ok(message) => {
-                let mut next = Some(message);
-                while let Some(message) = next.take() {
-                    match message {
-                        ToFold::Durable(batch) => waiting.push(batch),
-                        ToFold::Barrier(reply) => {
-                            waiting.fold(host)?;
-                            // Whoever asked may be gone.
-                            reply.send(()).ok();
-                        }
-                    }
-                    if waiting.events < FOLD_EVENTS {
-                        next = from.try_recv().ok();
-                    }
-                }
-                waiting.fold(host)?;
-            }
+            Ok(message) => take(host, message)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -66,39 +41,48 @@ pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError>
     }
 }
 
-impl Waiting {
-    fn push(&mut self, batch: DurableBatch) {
-        self.events += batch.events.len();
-        self.batches.push(batch);
-    }
-
-    fn fold(&mut self, host: &Host) -> Result<(), HostError> {
-        let mut events = self.batches.iter().flat_map(|batch| {
-            batch
-                .events
-                .deliveries(batch.first_sequence, batch.arrival_millis)
-        });
-        loop {
-            let deliveries: Vec<Delivery<'_>> = events.by_ref().take(FOLD_EVENTS).collect();
-            if deliveries.is_empty() {
-                break;
-            }
-            let folded = block_on(host.lock_fold().fold(&deliveries))?;
-            host.hand_to_alerts(folded.flagged);
-            append_findings(host, folded.found)?;
-        }
-        drop(events);
-        self.events = 0;
-        for DurableBatch {
-            events, recycle, ..
-        } in self.batches.drain(..)
-        {
+/// Does what is asked.
+pub(super) fn take(host: &Host, message: ToFold) -> Result<(), HostError> {
+    match message {
+        ToFold::Durable {
+            batch,
+            recycle,
+            first_sequence,
+            arrival_millis,
+        } => {
+            fold_batch(host, &batch, first_sequence, arrival_millis)?;
             if let Some(recycle) = recycle {
                 // Its reader may have ended.
-                recycle.send(events).ok();
+                recycle.send(batch).ok();
             }
         }
-        Ok(())
+        // Whoever asked may be gone.
+        ToFold::Barrier(reply) => {
+            reply.send(()).ok();
+        }
+    }
+    Ok(())
+}
+
+fn fold_batch(
+    host: &Host,
+    batch: &EventBatch,
+    first_sequence: u64,
+    arrival_millis: i64,
+) -> Result<(), HostError> {
+    let mut events = batch.deliveries(first_sequence, arrival_millis);
+    loop {
+        let deliveries: Vec<Delivery<'_>> = events.by_ref().take(FOLD_EVENTS).collect();
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let mut fold = host.lock_fold();
+        let folded = block_on(fold.fold(&deliveries))?;
+        // Before anyone else can publish the fold: a checkpoint in between would say that these are
+        // recorded as alerts, and a crash then would lose them.
+        host.hand_to_alerts(folded.flagged);
+        drop(fold);
+        append_findings(host, folded.found)?;
     }
 }
 

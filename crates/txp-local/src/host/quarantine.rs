@@ -2,9 +2,10 @@
 //! here stands where and why, so that the log moves on and someone can look.
 
 use super::HostError;
+use crate::lines;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use txp_pipeline::port::{ErrorKind, Poison, PortError};
@@ -54,12 +55,7 @@ impl Quarantine {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(
-                OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(&self.path)?,
-            ),
+            None => self.file.insert(lines::open(&self.path)?),
         };
         file.write_all(line)?;
         file.sync_data()
@@ -105,7 +101,52 @@ pub fn read(dir: &Path) -> io::Result<Vec<Quarantined>> {
         Err(error) => return Err(error),
     };
     Ok(bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line.strip_suffix(b"\n")?).ok())
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block_on::block_on;
+    use txp_domain::position::{Bucket, Position, Sequence};
+    use txp_pipeline::port::Quarantine as _;
+
+    fn poison(sequence: u64) -> Poison {
+        Poison {
+            position: Position {
+                bucket: Bucket(7),
+                sequence: Sequence::from(sequence),
+                subsequence: 0,
+            },
+            stage: "fold",
+            reason: "not JSON".to_owned(),
+        }
+    }
+
+    /// Wherever a crash tears the last line, the event is there again after the next run, and the
+    /// one after it too.
+    #[test]
+    fn a_torn_line_loses_no_event() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let put = |sequences: &[u64]| {
+            let mut quarantine = Quarantine::open(dir.path()).unwrap();
+            for sequence in sequences {
+                block_on(quarantine.put(&poison(*sequence))).unwrap();
+            }
+        };
+        put(&[1]);
+        let first = std::fs::metadata(&path).unwrap().len();
+        put(&[2]);
+        let whole = std::fs::read(&path).unwrap();
+        for torn in first as usize..whole.len() {
+            std::fs::write(&path, &whole[..torn]).unwrap();
+            put(&[2, 3]);
+            let found = read(dir.path()).unwrap();
+            let found: Vec<_> = found.iter().map(|event| event.sequence).collect();
+            assert_eq!(found, [1, 2, 3], "torn at {torn}");
+        }
+    }
 }

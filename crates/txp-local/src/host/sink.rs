@@ -6,9 +6,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::{ErrorKind, EventSink, PortError};
 
-/// Batches that one reader has on their way, at some 1.5 MiB each: being filled, written and folded,
-/// with enough of them waiting that the fold takes several at once.
-const BATCHES_IN_FLIGHT: usize = 10;
+/// Batches that one reader has on their way.
+const BATCHES_IN_FLIGHT: usize = 4;
 
 /// One reader's way to the log.
 pub(super) struct LogSink {
