@@ -100,7 +100,7 @@ fn examine(dir: &Path) -> Report {
         Ok(holder) => report.writer = holder,
         Err(error) => report.problem(&error),
     }
-    let mut snapshot = match Snapshot::open(dir) {
+    let mut snapshot = match Snapshot::of_state(dir) {
         Ok(snapshot) => Some(snapshot),
         Err(error) => {
             report.problem(&error);
@@ -146,9 +146,6 @@ impl Report {
 }
 
 fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
-    if !log.is_dir() {
-        return;
-    }
     let is_segment = |name: &Path| name.extension().is_some_and(|extension| extension == "log");
     for (path, bytes) in files(log) {
         if is_segment(&path) {
@@ -156,8 +153,8 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
             report.log.bytes += bytes;
         }
     }
-    let mut last = folded_through;
-    match read_on(log, &mut last) {
+    let mut last = 0;
+    match read_on(log, folded_through, &mut last) {
         // Beside a writer these bytes are an append that goes on.
         Ok(unread) if !report.is_written_to() => report.log.torn_bytes = unread,
         Ok(_) => {}
@@ -170,7 +167,7 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
         }
     }
     report.log.last_sequence = Some(last.to_string());
-    report.log.lag = last - folded_through;
+    report.log.lag = last.saturating_sub(folded_through);
     if report.is_written_to() {
         return;
     }
@@ -189,13 +186,20 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
     }
 }
 
-/// Reads what is behind `last` to the log's end; gives the bytes there that are no whole frame.
-fn read_on(log: &Path, last: &mut u64) -> Result<u64, LogError> {
-    let mut reader = LogReader::from_sequence(log, *last + 1)?;
-    while let Some(frame) = reader.next_frame()? {
-        *last = frame.last.max(*last);
-    }
-    reader.unread_bytes()
+/// Reads the last event folded, which must be there, and what is behind it to the log's end; gives
+/// the bytes there that are no whole frame.
+fn read_on(log: &Path, folded_through: u64, last: &mut u64) -> Result<u64, LogError> {
+    let reader = LogReader::from_sequence(log, folded_through)?;
+    let mut reader = reader.known_durable(folded_through);
+    let read = loop {
+        match reader.next_frame() {
+            Ok(Some(_)) => {}
+            Ok(None) => break reader.unread_bytes(),
+            Err(error) => break Err(error),
+        }
+    };
+    *last = reader.read_through();
+    read
 }
 
 fn examine_uploads(snapshot: &mut Snapshot, report: &mut Report) {

@@ -19,6 +19,7 @@ use txp_domain::event::EventType;
 use txp_domain::time::{TimeZone, Timestamp};
 use txp_local::host::LOG_DIR;
 use txp_local::log::{Event, LogReader};
+use txp_local::snapshot::Snapshot;
 
 /// How long `--follow` waits before it looks for new events.
 const FOLLOW_POLL: Duration = Duration::from_millis(100);
@@ -103,19 +104,16 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         unreadable: 0,
     };
     let interrupt = args.follow.then(Interrupt::catch).transpose()?;
+    // A state that cannot be read says nothing about the log, which is the truth.
+    let folded_through = Snapshot::of_state(&dir).map_or(0, |snapshot| snapshot.as_of.sequence);
     let log = dir.join(LOG_DIR);
-    let mut reader = None;
+    let reader = match args.from {
+        Some(from) => LogReader::from_arrival(&log, millis(from))?,
+        None => LogReader::open(&log)?,
+    };
+    let mut reader = reader.known_durable(folded_through);
     loop {
-        if reader.is_none() && log.is_dir() {
-            reader = Some(match args.from {
-                Some(from) => LogReader::from_arrival(&log, millis(from))?,
-                None => LogReader::open(&log)?,
-            });
-        }
-        let is_whole = match &mut reader {
-            Some(reader) => export.all(reader, interrupt.as_ref())?,
-            None => false,
-        };
+        let is_whole = export.all(&mut reader, interrupt.as_ref())?;
         export.out.flush().context("writing events")?;
         match &interrupt {
             Some(interrupt) if !is_whole && !interrupt.wait(FOLLOW_POLL) => {}

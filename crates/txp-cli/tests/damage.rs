@@ -1,0 +1,83 @@
+//! Damage that only a reader meets: what was acknowledged and is no longer there is named, whichever
+//! command looks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use support::{HEADER, Place, VISA, files_below};
+
+fn rows(count: u64) -> String {
+    let row = |row| format!("t{row},0.50,m1,{VISA},2025-01-01T00:00:00Z\n");
+    HEADER.to_owned() + &(0..count).map(row).collect::<String>()
+}
+
+fn segment(place: &Place) -> PathBuf {
+    let log = files_below(&place.data().join("log"));
+    let is_segment = |path: &&PathBuf| path.extension().is_some_and(|e| e == "log");
+    log.iter().find(is_segment).unwrap().clone()
+}
+
+/// A damage to the log's only segment, by name.
+type Damage = (&'static str, fn(&Path, &[u8]));
+
+#[test]
+fn a_log_that_ends_before_the_checkpoint_is_named_by_every_reader() {
+    let place = Place::new();
+    let path = place.input("file.csv", rows(300));
+    assert_eq!(place.process(&path).0, Some(0));
+    let log = segment(&place);
+    let whole = fs::read(&log).unwrap();
+    let damages: [Damage; 3] = [
+        ("missing", |log, _| {
+            fs::remove_dir_all(log.parent().unwrap()).unwrap()
+        }),
+        ("cut", |log, whole| {
+            fs::write(log, &whole[..whole.len() - 5000]).unwrap()
+        }),
+        ("flipped", |log, whole| {
+            let mut bytes = whole.to_vec();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(log, bytes).unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        damage(&log, &whole);
+        for command in [
+            vec!["events"],
+            vec!["events", "--from", "2099-01-01"],
+            vec!["status", "t1"],
+            vec!["uploads"],
+            vec!["alerts"],
+        ] {
+            let ended = place.run(&command);
+            assert_eq!(ended.code, Some(3), "{name}: {command:?}: {ended:?}");
+            let file = log.file_name().unwrap().to_str().unwrap();
+            assert!(
+                ended.stderr.contains(file) && ended.stderr.contains("restore that file"),
+                "{name}: {command:?}: {ended:?}"
+            );
+        }
+        let (code, doctor) = place.json(["doctor"]);
+        assert_eq!(code, Some(1), "{name}: {doctor}");
+        let problems = doctor["problems"].as_array().unwrap();
+        assert_eq!(problems.len(), 1, "{name}: {doctor}");
+        assert!(
+            problems[0].as_str().unwrap().contains("the log is damaged"),
+            "{doctor}"
+        );
+        assert!(doctor["as_of"]["sequence"].is_string(), "{name}: {doctor}");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(&log, &whole).unwrap();
+    }
+    assert_eq!(place.run(["doctor"]).code, Some(0));
+    assert_eq!(place.run(["events", "--from", "2099-01-01"]).code, Some(0));
+}
