@@ -205,6 +205,12 @@ impl Links {
         })
     }
 
+    /// Whether not one link is known, as where their file was lost.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().known.is_empty()
+    }
+
     /// Files that arrived and are not processed, oldest first.
     #[must_use]
     pub fn waiting(&self) -> Vec<Arrival> {

@@ -324,6 +324,44 @@ fn what_arrived_is_processed_after_a_restart_and_what_did_not_is_deleted() {
     server.running.stop().unwrap();
 }
 
+/// The file of links emptied or gone, as a damaged disk leaves it: what was acknowledged is read all
+/// the same where the history knows it, and kept where nothing does.
+#[test]
+fn a_body_that_was_acknowledged_outlives_the_loss_of_the_links() {
+    let server = Server::start();
+    let key = server.client("shop", &["m"]);
+    let (id, path) = server.link(&key, "");
+    let ids: Vec<_> = (0..12_000).map(|n| format!("t{n}")).collect();
+    let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), "12.30", "m")).collect();
+    assert_eq!(server.put(&path, &file(&rows)).status, 200);
+    wait_for(|| {
+        let document = server.get(&key, &format!("/uploads/{id}")).json();
+        document["percent"].as_u64().filter(|percent| *percent > 0)
+    });
+    let dir = Arc::clone(&server.dir);
+    server.running.stop().unwrap();
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("uploads"))
+            .unwrap()
+            .count(),
+        1,
+        "cut off"
+    );
+    std::fs::remove_file(dir.path().join("control/links.jsonl")).unwrap();
+    let unknown = dir.path().join("uploads/bcdfghjklmnpqrstbcdfghjk.csv");
+    std::fs::write(&unknown, CARD).unwrap();
+
+    let server = Server::on(dir, |_| {});
+    let document = server.ended(&key, &id);
+    assert_eq!(
+        (&document["state"], &document["counts"]["accepted"]),
+        (&json!("completed"), &json!(12_000))
+    );
+    wait_for(|| (bodies_left(&server) == 1).then_some(()));
+    assert!(unknown.exists());
+    server.running.stop().unwrap();
+}
+
 #[test]
 fn a_running_request_ends_before_the_server_does() {
     let server = Server::start();
