@@ -81,3 +81,35 @@ fn a_log_that_ends_before_the_checkpoint_is_named_by_every_reader() {
     assert_eq!(place.run(["doctor"]).code, Some(0));
     assert_eq!(place.run(["events", "--from", "2099-01-01"]).code, Some(0));
 }
+
+/// As after a crash before the first checkpoint: the log has the upload, the state knows nothing.
+#[test]
+fn doctor_names_uploads_that_only_the_log_knows_as_unfinished() {
+    let place = Place::new();
+    let path = place.input("file.csv", rows(300));
+    assert_eq!(place.process(&path).0, Some(0));
+    fs::remove_dir_all(place.data().join("state")).unwrap();
+    let (code, doctor) = place.json(["doctor"]);
+    assert_eq!(doctor["unfinished_uploads"], 0, "{code:?} {doctor}");
+    let log = segment(&place);
+    let whole = fs::read(&log).unwrap();
+    let ends = b"upload.parsed";
+    let at = whole.windows(ends.len()).position(|bytes| bytes == ends);
+    fs::write(&log, &whole[..at.unwrap()]).unwrap();
+    let (code, doctor) = place.json(["doctor"]);
+    assert_eq!(code, Some(1), "{doctor}");
+    assert_eq!(doctor["unfinished_uploads"], 1, "{doctor}");
+    let problem = doctor["problems"][0].as_str().unwrap();
+    assert!(
+        problem.contains("of file.csv (local) was not read to its end"),
+        "{doctor}"
+    );
+    let next = doctor["next"][0].as_str().unwrap();
+    assert!(next.starts_with("txp process file.csv"), "{doctor}");
+    let (code, document) = place.process(&path);
+    assert_eq!(
+        (code, &document["files"][0]["accepted"]),
+        (Some(0), &300.into())
+    );
+    assert_eq!(place.run(["doctor"]).code, Some(0));
+}
