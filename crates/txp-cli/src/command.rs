@@ -30,6 +30,8 @@ pub(crate) enum Ending {
     WrongUse,
     /// Some of the work failed, and what it was is printed.
     Failed,
+    /// A signal ended it; the exit code by which a shell knows that.
+    Interrupted(u8),
 }
 
 impl Ending {
@@ -40,6 +42,7 @@ impl Ending {
             Self::Problem => 1,
             Self::WrongUse => 2,
             Self::Failed => 3,
+            Self::Interrupted(code) => code,
         }
     }
 }
@@ -60,6 +63,11 @@ impl Refusal {
     /// It was asked for in a way that cannot be.
     pub(crate) fn wrong_use(message: impl Into<String>) -> anyhow::Error {
         Self::error(Ending::WrongUse, message)
+    }
+
+    /// A signal ended it.
+    pub(crate) fn interrupted(code: u8, message: impl Into<String>) -> anyhow::Error {
+        Self::error(Ending::Interrupted(code), message)
     }
 
     fn error(ending: Ending, message: impl Into<String>) -> anyhow::Error {

@@ -1,5 +1,5 @@
 //! Scripts of commands with what they print, in `golden/`: `> name` and `| line` write an input
-//! file, `$ txp ...` runs a command. Behind it stand its exit code (`=`), standard output (`1`) and
+//! file, `$ txp ...` runs a command, `& txp ...` one that serves until it is ended. Behind it stand its exit code (`=`), standard output (`1`) and
 //! standard error (`2`) as they must be. `UPDATE_GOLDEN=1 cargo test --test golden` writes them
 //! anew, to be read before they are committed.
 
@@ -15,8 +15,8 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use support::Place;
 use support::normal::Normal;
+use support::{Place, Server};
 
 const UPDATE: &str = "UPDATE_GOLDEN";
 
@@ -44,6 +44,7 @@ macro_rules! scripts {
 scripts! {
     alerts
     clients
+    demo
     doctor
     dry_run
     events
@@ -52,6 +53,7 @@ scripts! {
     options
     process
     rules
+    serve
     several_files
     status
     strict
@@ -111,8 +113,16 @@ fn run(script: &str) -> String {
             }
             fs::write(place.path().join(name), text).unwrap();
         }
-        if let Some(command) = line.strip_prefix("$ txp") {
-            let ended = place.run(words(command));
+        let ended = if let Some(command) = line.strip_prefix("$ txp") {
+            Some(place.run(words(command)))
+        } else {
+            line.strip_prefix("& txp").map(|command| {
+                let mut server = Server::of(place.command(words(command)));
+                server.signal(rustix::process::Signal::TERM);
+                place.keep(server.wait())
+            })
+        };
+        if let Some(ended) = ended {
             out.push_str(&format!("= {}\n", ended.code.unwrap()));
             let stdout = pretty(&ended.stdout);
             push_marked(&mut out, '1', &normal.apply(&stdout));

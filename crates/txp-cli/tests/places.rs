@@ -72,9 +72,7 @@ fn a_full_disk_fails_clearly_and_the_next_run_completes_the_file() {
     assert_eq!(place.find_leaks([VISA]), Vec::<String>::new());
 }
 
-/// A superuser can be denied nothing by permissions, so this covers what stops everyone: a path
-/// below a regular file, and a directory of somebody else's files. A read-only mount gives the same
-/// class of error at the same calls.
+/// What stops everyone: a path below a regular file, and a directory of somebody else's files.
 #[test]
 fn a_directory_that_cannot_be_used_is_named_with_what_to_do() {
     let place = Place::new();

@@ -94,8 +94,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
             }
         }
         What::List => {
-            txp_local::format::read(&globals.data_dir)?;
-            list(globals, now)?;
+            list(globals)?;
         }
     }
     Ok(Ending::Done)
@@ -190,8 +189,8 @@ impl From<Client> for ClientDocument {
     }
 }
 
-fn list(globals: &Globals, now: Timestamp) -> anyhow::Result<()> {
-    let clients = Clients::open(&globals.data_dir, now)?.list()?;
+fn list(globals: &Globals) -> anyhow::Result<()> {
+    let clients = Clients::open_to_read(&globals.data_dir)?.list()?;
     let listed = Listed {
         clients: clients.into_iter().map(ClientDocument::from).collect(),
     };

@@ -63,7 +63,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         ..*globals
     };
     let host = open_host(&data, "txp demo", None)?;
-    let findings_before = host.findings();
+    let (findings_before, seen) = (host.findings(), host.as_of().sequence);
     let key = make_key(&folder.data)?;
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on the loopback address")?;
@@ -94,7 +94,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     if globals.json {
         report.print(true)?;
     } else {
-        output::text(&summary::describe(&report, &folder.data, &file)?)?;
+        output::text(&summary::describe(&report, &folder.data, &file, seen)?)?;
     }
     Ok(ending)
 }

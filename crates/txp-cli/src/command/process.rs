@@ -3,7 +3,8 @@
 mod rejects;
 mod report;
 
-use super::{Ending, Globals};
+use super::{Ending, Globals, Refusal};
+use crate::interrupt::Interrupt;
 use crate::output;
 use anyhow::Context as _;
 use rejects::RejectsOut;
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::redact::redact;
@@ -105,6 +107,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     };
     let (mut files, mut rejects_failed) = (Vec::new(), false);
     for path in &args.files {
+        place.go_on()?;
         let (mut file, from) = place.read(path, &options, globals);
         if let (Some(from), Some(rejects)) = (&from, &mut rejects) {
             match rejects.add(from) {
@@ -118,6 +121,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         }
         files.push(file);
     }
+    place.go_on()?;
     let mut ending = ending(&files);
     let ended = place.end();
     if let Err(error) = &ended.failure {
@@ -140,6 +144,7 @@ enum Place {
     Scratch {
         dir: tempfile::TempDir,
         findings: Cell<u64>,
+        interrupt: Interrupt,
     },
 }
 
@@ -153,9 +158,24 @@ struct Ended {
 impl Place {
     fn open(globals: &Globals, dry_run: bool) -> anyhow::Result<Self> {
         if dry_run {
+            let made = Arc::new(OnceLock::<PathBuf>::new());
+            let to_remove = Arc::clone(&made);
+            // Before the directory is there: no signal finds one that it does not know.
+            let interrupt = Interrupt::catch_and_end(move || {
+                output::note("interrupted: the dry run was ended; nothing of it is kept");
+                if let Some(path) = to_remove.get() {
+                    // What cannot be removed is in the system's own place for such things.
+                    std::fs::remove_dir_all(path).ok();
+                }
+            })?;
             let dir = tempfile::tempdir().context("making a directory for the dry run")?;
-            let findings = Cell::new(0);
-            return Ok(Self::Scratch { dir, findings });
+            // Set by no one else.
+            made.set(dir.path().to_path_buf()).ok();
+            return Ok(Self::Scratch {
+                dir,
+                findings: Cell::new(0),
+                interrupt,
+            });
         }
         let host = open_host(globals, "txp process", None)?;
         let opened = host.opened();
@@ -172,6 +192,16 @@ impl Place {
             findings_before: host.findings(),
             host,
         })
+    }
+
+    /// Ends a dry run that a signal came for; the files of a data directory are resumed anyway.
+    fn go_on(&self) -> anyhow::Result<()> {
+        let code = match self {
+            Self::Scratch { interrupt, .. } => interrupt.exit_code(),
+            Self::Kept { .. } => None,
+        };
+        let message = "interrupted: the dry run was stopped; nothing of it is kept";
+        code.map_or(Ok(()), |code| Err(Refusal::interrupted(code, message)))
     }
 
     fn host(&self) -> Option<&Host> {
@@ -197,10 +227,15 @@ impl Place {
         let upload_id = intake.received.upload_id;
         let read = match self {
             Self::Kept { host, .. } => host.ingest(&intake, &mut progress).map_err(Into::into),
-            Self::Scratch { dir, findings } => {
+            Self::Scratch {
+                dir,
+                findings,
+                interrupt,
+            } => {
                 let scratch = dir.path().join(upload_id.as_str());
+                let stop = || interrupt.has_come();
                 let read = fingerprinter()
-                    .and_then(|key| Ok(dry_run_in(&scratch, &intake, key, &mut progress)?));
+                    .and_then(|key| Ok(dry_run_in(&scratch, &intake, key, &mut progress, &stop)?));
                 let found = read.as_ref().ok().and_then(|r| r.dry_run_findings);
                 findings.set(findings.get() + found.unwrap_or(0));
                 read

@@ -10,8 +10,9 @@ pub(crate) mod normal;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 pub(crate) const TXP: &str = env!("CARGO_BIN_EXE_txp");
 
@@ -89,6 +90,7 @@ impl Place {
             .env_remove("RUST_BACKTRACE")
             .env("HOME", self.path())
             .env("TXP_DATA_DIR", "data")
+            .env("TMPDIR", self.path())
             .env("TXP_FINGERPRINT_KEY_FILE", self.path().join("key"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -100,7 +102,11 @@ impl Place {
     }
 
     pub(crate) fn finish(&self, mut command: Command) -> Ended {
-        let output = command.output().unwrap();
+        self.keep(command.output().unwrap())
+    }
+
+    /// Keeps what was printed, to be searched.
+    pub(crate) fn keep(&self, output: Output) -> Ended {
         let mut printed = self.printed.borrow_mut();
         printed.extend_from_slice(&output.stdout);
         printed.extend_from_slice(b"\nx\n");
@@ -165,6 +171,8 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
 /// A `txp serve` on a free port, ended when dropped.
 pub(crate) struct Server {
     child: Child,
+    first_line: String,
+    rest: BufReader<ChildStdout>,
     pub(crate) url: String,
 }
 
@@ -177,18 +185,36 @@ impl Server {
 
     pub(crate) const ARGS: [&str; 4] = ["serve", "--listen", "127.0.0.1:0", "--json"];
 
-    /// Of a command that serves, somehow.
+    /// Of a command that serves, somehow; up and running once it has said where.
     pub(crate) fn of(mut command: Command) -> Self {
-        use std::io::BufRead;
         let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        std::io::BufReader::new(stdout)
-            .read_line(&mut line)
-            .unwrap();
-        let document: Value = serde_json::from_str(&line).unwrap();
-        let url = document["listening"].as_str().unwrap().to_owned();
-        Self { child, url }
+        let mut first_line = String::new();
+        let mut rest = BufReader::new(child.stdout.take().unwrap());
+        rest.read_line(&mut first_line).unwrap();
+        let url = first_line.split(['"', ',', ' ']);
+        let url = url.clone().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("{first_line}")).to_owned();
+        Self {
+            child,
+            first_line,
+            rest,
+            url,
+        }
+    }
+
+    /// What it printed, once it has ended.
+    pub(crate) fn wait(&mut self) -> Output {
+        let mut stdout = self.first_line.clone().into_bytes();
+        self.rest.read_to_end(&mut stdout).unwrap();
+        let mut stderr = Vec::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            pipe.read_to_end(&mut stderr).unwrap();
+        }
+        Output {
+            status: self.child.wait().unwrap(),
+            stdout,
+            stderr,
+        }
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

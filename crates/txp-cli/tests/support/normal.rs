@@ -44,6 +44,8 @@ impl Normal {
 
     pub(crate) fn apply(&mut self, text: &str) -> String {
         let text = text.replace(&self.folder, "FOLDER");
+        let text = text.replace(super::TXP, "txp");
+        let text = fresh(&text);
         let text = self.times(&text);
         let text = self.ids(&text);
         let text: String = text.lines().map(|line| history(line) + "\n").collect();
@@ -137,6 +139,19 @@ fn after(text: &str, key: &str) -> String {
         out.push_str(key);
         out.push_str(if cut.len() < part.len() { "N" } else { "" });
         out.push_str(cut);
+    }
+    out
+}
+
+/// A directory with a name of its own.
+fn fresh(text: &str) -> String {
+    const PREFIX: &str = "txp-demo-";
+    let mut parts = text.split(PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(PREFIX);
+        out.push_str("FRESH");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
     }
     out
 }

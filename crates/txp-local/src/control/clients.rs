@@ -5,7 +5,7 @@
 
 use super::keys::{self, IssuedKey};
 use super::letters::serde_letters;
-use super::{ControlError, file};
+use super::{CONTROL_DIR, ControlError, file};
 use crate::format;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,6 +99,17 @@ impl Clients {
         format::ensure(dir, &now.to_string())?;
         Ok(Self {
             folder: file::folder(dir)?,
+        })
+    }
+
+    /// The same to read only: nothing is made, so that a directory need not be writable.
+    ///
+    /// # Errors
+    /// It is no data directory, or of a newer format.
+    pub fn open_to_read(dir: &Path) -> Result<Self, ControlError> {
+        format::read(dir)?;
+        Ok(Self {
+            folder: dir.join(CONTROL_DIR),
         })
     }
 

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use txp_domain::event::{
     Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived, UploadTally,
 };
@@ -16,7 +17,8 @@ use txp_pipeline::batch::UploadContext;
 use txp_pipeline::csv::{FileDigest, ReadError, RecordReader};
 use txp_pipeline::rejects::RejectsWriter;
 use txp_pipeline::stage::ingest::{
-    Ending, IngestError, ReadingRules, RowIngest, check, failure_of, ingest, strict_refusal,
+    Ending, IngestError, Progress, ReadingRules, RowIngest, check, failure_of, ingest,
+    strict_refusal,
 };
 
 /// Where scratch directories of dry runs lie, in the data directory.
@@ -130,9 +132,17 @@ impl Host {
     ) -> Result<Ending, HostError> {
         let rules = ReadingRules::of(&intake.received)?;
         let bytes_total = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        let mut told = |records, bytes| {
+            progress(ReadProgress {
+                records,
+                bytes,
+                bytes_total,
+            });
+            !self.is_stopping()
+        };
         let mut checked = None;
         if intake.received.options.strict {
-            match self.check_strictly(intake, &rules, &file)? {
+            match self.check_strictly(intake, &rules, &file, &mut told)? {
                 Ending::Parsed(tally) if tally.rejected == 0 => checked = tally.sha256,
                 Ending::Parsed(tally) => {
                     let reason = strict_refusal(tally.rejected, tally.records);
@@ -152,14 +162,6 @@ impl Host {
         };
         let mut report = Report::start(self, intake.received.upload_id, &reader)?;
         let mut sink = LogSink::new(self);
-        let mut told = |records, bytes| {
-            progress(ReadProgress {
-                records,
-                bytes,
-                bytes_total,
-            });
-            !self.is_stopping()
-        };
         let ending = block_on(ingest(
             reader,
             &mut rows,
@@ -182,6 +184,7 @@ impl Host {
         intake: &Intake,
         rules: &ReadingRules,
         file: &File,
+        told: &mut impl Progress,
     ) -> Result<Ending, HostError> {
         let mut rows = self.rows(intake, rules);
         let reader = match RecordReader::open(file, &rules.aliases, Some(FileDigest::new())) {
@@ -189,7 +192,7 @@ impl Host {
             Err(error) => return Ok(refused(&error, &rows)),
         };
         let mut report = Report::start(self, intake.received.upload_id, &reader)?;
-        let ending = check(reader, &mut rows, &mut report.writer)?;
+        let ending = check(reader, &mut rows, &mut report.writer, told)?;
         report.finish(rows.tally().rejected_records())?;
         Ok(ending)
     }
@@ -218,6 +221,7 @@ impl Host {
             intake,
             self.shared.fingerprinter.clone(),
             progress,
+            &|| self.is_stopping(),
         );
         let report = report.and_then(|report| {
             let Some(rejects) = &report.rejects else {
@@ -239,15 +243,16 @@ impl Host {
 }
 
 /// Reads a file against an empty state in a directory that is made for it; nothing is kept but
-/// what lies there.
+/// what lies there. It ends early once it is to stop, which it is asked at each progress.
 ///
 /// # Errors
-/// The file or the directory cannot be used.
+/// The file or the directory cannot be used, or it was stopped.
 pub fn dry_run_in(
     scratch: &Path,
     intake: &Intake,
     fingerprinter: txp_domain::card::Fingerprinter,
     progress: &mut dyn FnMut(ReadProgress),
+    is_to_stop: &dyn Fn() -> bool,
 ) -> Result<IntakeReport, HostError> {
     let options = HostOptions {
         command: "dry run",
@@ -261,7 +266,13 @@ pub fn dry_run_in(
         dry_run: false,
         ..intake.clone()
     };
-    let report = host.ingest(&real, progress);
+    let mut told = |read| {
+        progress(read);
+        if is_to_stop() {
+            host.shared.is_stopping.store(true, Ordering::Relaxed);
+        }
+    };
+    let report = host.ingest(&real, &mut told);
     let findings = host.findings();
     host.stop()?;
     Ok(IntakeReport {

@@ -198,13 +198,15 @@ pub async fn ingest<R: Read, W: Write, S: EventSink>(
 /// Validates a whole file and appends nothing: the first pass of a strict upload.
 ///
 /// # Errors
-/// The rejects report cannot be written.
+/// The rejects report cannot be written, or it was told to stop.
 pub fn check<R: Read, W: Write>(
     mut reader: RecordReader<R>,
     rows: &mut RowIngest,
     rejects: &mut RejectsWriter<W>,
+    progress: &mut impl Progress,
 ) -> Result<Ending, IngestError> {
     let mut batch = EventBatch::default();
+    let mut told_at = 0;
     let failed = loop {
         match reader.next_row() {
             Ok(Some(row)) => {
@@ -214,6 +216,13 @@ pub fn check<R: Read, W: Write>(
                     rejects
                         .write(&row, violations)
                         .map_err(IngestError::Rejects)?;
+                }
+                let offset = reader.checkpoint().offset;
+                if offset - told_at >= BATCH_BYTES as u64 {
+                    told_at = offset;
+                    if !progress.read(rows.tally().records(), offset) {
+                        return Err(IngestError::Stopped);
+                    }
                 }
             }
             Ok(None) => break None,

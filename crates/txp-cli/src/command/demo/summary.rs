@@ -16,25 +16,30 @@ const ALERTS_SHOWN_MAX: usize = 5;
 /// The most frequent reasons are shown; `txp uploads` shows all.
 const REASONS_SHOWN_MAX: usize = 8;
 
-/// The page.
-pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyhow::Result<String> {
+/// The page; alerts of events up to `seen` are not of this run.
+pub(super) fn describe(
+    report: &ProcessReport,
+    dir: &Path,
+    file: &Path,
+    seen: u64,
+) -> anyhow::Result<String> {
     let mut out = String::new();
     writeln!(out)?;
     for file in &report.files {
         describe_file(file, &mut out)?;
     }
-    let (found, by_rule) = look_at_alerts(dir)?;
+    let (found, by_rule) = look_at_alerts(dir, seen)?;
     describe_alerts(report, &found, &by_rule, &mut out)?;
     writeln!(
         out,
-        "\n{:.2} s from the first request to the checkpoint: {} rows/s, {} MiB of memory at most",
+        "\n{:.2} s from the request for a link until all was recorded, judged and published:\n{} rows/s, {} MiB of memory at most",
         report.seconds,
         output::grouped(report.rows_per_second),
         report.peak_rss_bytes >> 20
     )?;
     writeln!(
         out,
-        "the data lies in {}; of a card number it holds the last four digits and a keyed fingerprint",
+        "the data lies in {}\nof a card number it holds the last four digits and a keyed fingerprint",
         dir.display()
     )?;
     writeln!(out, "\ntry next:")?;
@@ -46,7 +51,7 @@ pub(super) fn describe(report: &ProcessReport, dir: &Path, file: &Path) -> anyho
 
 fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
     let sent = format!(
-        "{} was sent, validated, recorded and judged",
+        "{} was sent over HTTP, validated, recorded and judged",
         redact(&file.file)
     );
     match &file.error {
@@ -64,7 +69,12 @@ fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
     }
     if reasons.len() > REASONS_SHOWN_MAX {
         let more = reasons.len() - REASONS_SHOWN_MAX;
-        writeln!(out, "{:>20}  and {more} more reasons", "")?;
+        let reasons = if more == 1 { "reason" } else { "reasons" };
+        writeln!(
+            out,
+            "{:>20}  and {more} more {reasons}: `txp uploads` below shows all",
+            ""
+        )?;
     }
     writeln!(
         out,
@@ -82,12 +92,19 @@ fn describe_file(file: &FileReport, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// The gravest alerts, of equals the first; and how many each rule caused.
-fn look_at_alerts(dir: &Path) -> anyhow::Result<(Vec<AlertDocument>, BTreeMap<String, u64>)> {
+/// The gravest alerts behind an event, of equals the first; and how many each rule caused.
+fn look_at_alerts(
+    dir: &Path,
+    seen: u64,
+) -> anyhow::Result<(Vec<AlertDocument>, BTreeMap<String, u64>)> {
     let mut gravest: Vec<AlertDocument> = Vec::new();
     let mut by_rule = BTreeMap::new();
     let mut table = Table::open(dir)?;
     while let Some(entry) = table.next_entry()? {
+        let sequence = entry.record.position.sequence.as_u64();
+        if sequence.is_some_and(|sequence| sequence <= seen) {
+            break;
+        }
         let alert = AlertDocument::from(&entry);
         *by_rule.entry(alert.rule.clone()).or_default() += 1;
         let graver =
@@ -104,12 +121,24 @@ fn describe_alerts(
     by_rule: &BTreeMap<String, u64>,
     out: &mut String,
 ) -> std::fmt::Result {
-    writeln!(
-        out,
-        "\n{:>12}  findings of the rules, {} of them alerted (in storms as a digest)",
-        output::grouped(report.findings),
-        output::grouped(report.alerts)
-    )?;
+    let findings = output::grouped(report.findings);
+    let noun = if report.findings == 1 {
+        "finding"
+    } else {
+        "findings"
+    };
+    let told = match (report.findings, report.alerts) {
+        (0, _) => ": no rule hit anything".to_owned(),
+        (1, 1) => " of the rules, alerted".to_owned(),
+        (findings, alerts) if findings == alerts => {
+            " of the rules, all of them alerted (a storm as one digest)".to_owned()
+        }
+        (_, alerts) => format!(
+            " of the rules, {} of them alerted (a storm as one digest)",
+            output::grouped(alerts)
+        ),
+    };
+    writeln!(out, "\n{findings:>12}  {noun}{told}")?;
     for (rule, count) in by_rule {
         writeln!(out, "{:>20}  {rule}", output::grouped(*count))?;
     }
@@ -140,10 +169,14 @@ fn next_commands(
     let at = format!("--data-dir {}", quoted(&dir.to_string_lossy()));
     let first = match found.first() {
         Some(alert) => format!(
-            "{txp} status {} --merchant {} {at}",
+            "{txp} status {} --merchant {} {at}    # why it was flagged, and its history",
             alert.transaction_id, alert.merchant_id
         ),
-        None => format!("{txp} alerts {at}"),
+        None => format!("{txp} alerts {at}    # what the rules find, once they do"),
+    };
+    let again = match report.files.iter().any(|file| file.error.is_some()) {
+        true => "the same file again, once it is mended",
+        false => "the same file again: nothing but duplicates",
     };
     let upload_id = report
         .files
@@ -152,9 +185,9 @@ fn next_commands(
     let second = format!("{txp} uploads {} {at}", upload_id.unwrap_or_default());
     let third = format!("{txp} process {} {at}", quoted(&file.to_string_lossy()));
     [
-        format!("{first}    # why it was flagged, and its history"),
+        first,
         format!("{second}    # what became of the file"),
-        format!("{third}    # the same file again: nothing but duplicates"),
+        format!("{third}    # {again}"),
     ]
 }
 
