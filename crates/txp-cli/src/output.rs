@@ -5,8 +5,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use txp_domain::redact::redact;
 use txp_local::host::ReadProgress;
+
+/// Whether anything was printed on standard output.
+static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
 
 /// Prints one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
@@ -24,6 +28,7 @@ pub(crate) fn text(text: &str) -> anyhow::Result<()> {
 pub(crate) fn streamed(
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = write(&mut out).and_then(|()| out.flush().context("writing to standard output"));
     match written {
@@ -33,7 +38,8 @@ pub(crate) fn streamed(
 }
 
 /// Writes one JSON document whose first key is a list, an entry at a time; `rest` is the document's
-/// other keys, asked for once the list is written.
+/// other keys, asked for once the list is written. Where the list cannot be gone on with, the
+/// document says why instead.
 pub(crate) fn json_list<T: Serialize, R: Serialize>(
     out: &mut dyn Write,
     name: &str,
@@ -42,19 +48,43 @@ pub(crate) fn json_list<T: Serialize, R: Serialize>(
 ) -> anyhow::Result<()> {
     write!(out, "{{\"{name}\":[")?;
     let mut separator = "";
-    while let Some(entry) = next()? {
-        out.write_all(separator.as_bytes())?;
-        // As an error of writing, which it is if nobody reads any more.
-        serde_json::to_writer(&mut *out, &entry).map_err(io::Error::from)?;
-        separator = ",";
-    }
-    let rest = serde_json::to_string(&rest())?;
+    let ended = loop {
+        match next() {
+            Ok(Some(entry)) => {
+                out.write_all(separator.as_bytes())?;
+                // As an error of writing, which it is if nobody reads any more.
+                serde_json::to_writer(&mut *out, &entry).map_err(io::Error::from)?;
+                separator = ",";
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    let rest = match &ended {
+        Ok(()) => serde_json::to_string(&rest())?,
+        Err(error) => refusal(&chain(error)).to_string(),
+    };
     writeln!(out, "],{}", rest.trim_start_matches('{'))?;
-    Ok(())
+    ended
+}
+
+/// What `--json` prints instead of an answer.
+fn refusal(message: &str) -> serde_json::Value {
+    serde_json::json!({ "error": message })
+}
+
+/// Prints that document, unless standard output has something on it already: there is one document,
+/// whatever happens.
+pub(crate) fn json_refusal(message: &str) {
+    if !HAS_PRINTED.load(Ordering::Relaxed) {
+        // Standard error has said it; a closed standard output changes nothing.
+        json(&refusal(message)).ok();
+    }
 }
 
 /// A reader that has seen enough (`| head`) is no failure of the work.
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

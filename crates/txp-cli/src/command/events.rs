@@ -54,7 +54,8 @@ pub(crate) struct Args {
     /// How to write them
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Write to a file; without it to standard output
+    /// Write to a file; without it to standard output, where --json has no place: each line is a
+    /// JSON document already
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -91,6 +92,12 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     if args.format != Format::Ndjson {
         return Err(Refusal::wrong_use(
             "this txp writes events as ndjson only: csv and parquet come with the export feature",
+        ));
+    }
+    if globals.json && args.out.is_none() {
+        return Err(Refusal::wrong_use(
+            "events are a JSON object a line already, without --json; it goes with --out FILE, and \
+             prints how many were written",
         ));
     }
     let dir = source::local(args.source.as_deref(), &globals.data_dir)?;
