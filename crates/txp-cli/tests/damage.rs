@@ -113,3 +113,61 @@ fn doctor_names_uploads_that_only_the_log_knows_as_unfinished() {
     );
     assert_eq!(place.run(["doctor"]).code, Some(0));
 }
+
+#[test]
+fn a_bit_that_flipped_in_the_alert_table_or_a_table_that_is_gone_is_named() {
+    let place = Place::new();
+    let path = place.input("file.csv", rows(5));
+    assert_eq!(place.process(&path).0, Some(0));
+    let table = place.data().join("alerts/table.jsonl");
+    let whole = fs::read_to_string(&table).unwrap();
+    let last_line = whole.trim_end().rfind('\n').unwrap() + 1;
+    let damages = [
+        (
+            "a value",
+            whole.replacen("0.50", "0.51", 1),
+            "is damaged at byte ",
+        ),
+        (
+            "an id",
+            whole.replacen("\"t3\"", "\"t2\"", 1),
+            "is damaged at byte ",
+        ),
+        (
+            "a checksum",
+            whole.replacen("\"check\":\"", "\"chedk\":\"", 1),
+            "is damaged at byte ",
+        ),
+        ("its end", whole[..last_line].to_owned(), ""),
+        (
+            "its beginning",
+            whole.split_once('\n').unwrap().1.to_owned(),
+            "has 4 alerts, and 5",
+        ),
+    ];
+    for (what, damaged, words) in damages {
+        assert_ne!(damaged, whole, "{what}");
+        fs::write(&table, damaged).unwrap();
+        let (code, doctor) = place.json(["doctor"]);
+        assert_eq!(code, Some(1), "{what}: {doctor}");
+        let problem = doctor["problems"][0].as_str().unwrap();
+        assert!(problem.contains(words), "{what}: {doctor}");
+        if words.contains("damaged") {
+            let ended = place.run(["alerts"]);
+            assert_eq!(ended.code, Some(3), "{what}: {ended:?}");
+            assert!(ended.stderr.contains(words), "{what}: {ended:?}");
+        }
+    }
+    fs::remove_file(&table).unwrap();
+    let (code, doctor) = place.json(["doctor"]);
+    assert_eq!(code, Some(1), "{doctor}");
+    let ended = place.run(["alerts"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(
+        ended.stderr.contains("is not there, and 5 findings"),
+        "{ended:?}"
+    );
+    fs::write(&table, &whole).unwrap();
+    assert_eq!(place.run(["doctor"]).code, Some(0));
+    assert_eq!(place.run(["alerts"]).code, Some(0));
+}

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub as_of: AsOf,
     /// How many findings that history holds.
     pub findings: u64,
+    /// How many of them are known to be recorded as alerts.
+    pub alerted: u64,
     /// The rule file that judges, as recorded; `None` in a directory that was never opened.
     pub rules: Option<serde_json::Value>,
 }
@@ -41,8 +43,10 @@ impl Snapshot {
         format::read(dir)?;
         let state = StateView::open(&dir.join(crate::host::STATE_DIR))?;
         let meta = meta_of(state.meta())?;
+        let all_alerted = meta.alerted_through >= meta.as_of.sequence;
         Ok(Self {
             as_of: meta.as_of,
+            alerted: if all_alerted { meta.findings } else { 0 },
             findings: meta.findings,
             rules: meta.rules.map(|r| r.file),
             state,

@@ -120,12 +120,14 @@ fn examine(dir: &Path) -> Report {
             Err(error) => report.problems.push(output::chain(&error)),
         }
     }
-    let folded_through = snapshot.map_or(0, |snapshot| snapshot.as_of.sequence);
+    let folded_through = snapshot
+        .as_ref()
+        .map_or(0, |snapshot| snapshot.as_of.sequence);
     let log = dir.join(LOG_DIR);
     examine_log(&log, folded_through, &mut unfinished, &mut report);
     describe_unfinished(&unfinished, &mut report);
     examine_quarantine(dir, &mut report);
-    examine_alerts(dir, &mut report);
+    examine_alerts(dir, snapshot.as_ref(), &mut report);
     examine_left_overs(dir, &mut report);
     report.sound = report.problems.is_empty();
     if report.sound {
@@ -256,8 +258,8 @@ fn examine_quarantine(dir: &Path, report: &mut Report) {
     }
 }
 
-fn examine_alerts(dir: &Path, report: &mut Report) {
-    if let Err(error) = count_alerts(dir, report) {
+fn examine_alerts(dir: &Path, snapshot: Option<&Snapshot>, report: &mut Report) {
+    if let Err(error) = count_alerts(dir, snapshot, report) {
         report.problems.push(output::chain(&error));
     } else if report.alerts_pending > 0 && !report.is_written_to() {
         report.problems.push(format!(
@@ -268,12 +270,28 @@ fn examine_alerts(dir: &Path, report: &mut Report) {
     }
 }
 
-fn count_alerts(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
+fn count_alerts(
+    dir: &Path,
+    snapshot: Option<&Snapshot>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut table = super::alerts::Table::open(dir)?;
+    if let Some(snapshot) = snapshot {
+        table.check_there(snapshot)?;
+    }
     while let Some(entry) = table.next_entry()? {
         report.alerts += 1;
         report.alerts_pending += u64::from(entry.delivery == Delivery::Pending);
     }
+    // The table is never behind the checkpoint, and may be ahead of it.
+    let alerted = snapshot.map_or(0, |snapshot| snapshot.alerted);
+    anyhow::ensure!(
+        report.alerts >= alerted,
+        "the alert table has {} alerts, and {} findings were recorded in it: restore it from a copy \
+         of the directory; `txp events --type anomaly.flagged` has the findings",
+        output::grouped(report.alerts),
+        output::grouped(alerted)
+    );
     Ok(())
 }
 
