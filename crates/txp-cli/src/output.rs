@@ -118,18 +118,18 @@ pub(crate) fn note_redacted(text: &str) {
     note(&redacted(text));
 }
 
-/// How a segment of the log ends its name, behind [`SEGMENT_DIGITS`] digits.
-const SEGMENT_EXTENSION: &str = ".log";
-const SEGMENT_DIGITS: usize = 20;
-/// So many zeros at its start leave too few digits for a card number.
-const SEGMENT_ZEROS: &str = "000000000";
+/// Files of a data directory whose names are numbers: how many digits (of a run, of base 16) stand
+/// before which extension.
+const NUMBERED: [(&str, usize); 3] = [(".log", 20), (".idx", 20), (".run", 16)];
+/// What is left behind the zeros at the start is too short for a card number.
+const SIGNIFICANT_DIGITS_MAX: usize = 11;
 
-/// A text without long runs of digits, but for names of log segments: an error that names a damaged
-/// file is of no use without the name.
+/// A text without long runs of digits, but for names of files that are numbered: an error that names
+/// a damaged file is of no use without the name.
 pub(crate) fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, name)) = segment_name(rest) {
+    while let Some((at, name)) = numbered_name(rest) {
         let (before, from_name) = rest.split_at(at);
         out.push_str(&redact(before));
         out.push_str(name);
@@ -139,17 +139,24 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// The first name of a segment in a text: after a slash, twenty digits that begin with zeros.
-fn segment_name(text: &str) -> Option<(usize, &str)> {
-    text.match_indices(SEGMENT_EXTENSION).find_map(|(end, _)| {
-        let start = end.checked_sub(SEGMENT_DIGITS)?;
-        let is_below_folder = text.get(..start)?.ends_with('/');
-        let digits = text.get(start..end)?;
-        let is_segment =
-            digits.starts_with(SEGMENT_ZEROS) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let name = text.get(start..end + SEGMENT_EXTENSION.len())?;
-        (is_below_folder && is_segment).then_some((start, name))
-    })
+/// The first name of such a file in a text: after a slash, digits that begin with zeros.
+fn numbered_name(text: &str) -> Option<(usize, &str)> {
+    let names = NUMBERED.into_iter().filter_map(|(extension, digits)| {
+        text.match_indices(extension).find_map(|(end, _)| {
+            let start = end.checked_sub(digits)?;
+            let is_below_folder = text.get(..start)?.ends_with('/');
+            let (zeros, number) = text
+                .get(start..end)?
+                .split_at_checked(digits - SIGNIFICANT_DIGITS_MAX)?;
+            let is_number = zeros.bytes().all(|byte| byte == b'0')
+                && number
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let name = text.get(start..end + extension.len())?;
+            (is_below_folder && is_number).then_some((start, name))
+        })
+    });
+    names.min_by_key(|(start, _)| *start)
 }
 
 /// Says on standard error why a command failed: the whole chain of causes, no long run of digits.
@@ -239,12 +246,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_segments_are_told_and_no_other_long_number() {
-        let told = "damaged in data/log/00000000000000000001.log at byte 5";
-        assert_eq!(redacted(told), told);
+    fn names_of_numbered_files_are_told_and_no_other_long_number() {
+        for told in [
+            "damaged in data/log/00000000000000000001.log at byte 5",
+            "cannot write data/log/00000000012345678901.idx",
+            "data/state/0000000000000123.run is damaged, data/state/00000000000000ff.run is not",
+            "data/state/0000000000000001.run, data/log/00000000000000000001.log",
+        ] {
+            assert_eq!(redacted(told), told);
+        }
         for hidden in [
             "in/00004111111111111111.log",
             "in/4111111111111111.csv",
+            "in/4111111111111111.run",
+            "in/0000411111111111.run",
+            "in/0000000000000001.csv",
             "4111111111111111 in log/00000000000000000001.log",
             "00000000000411111111.log",
         ] {
