@@ -13,7 +13,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{HEADER, Place, VISA, files_below};
+use support::{HEADER, Place, Server, VISA, files_below};
 
 fn rows(count: u64) -> String {
     let row = |row| format!("t{row},0.50,m1,{VISA},2025-01-01T00:00:00Z\n");
@@ -170,4 +170,36 @@ fn a_bit_that_flipped_in_the_alert_table_or_a_table_that_is_gone_is_named() {
     fs::write(&table, &whole).unwrap();
     assert_eq!(place.run(["doctor"]).code, Some(0));
     assert_eq!(place.run(["alerts"]).code, Some(0));
+}
+
+#[test]
+fn a_damaged_control_record_is_named_before_serve_says_that_it_listens() {
+    let place = Place::new();
+    assert_eq!(place.run(["clients", "add", "shop"]).code, Some(0));
+    assert_eq!(Server::start(&place).end(), Some(0));
+    let control = place.data().join("control");
+    for (name, words) in [
+        ("links.key", "links.key is damaged: restore it"),
+        ("clients.json", "clients.json is damaged: restore it"),
+        (
+            "links.jsonl",
+            "links.jsonl is damaged in line 1: restore it",
+        ),
+    ] {
+        let path = control.join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, "odd\n").unwrap();
+        let (code, refused) = place.json(["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(code, Some(3), "{name}: {refused}");
+        let error = refused["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{refused}"));
+        assert!(error.contains(words), "{name}: {error}");
+        assert!(!error.contains("must be able to write"), "{name}: {error}");
+        fs::write(&path, whole).unwrap();
+    }
+    // When keys were last used decides nothing.
+    fs::write(control.join("last-used.json"), "odd").unwrap();
+    assert_eq!(place.run(["clients", "list"]).code, Some(0));
+    assert_eq!(Server::start(&place).end(), Some(0));
 }
