@@ -211,6 +211,20 @@ fn an_idempotency_key_gives_one_link_for_a_day() {
     );
     let theirs = server.post(&other, &idem, "{}");
     assert_eq!(theirs.status, 201);
+    // Once its link has expired too: then another key is needed, and the refused PUT says so.
+    server.ahead.store(15 * 60, Ordering::SeqCst);
+    let expired = server.post(&key, &idem, r#"{"strict":true}"#);
+    assert_eq!((expired.status, expired.json()), (201, first.json()));
+    let refused = server.put(&link_of(&expired).1, "");
+    assert_eq!(refused.problem(), "link_refused");
+    let hint = refused.json()["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("with another Idempotency-Key"), "{hint}");
+    let new = server.post(
+        &key,
+        &[("idempotency-key", "order-1b")],
+        r#"{"strict":true}"#,
+    );
+    assert_ne!(new.json()["upload_id"], first.json()["upload_id"]);
     server.ahead.store(24 * 3600, Ordering::SeqCst);
     let next_day = server.post(&key, &idem, "{}");
     assert_eq!(next_day.status, 201);
