@@ -67,6 +67,15 @@ pub struct Link {
     pub idempotency: Option<Idempotency>,
 }
 
+impl Link {
+    /// What its file is called, from the first to the last: as the request said, else by the upload.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let given = self.file_name.clone();
+        given.unwrap_or_else(|| format!("{}.csv", self.upload_id))
+    }
+}
+
 /// What became of a request for a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issued {

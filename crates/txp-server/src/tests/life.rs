@@ -322,6 +322,7 @@ fn what_arrived_is_processed_after_a_restart_and_what_did_not_is_deleted() {
     );
     let waiting = server.get(&key, &format!("/uploads/{id}")).json();
     assert_eq!(waiting["state"], "processing");
+    assert_eq!(waiting["file"], format!("{id}.csv"), "as once it is read");
     let (_, dry) = server.link(&key, r#"{"dry_run":true}"#);
     assert_eq!(server.put(&dry, &file(&[("t1", "12.30", "m")])).status, 200);
     let (dir, spool) = (Arc::clone(&server.dir), server.path().join("uploads"));
@@ -330,7 +331,9 @@ fn what_arrived_is_processed_after_a_restart_and_what_did_not_is_deleted() {
     std::fs::write(spool.join("bcdfghjklmnpqrstbcdfghjk.csv"), CARD).unwrap();
 
     let server = Server::on(dir, |_| {});
-    assert_eq!(server.ended(&key, &id)["counts"]["accepted"], 1);
+    let ended = server.ended(&key, &id);
+    assert_eq!(ended["counts"]["accepted"], 1);
+    assert_eq!(ended["file"], waiting["file"]);
     wait_for(|| (bodies_left(&server) == 0).then_some(()));
     assert_eq!(server.put(&path, &file(&[])).status, 412);
     let used = server.clients().list().unwrap();
