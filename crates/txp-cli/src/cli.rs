@@ -8,7 +8,7 @@ const ABOUT: &str = "An event-sourced processor of card-transaction files: every
 recorded in a durable history, folded into the state of its transaction and judged by rules.";
 
 const EXIT_CODES: &str = "Exit codes: 0 done (rejected rows are no failure), 1 the work found a \
-problem, 2 wrong use, 3 failed.";
+problem, 2 wrong use, 3 failed. With --json a refusal is {\"error\": \"...\"} on standard output.";
 
 /// The data directory of whoever names none.
 pub(crate) const DEFAULT_DATA_DIR: &str = "./txp-data";

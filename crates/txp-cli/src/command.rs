@@ -16,6 +16,7 @@ mod source;
 
 use crate::cli::{Cli, Command, DEFAULT_DATA_DIR};
 use crate::output;
+use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -107,6 +108,37 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     ExitCode::from(ended.unwrap_or_else(|error| fail(&error, &globals)).code())
 }
 
+/// Says why a command line makes no sense, or prints the help that it asks for. What is said may
+/// hold what was given: no long number comes through.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let shown = output::redacted(&text);
+    if shown == text {
+        // Nobody left to tell is no failure; in colour, where there is someone.
+        error.print().ok();
+    } else {
+        output::note(shown.trim_end());
+    }
+    if error.use_stderr() && asks_for_json(std::env::args_os()) {
+        output::json_refusal(&in_one_line(&shown));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Ending::WrongUse.code()))
+}
+
+/// Whether `--json` stands in a command line that cannot be understood otherwise.
+fn asks_for_json(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.by_ref()
+        .take_while(|arg| arg != "--")
+        .any(|arg| arg == "--json")
+}
+
+/// The first paragraph: usage and what `--help` shows are for people.
+fn in_one_line(text: &str) -> String {
+    let words = text.trim_start_matches("error: ");
+    let first = words.split("\n\n").next().unwrap_or_default();
+    first.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Says why there is no answer; nobody left to tell is no failure.
 fn fail(error: &anyhow::Error, globals: &Globals) -> Ending {
     if output::is_closed(error) {
@@ -114,8 +146,7 @@ fn fail(error: &anyhow::Error, globals: &Globals) -> Ending {
     }
     output::error(error);
     if globals.json {
-        // Standard error has said it; a closed standard output changes nothing.
-        output::json(&serde_json::json!({ "error": output::chain(error) })).ok();
+        output::json_refusal(&output::chain(error));
     }
     error
         .downcast_ref::<Refusal>()

@@ -5,8 +5,12 @@ use anyhow::Context as _;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use txp_domain::redact::redact;
 use txp_local::host::ReadProgress;
+
+/// Whether anything was printed on standard output.
+static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
 
 /// Prints one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> anyhow::Result<()> {
@@ -24,6 +28,7 @@ pub(crate) fn text(text: &str) -> anyhow::Result<()> {
 pub(crate) fn streamed(
     write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = write(&mut out).and_then(|()| out.flush().context("writing to standard output"));
     match written {
@@ -33,7 +38,8 @@ pub(crate) fn streamed(
 }
 
 /// Writes one JSON document whose first key is a list, an entry at a time; `rest` is the document's
-/// other keys, asked for once the list is written.
+/// other keys, asked for once the list is written. Where the list cannot be gone on with, the
+/// document says why instead.
 pub(crate) fn json_list<T: Serialize, R: Serialize>(
     out: &mut dyn Write,
     name: &str,
@@ -42,19 +48,43 @@ pub(crate) fn json_list<T: Serialize, R: Serialize>(
 ) -> anyhow::Result<()> {
     write!(out, "{{\"{name}\":[")?;
     let mut separator = "";
-    while let Some(entry) = next()? {
-        out.write_all(separator.as_bytes())?;
-        // As an error of writing, which it is if nobody reads any more.
-        serde_json::to_writer(&mut *out, &entry).map_err(io::Error::from)?;
-        separator = ",";
-    }
-    let rest = serde_json::to_string(&rest())?;
+    let ended = loop {
+        match next() {
+            Ok(Some(entry)) => {
+                out.write_all(separator.as_bytes())?;
+                // As an error of writing, which it is if nobody reads any more.
+                serde_json::to_writer(&mut *out, &entry).map_err(io::Error::from)?;
+                separator = ",";
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    let rest = match &ended {
+        Ok(()) => serde_json::to_string(&rest())?,
+        Err(error) => refusal(&chain(error)).to_string(),
+    };
     writeln!(out, "],{}", rest.trim_start_matches('{'))?;
-    Ok(())
+    ended
+}
+
+/// What `--json` prints instead of an answer.
+fn refusal(message: &str) -> serde_json::Value {
+    serde_json::json!({ "error": message })
+}
+
+/// Prints that document, unless standard output has something on it already: there is one document,
+/// whatever happens.
+pub(crate) fn json_refusal(message: &str) {
+    if !HAS_PRINTED.load(Ordering::Relaxed) {
+        // Standard error has said it; a closed standard output changes nothing.
+        json(&refusal(message)).ok();
+    }
 }
 
 /// A reader that has seen enough (`| head`) is no failure of the work.
 fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    HAS_PRINTED.store(true, Ordering::Relaxed);
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -88,18 +118,18 @@ pub(crate) fn note_redacted(text: &str) {
     note(&redacted(text));
 }
 
-/// How a segment of the log ends its name, behind [`SEGMENT_DIGITS`] digits.
-const SEGMENT_EXTENSION: &str = ".log";
-const SEGMENT_DIGITS: usize = 20;
-/// So many zeros at its start leave too few digits for a card number.
-const SEGMENT_ZEROS: &str = "000000000";
+/// Files of a data directory whose names are numbers: how many digits (of a run, of base 16) stand
+/// before which extension.
+const NUMBERED: [(&str, usize); 3] = [(".log", 20), (".idx", 20), (".run", 16)];
+/// What is left behind the zeros at the start is too short for a card number.
+const SIGNIFICANT_DIGITS_MAX: usize = 11;
 
-/// A text without long runs of digits, but for names of log segments: an error that names a damaged
-/// file is of no use without the name.
+/// A text without long runs of digits, but for names of files that are numbered: an error that names
+/// a damaged file is of no use without the name.
 pub(crate) fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, name)) = segment_name(rest) {
+    while let Some((at, name)) = numbered_name(rest) {
         let (before, from_name) = rest.split_at(at);
         out.push_str(&redact(before));
         out.push_str(name);
@@ -109,17 +139,24 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// The first name of a segment in a text: after a slash, twenty digits that begin with zeros.
-fn segment_name(text: &str) -> Option<(usize, &str)> {
-    text.match_indices(SEGMENT_EXTENSION).find_map(|(end, _)| {
-        let start = end.checked_sub(SEGMENT_DIGITS)?;
-        let is_below_folder = text.get(..start)?.ends_with('/');
-        let digits = text.get(start..end)?;
-        let is_segment =
-            digits.starts_with(SEGMENT_ZEROS) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let name = text.get(start..end + SEGMENT_EXTENSION.len())?;
-        (is_below_folder && is_segment).then_some((start, name))
-    })
+/// The first name of such a file in a text: after a slash, digits that begin with zeros.
+fn numbered_name(text: &str) -> Option<(usize, &str)> {
+    let names = NUMBERED.into_iter().filter_map(|(extension, digits)| {
+        text.match_indices(extension).find_map(|(end, _)| {
+            let start = end.checked_sub(digits)?;
+            let is_below_folder = text.get(..start)?.ends_with('/');
+            let (zeros, number) = text
+                .get(start..end)?
+                .split_at_checked(digits - SIGNIFICANT_DIGITS_MAX)?;
+            let is_number = zeros.bytes().all(|byte| byte == b'0')
+                && number
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            let name = text.get(start..end + extension.len())?;
+            (is_below_folder && is_number).then_some((start, name))
+        })
+    });
+    names.min_by_key(|(start, _)| *start)
 }
 
 /// Says on standard error why a command failed: the whole chain of causes, no long run of digits.
@@ -209,12 +246,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_segments_are_told_and_no_other_long_number() {
-        let told = "damaged in data/log/00000000000000000001.log at byte 5";
-        assert_eq!(redacted(told), told);
+    fn names_of_numbered_files_are_told_and_no_other_long_number() {
+        for told in [
+            "damaged in data/log/00000000000000000001.log at byte 5",
+            "cannot write data/log/00000000012345678901.idx",
+            "data/state/0000000000000123.run is damaged, data/state/00000000000000ff.run is not",
+            "data/state/0000000000000001.run, data/log/00000000000000000001.log",
+        ] {
+            assert_eq!(redacted(told), told);
+        }
         for hidden in [
             "in/00004111111111111111.log",
             "in/4111111111111111.csv",
+            "in/4111111111111111.run",
+            "in/0000411111111111.run",
+            "in/0000000000000001.csv",
             "4111111111111111 in log/00000000000000000001.log",
             "00000000000411111111.log",
         ] {

@@ -93,6 +93,69 @@ fn process_and_status_print_the_stable_keys() {
     assert_process_document(&failed);
 }
 
+/// `--json` prints one JSON document, whatever is refused and wherever: scripts read nothing else.
+#[test]
+fn with_json_every_refusal_is_one_document_that_says_why() {
+    let place = Place::new();
+    let row = format!("{HEADER}t1,0.50,m1,{VISA},2025-01-01T00:00:00Z\n");
+    let path = place.input("file.csv", row);
+    assert_eq!(place.process(&path).0, Some(0));
+    let rules = place.input("rules.yaml", "{}");
+    let rules = rules.to_str().unwrap();
+    let given = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+    let listen = format!("serve --listen {VISA}");
+    for (code, line) in [
+        (2, ""),
+        (2, "nothing"),
+        (2, "status"),
+        (2, "demo --rows 1 --file x.csv"),
+        (2, "process x.csv --column id"),
+        (2, "events"),
+        (2, "events --follow"),
+        (2, "events --type nothing"),
+        (2, "events --format csv --out x"),
+        (2, "events --source s3://bucket"),
+        (2, "generate --rows 3"),
+        (2, &listen),
+        (2, "clients add UPPER"),
+        (1, "status t9"),
+        (1, "uploads bcdfghjklmnpqrstbcdfghjk"),
+        (1, "alerts --before nothing"),
+        (3, "status t1 --data-dir missing"),
+        (3, "uploads --data-dir missing"),
+        (3, "alerts --data-dir missing"),
+        (3, "events --out x --data-dir missing"),
+        (3, "rules show missing.yaml"),
+    ] {
+        let args = given(line).into_iter().filter(|arg| !arg.is_empty());
+        let (ended, document) = place.json(args);
+        let error = document["error"].as_str();
+        let error = error.unwrap_or_else(|| panic!("{line}: {ended:?} {document}"));
+        assert_eq!(ended, Some(code), "{line}: {document}");
+        assert!(
+            !error.is_empty() && !error.contains('\n'),
+            "{line}: {error}"
+        );
+    }
+    let (_, unsound) = place.json(["rules", "show", rules]);
+    assert!(unsound["error"].is_string(), "{unsound}");
+    // A list that cannot be gone on with is still one document.
+    let table = place.data().join("alerts/table.jsonl");
+    let lines = std::fs::read_to_string(&table).unwrap();
+    std::fs::write(&table, lines.replacen("\"sequence\":", "\"sequenc\":", 1)).unwrap();
+    let (code, document) = place.json(["alerts"]);
+    assert_eq!(code, Some(3), "{document}");
+    assert!(
+        document["error"].is_string() && document["alerts"].is_array(),
+        "{document}"
+    );
+    // What is asked for is no refusal, and not every `--json` is one.
+    assert_eq!(place.run(["--json", "--help"]).code, Some(0));
+    let ended = place.run(["status", "t1", "t2", "--", "--json"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    assert_eq!(place.find_leaks([VISA]), Vec::<String>::new());
+}
+
 #[test]
 fn alerts_come_newest_first_and_page_by_page() {
     let place = Place::new();

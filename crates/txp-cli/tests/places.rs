@@ -136,6 +136,7 @@ fn a_second_writer_is_told_who_holds_the_directory_and_readers_are_not_held_up()
         error.contains("(txp serve) since 2") && error.contains("process "),
         "{error}"
     );
+    assert!(!error.contains("redacted"), "{error}");
     for command in [
         vec!["uploads"],
         vec!["alerts"],

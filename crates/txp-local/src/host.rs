@@ -48,7 +48,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use txp_domain::card::Fingerprinter;
-use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::event::{Event, RulesetActivated, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
@@ -266,12 +266,18 @@ impl Host {
     /// Uploads that were received and not wholly read.
     #[must_use]
     pub fn unfinished(&self) -> Vec<UploadId> {
+        let received = self.unfinished_received();
+        received.iter().map(|r| r.upload_id).collect()
+    }
+
+    /// What was received of them.
+    #[must_use]
+    pub fn unfinished_received(&self) -> Vec<UploadReceived> {
         let fold = self.lock_fold();
-        let open = fold
-            .state
-            .open_uploads()
-            .filter(|upload| upload.ending.is_none() && upload.received.is_some());
-        open.map(|upload| upload.id).collect()
+        let open = fold.state.open_uploads();
+        open.filter(|upload| upload.ending.is_none())
+            .filter_map(|upload| upload.received.clone())
+            .collect()
     }
 
     /// How far the log is folded.

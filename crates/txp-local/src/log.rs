@@ -11,7 +11,7 @@
 //!
 //! One limit cannot be lifted by a log alone: damage to the very last frame looks like a write cut
 //! short. Who knows better (a checkpoint that folded the frame) says so in
-//! [`OpenOptions::known_durable`], and then it is an error.
+//! [`OpenOptions::known_durable`] or [`LogReader::known_durable`], and then it is an error.
 //!
 //! Deliberately absent: what an event means (bytes in, bytes out), the lock on the directory
 //! ([`crate::lock`]), a clock (the caller gives the time), deletion of old segments.

@@ -2,7 +2,8 @@
 //! last checkpoint. Takes no lock and changes nothing.
 
 use crate::format;
-use crate::host::{AsOf, HostError, meta_of};
+use crate::host::{AsOf, HostError, LOG_DIR, meta_of};
+use crate::log::LogReader;
 use crate::state::StateView;
 use std::path::Path;
 
@@ -15,21 +16,37 @@ pub struct Snapshot {
     pub as_of: AsOf,
     /// How many findings that history holds.
     pub findings: u64,
+    /// How many of them are known to be recorded as alerts.
+    pub alerted: u64,
     /// The rule file that judges, as recorded; `None` in a directory that was never opened.
     pub rules: Option<serde_json::Value>,
 }
 
 impl Snapshot {
-    /// Opens the last checkpoint of a data directory.
+    /// Opens the last checkpoint of a data directory, whose log holds what was folded into it.
     ///
     /// # Errors
     /// It is no data directory, of a newer format, or damaged.
     pub fn open(dir: &Path) -> Result<Self, HostError> {
+        let snapshot = Self::of_state(dir)?;
+        if snapshot.as_of.sequence > 0 {
+            LogReader::check_holds(&dir.join(LOG_DIR), snapshot.as_of.sequence)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The same without a look at the log, for who looks at it more closely.
+    ///
+    /// # Errors
+    /// It is no data directory, of a newer format, or the state is damaged.
+    pub fn of_state(dir: &Path) -> Result<Self, HostError> {
         format::read(dir)?;
         let state = StateView::open(&dir.join(crate::host::STATE_DIR))?;
         let meta = meta_of(state.meta())?;
+        let all_alerted = meta.alerted_through >= meta.as_of.sequence;
         Ok(Self {
             as_of: meta.as_of,
+            alerted: if all_alerted { meta.findings } else { 0 },
             findings: meta.findings,
             rules: meta.rules.map(|r| r.file),
             state,

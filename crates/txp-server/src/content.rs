@@ -230,10 +230,7 @@ fn arrived(app: &App, link: &Link, client: &Client, received: Received) -> Resul
         uploaded_at: arrival_of(app.now()),
         client_id: link.client_id.clone(),
         file: SourceFile {
-            name: link
-                .file_name
-                .clone()
-                .unwrap_or_else(|| format!("{}.csv", link.upload_id)),
+            name: link.file_name(),
             bytes: Some(received.bytes),
             identity: None,
         },

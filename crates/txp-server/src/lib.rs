@@ -28,7 +28,7 @@ mod wire;
 
 pub use options::{Log, Options};
 pub use run::{Running, ServeError, run};
-pub use serve::serve;
+pub use serve::Prepared;
 
 #[cfg(test)]
 mod tests;

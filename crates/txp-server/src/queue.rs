@@ -1,7 +1,8 @@
 //! Files that arrived and are read, a few at a time, by threads of their own.
 //!
-//! The queue itself needs no file: the links know what arrived and has not ended, and a start
-//! queues it again. A body is deleted once its end is written down, never before.
+//! The queue itself needs no file: the links know what arrived and has not ended, or the history
+//! does where the links were lost, and a start queues it again. A body is deleted once its end is
+//! written down, never before.
 
 use crate::answer::chain;
 use crate::app::App;
@@ -111,11 +112,21 @@ impl Queue {
 
 /// Queues what a former run left, deletes bodies that no one waits for, and starts the readers.
 pub(crate) fn start(app: &Arc<App>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let waiting = app.links.waiting();
+    let mut waiting = app.links.waiting();
+    let unfinished = app.host.unfinished_received();
     for upload_id in app.spool.whole()? {
-        // A body that is not known to have arrived was never acknowledged.
-        if !waiting.iter().any(|arrival| arrival.upload_id == upload_id) {
-            app.spool.delete(upload_id)?;
+        if waiting.iter().any(|arrival| arrival.upload_id == upload_id) {
+            continue;
+        }
+        match unfinished.iter().find(|r| r.upload_id == upload_id) {
+            // It was acknowledged; what the links knew of it is lost, the history has all of it.
+            Some(received) => waiting.push(Arrival::new(received.clone(), false)),
+            None if app.links.is_empty() && !has_ended(app, upload_id)? => app.log(&format!(
+                "uploads/{upload_id}.csv stays: no link is known at all, as if their file was \
+                 lost, so it may be a file that was acknowledged; delete it if it was not"
+            )),
+            // A body that is not known to have arrived was never acknowledged.
+            None => app.spool.delete(upload_id)?,
         }
     }
     for arrival in waiting {
@@ -137,6 +148,12 @@ pub(crate) fn start(app: &Arc<App>) -> std::io::Result<Vec<JoinHandle<()>>> {
             named.spawn(move || read_all(&app))
         })
         .collect()
+}
+
+/// Whether the history knows an upload, to its end.
+fn has_ended(app: &App, upload_id: UploadId) -> std::io::Result<bool> {
+    let upload = app.host.upload(upload_id).map_err(std::io::Error::other)?;
+    Ok(upload.is_some_and(|upload| upload.ending.is_some()))
 }
 
 fn read_all(app: &App) {

@@ -2,7 +2,7 @@
 //! and in a thread of a process that does other things.
 
 use crate::options::Options;
-use crate::serve::serve;
+use crate::serve::Prepared;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -46,7 +46,8 @@ pub fn run(host: Host, listener: TcpListener, options: Options) -> Result<(), Se
                 _ = interrupt.recv() => {}
             }
         };
-        serve(host, asynchronous(listener)?, options, told).await
+        let listener = asynchronous(listener)?;
+        Prepared::open(host, options)?.serve(listener, told).await
     })
 }
 
@@ -74,7 +75,8 @@ impl Running {
                         std::future::pending::<()>().await;
                     }
                 };
-                serve(host, asynchronous(listener)?, options, told).await
+                let listener = asynchronous(listener)?;
+                Prepared::open(host, options)?.serve(listener, told).await
             })
         };
         let named = std::thread::Builder::new().name("serve".to_owned());

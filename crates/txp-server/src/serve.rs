@@ -19,6 +19,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -44,43 +45,60 @@ pub(crate) struct Peer {
     pub(crate) local: SocketAddr,
 }
 
-/// Serves until `shutdown` is ready, then ends well: with the host stopped and the directory free.
-///
-/// # Errors
-/// The control records cannot be read, the server cannot start, or the host failed.
-pub async fn serve(
-    host: Host,
-    listener: TcpListener,
-    options: Options,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    let drain = options.drain_timeout;
-    let app = Arc::new(App::open(host.clone(), options)?);
-    let readers = queue::start(&app).map_err(ServeError::Start)?;
-    let graceful = GracefulShutdown::new();
-    tokio::select! {
-        () = accept(&app, &listener, &graceful) => {}
-        () = note_last_used(&app) => {}
-        () = tell_failure(&app) => {}
-        () = shutdown => {}
+/// A server that has read what it needs, and does not serve yet.
+pub struct Prepared {
+    app: Arc<App>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Prepared {
+    /// Reads the control records and takes up the files that a former run left.
+    ///
+    /// # Errors
+    /// The control records cannot be read, or the server cannot start.
+    pub fn open(host: Host, options: Options) -> Result<Self, ServeError> {
+        let app = Arc::new(App::open(host, options)?);
+        let readers = queue::start(&app).map_err(ServeError::Start)?;
+        Ok(Self { app, readers })
     }
-    drop(listener);
-    if timeout(drain, graceful.shutdown()).await.is_err() {
-        app.log("some requests did not end in time and were cut off");
-    }
-    app.queue.stop();
-    let ended = tokio::task::spawn_blocking(move || {
-        let stopped = host.stop();
-        for reader in readers {
-            // A panic has been told by the thread itself.
-            reader.join().ok();
+
+    /// Serves until `shutdown` is ready, then ends well: with the host stopped and the directory
+    /// free.
+    ///
+    /// # Errors
+    /// The host failed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let Self { app, readers } = self;
+        let graceful = GracefulShutdown::new();
+        tokio::select! {
+            () = accept(&app, &listener, &graceful) => {}
+            () = note_last_used(&app) => {}
+            () = tell_failure(&app) => {}
+            () = shutdown => {}
         }
-        app.keys.flush().map_err(ServeError::Control)?;
-        stopped.map_err(ServeError::Host)
-    });
-    ended
-        .await
-        .map_err(|error| ServeError::Start(error.into()))?
+        drop(listener);
+        let drain = app.options.drain_timeout;
+        if timeout(drain, graceful.shutdown()).await.is_err() {
+            app.log("some requests did not end in time and were cut off");
+        }
+        app.queue.stop();
+        let ended = tokio::task::spawn_blocking(move || {
+            let stopped = app.host.clone().stop();
+            for reader in readers {
+                // A panic has been told by the thread itself.
+                reader.join().ok();
+            }
+            app.keys.flush().map_err(ServeError::Control)?;
+            stopped.map_err(ServeError::Host)
+        });
+        ended
+            .await
+            .map_err(|error| ServeError::Start(error.into()))?
+    }
 }
 
 async fn accept(app: &Arc<App>, listener: &TcpListener, graceful: &GracefulShutdown) {

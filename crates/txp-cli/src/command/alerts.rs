@@ -115,6 +115,18 @@ impl Table {
         Ok(Self { newest, dir })
     }
 
+    /// Checks that there is a table, where the last checkpoint knows of alerts.
+    pub(crate) fn check_there(&self, snapshot: &Snapshot) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            snapshot.alerted == 0 || self.newest.is_there(),
+            "the alert table in {} is not there, and {} findings were recorded in it: restore it \
+             from a copy of the directory; `txp events --type anomaly.flagged` has the findings",
+            self.dir.display(),
+            output::grouped(snapshot.alerted)
+        );
+        Ok(())
+    }
+
     /// The next older alert.
     pub(crate) fn next_entry(&mut self) -> anyhow::Result<Option<AlertEntry>> {
         self.newest.next_entry().with_context(|| reading(&self.dir))
@@ -168,8 +180,10 @@ impl Page {
 
 /// Shows them.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
-    let as_of = super::status::as_of(&Snapshot::open(&globals.data_dir)?);
+    let snapshot = Snapshot::open(&globals.data_dir)?;
+    let as_of = super::status::as_of(&snapshot);
     let mut table = Table::open(&globals.data_dir)?;
+    table.check_there(&snapshot)?;
     let total = table.total()?;
     if let Some(id) = &args.before {
         table.pass(id)?;

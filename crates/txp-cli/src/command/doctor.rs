@@ -3,20 +3,21 @@
 //! Looks and changes nothing. Of the log it reads what the last checkpoint has not seen; `txp
 //! events` reads all of it.
 
+mod unfinished;
+
 use super::{Ending, Globals};
 use crate::output;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
-use txp_domain::upload::Upload;
 use txp_local::alerts::Delivery;
 use txp_local::format;
 use txp_local::host::{LOG_DIR, REJECTS_DIR, read_quarantine};
 use txp_local::lock;
 use txp_local::log::{LogError, LogReader};
 use txp_local::snapshot::Snapshot;
-use txp_local::state::UploadPage;
 use txp_pipeline::document::AsOfDocument;
+use unfinished::Unfinished;
 
 /// How many unfinished uploads and quarantined events are named; all are counted.
 const NAMED_MAX: usize = 5;
@@ -100,7 +101,7 @@ fn examine(dir: &Path) -> Report {
         Ok(holder) => report.writer = holder,
         Err(error) => report.problem(&error),
     }
-    let mut snapshot = match Snapshot::open(dir) {
+    let mut snapshot = match Snapshot::of_state(dir) {
         Ok(snapshot) => Some(snapshot),
         Err(error) => {
             report.problem(&error);
@@ -110,15 +111,23 @@ fn examine(dir: &Path) -> Report {
             None
         }
     };
+    let mut unfinished = Unfinished::default();
     if let Some(snapshot) = &mut snapshot {
         report.as_of = Some(super::status::as_of(snapshot));
         report.findings = snapshot.findings;
-        examine_uploads(snapshot, &mut report);
+        match Unfinished::of_state(snapshot) {
+            Ok(of_state) => unfinished = of_state,
+            Err(error) => report.problems.push(output::chain(&error)),
+        }
     }
-    let folded_through = snapshot.map_or(0, |snapshot| snapshot.as_of.sequence);
-    examine_log(&dir.join(LOG_DIR), folded_through, &mut report);
+    let folded_through = snapshot
+        .as_ref()
+        .map_or(0, |snapshot| snapshot.as_of.sequence);
+    let log = dir.join(LOG_DIR);
+    examine_log(&log, folded_through, &mut unfinished, &mut report);
+    describe_unfinished(&unfinished, &mut report);
     examine_quarantine(dir, &mut report);
-    examine_alerts(dir, &mut report);
+    examine_alerts(dir, snapshot.as_ref(), &mut report);
     examine_left_overs(dir, &mut report);
     report.sound = report.problems.is_empty();
     if report.sound {
@@ -145,10 +154,7 @@ impl Report {
     }
 }
 
-fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
-    if !log.is_dir() {
-        return;
-    }
+fn examine_log(log: &Path, folded_through: u64, unfinished: &mut Unfinished, report: &mut Report) {
     let is_segment = |name: &Path| name.extension().is_some_and(|extension| extension == "log");
     for (path, bytes) in files(log) {
         if is_segment(&path) {
@@ -156,8 +162,8 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
             report.log.bytes += bytes;
         }
     }
-    let mut last = folded_through;
-    match read_on(log, &mut last) {
+    let mut last = 0;
+    match read_on(log, folded_through, unfinished, &mut last) {
         // Beside a writer these bytes are an append that goes on.
         Ok(unread) if !report.is_written_to() => report.log.torn_bytes = unread,
         Ok(_) => {}
@@ -170,7 +176,7 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
         }
     }
     report.log.last_sequence = Some(last.to_string());
-    report.log.lag = last - folded_through;
+    report.log.lag = last.saturating_sub(folded_through);
     if report.is_written_to() {
         return;
     }
@@ -189,43 +195,43 @@ fn examine_log(log: &Path, folded_through: u64, report: &mut Report) {
     }
 }
 
-/// Reads what is behind `last` to the log's end; gives the bytes there that are no whole frame.
-fn read_on(log: &Path, last: &mut u64) -> Result<u64, LogError> {
-    let mut reader = LogReader::from_sequence(log, *last + 1)?;
-    while let Some(frame) = reader.next_frame()? {
-        *last = frame.last.max(*last);
-    }
-    reader.unread_bytes()
+/// Reads the last event folded, which must be there, and takes up what is behind it to the log's
+/// end; gives the bytes there that are no whole frame.
+fn read_on(
+    log: &Path,
+    folded_through: u64,
+    unfinished: &mut Unfinished,
+    last: &mut u64,
+) -> Result<u64, LogError> {
+    let reader = LogReader::from_sequence(log, folded_through)?;
+    let mut reader = reader.known_durable(folded_through);
+    let read = loop {
+        match reader.next_frame() {
+            Ok(Some(frame)) => {
+                unfinished.take_up(frame.events, folded_through);
+            }
+            Ok(None) => break reader.unread_bytes(),
+            Err(error) => break Err(error),
+        }
+    };
+    *last = reader.read_through();
+    read
 }
 
-fn examine_uploads(snapshot: &mut Snapshot, report: &mut Report) {
-    let all = UploadPage {
-        client_id: None,
-        before: None,
-        limit: usize::MAX,
-    };
-    let uploads = match snapshot.state.uploads(all) {
-        Ok(uploads) => uploads,
-        Err(error) => return report.problem(&error),
-    };
-    let is_unfinished = |upload: &&Upload| upload.ending.is_none() && upload.received.is_some();
-    let unfinished: Vec<_> = uploads.iter().filter(is_unfinished).collect();
+fn describe_unfinished(unfinished: &Unfinished, report: &mut Report) {
     report.unfinished_uploads = unfinished.len() as u64;
     if report.is_written_to() {
         return;
     }
-    for upload in unfinished.iter().take(NAMED_MAX) {
-        let Some(received) = &upload.received else {
-            continue;
-        };
+    for (id, upload) in unfinished.iter().take(NAMED_MAX) {
+        let (name, client_id) = (&upload.file_name, &upload.client_id);
         report.problems.push(format!(
-            "upload {} of {} ({}) was not read to its end",
-            upload.id, received.file.name, received.client_id
+            "upload {id} of {name} ({client_id}) was not read to its end"
         ));
-        report.advise(if received.client_id == super::process::LOCAL_CLIENT {
+        report.advise(if *client_id == super::process::LOCAL_CLIENT {
             format!(
-                "txp process {} --data-dir {}, with the options of the first time: it goes on where it stopped",
-                received.file.name, report.data_dir
+                "txp process {name} --data-dir {}, with the options of the first time: it goes on where it stopped",
+                report.data_dir
             )
         } else {
             format!("txp serve --data-dir {}: it goes on by itself", report.data_dir)
@@ -252,8 +258,8 @@ fn examine_quarantine(dir: &Path, report: &mut Report) {
     }
 }
 
-fn examine_alerts(dir: &Path, report: &mut Report) {
-    if let Err(error) = count_alerts(dir, report) {
+fn examine_alerts(dir: &Path, snapshot: Option<&Snapshot>, report: &mut Report) {
+    if let Err(error) = count_alerts(dir, snapshot, report) {
         report.problems.push(output::chain(&error));
     } else if report.alerts_pending > 0 && !report.is_written_to() {
         report.problems.push(format!(
@@ -264,12 +270,28 @@ fn examine_alerts(dir: &Path, report: &mut Report) {
     }
 }
 
-fn count_alerts(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
+fn count_alerts(
+    dir: &Path,
+    snapshot: Option<&Snapshot>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut table = super::alerts::Table::open(dir)?;
+    if let Some(snapshot) = snapshot {
+        table.check_there(snapshot)?;
+    }
     while let Some(entry) = table.next_entry()? {
         report.alerts += 1;
         report.alerts_pending += u64::from(entry.delivery == Delivery::Pending);
     }
+    // The table is never behind the checkpoint, and may be ahead of it.
+    let alerted = snapshot.map_or(0, |snapshot| snapshot.alerted);
+    anyhow::ensure!(
+        report.alerts >= alerted,
+        "the alert table has {} alerts, and {} findings were recorded in it: restore it from a copy \
+         of the directory; `txp events --type anomaly.flagged` has the findings",
+        output::grouped(report.alerts),
+        output::grouped(alerted)
+    );
     Ok(())
 }
 

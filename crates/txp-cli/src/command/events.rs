@@ -19,6 +19,7 @@ use txp_domain::event::EventType;
 use txp_domain::time::{TimeZone, Timestamp};
 use txp_local::host::LOG_DIR;
 use txp_local::log::{Event, LogReader};
+use txp_local::snapshot::Snapshot;
 
 /// How long `--follow` waits before it looks for new events.
 const FOLLOW_POLL: Duration = Duration::from_millis(100);
@@ -53,7 +54,8 @@ pub(crate) struct Args {
     /// How to write them
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Write to a file; without it to standard output
+    /// Write to a file; without it to standard output, where --json has no place: each line is a
+    /// JSON document already
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -92,6 +94,12 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
             "this txp writes events as ndjson only: csv and parquet come with the export feature",
         ));
     }
+    if globals.json && args.out.is_none() {
+        return Err(Refusal::wrong_use(
+            "events are a JSON object a line already, without --json; it goes with --out FILE, and \
+             prints how many were written",
+        ));
+    }
     let dir = source::local(args.source.as_deref(), &globals.data_dir)?;
     txp_local::format::read(&dir)?;
     let filter = Filter::of(args);
@@ -103,19 +111,16 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         unreadable: 0,
     };
     let interrupt = args.follow.then(Interrupt::catch).transpose()?;
+    // A state that cannot be read says nothing about the log, which is the truth.
+    let folded_through = Snapshot::of_state(&dir).map_or(0, |snapshot| snapshot.as_of.sequence);
     let log = dir.join(LOG_DIR);
-    let mut reader = None;
+    let reader = match args.from {
+        Some(from) => LogReader::from_arrival(&log, millis(from))?,
+        None => LogReader::open(&log)?,
+    };
+    let mut reader = reader.known_durable(folded_through);
     loop {
-        if reader.is_none() && log.is_dir() {
-            reader = Some(match args.from {
-                Some(from) => LogReader::from_arrival(&log, millis(from))?,
-                None => LogReader::open(&log)?,
-            });
-        }
-        let is_whole = match &mut reader {
-            Some(reader) => export.all(reader, interrupt.as_ref())?,
-            None => false,
-        };
+        let is_whole = export.all(&mut reader, interrupt.as_ref())?;
         export.out.flush().context("writing events")?;
         match &interrupt {
             Some(interrupt) if !is_whole && !interrupt.wait(FOLLOW_POLL) => {}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use txp_domain::alert::Message;
 use txp_local::alerts::Terminal;
-use txp_server::Options;
+use txp_server::{Options, Prepared};
 
 /// Where it listens if nothing else is said.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8420";
@@ -44,6 +44,13 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let host = process::open_host(globals, "txp serve", Some(terminal()))?;
     let listener = tokio::net::TcpListener::from_std(listener).context("listening")?;
     drop(inside);
+    let options = Options {
+        public_url: args.public_url.clone(),
+        log: Arc::new(output::note_redacted),
+        ..Options::default()
+    };
+    let prepared = Prepared::open(host, options)?;
+    // Now nothing is left to read that could be damaged.
     announce(globals, address)?;
     let told = async move {
         tokio::select! {
@@ -52,12 +59,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         }
         output::note("ending: running requests finish, files being read stop at a safe point");
     };
-    let options = Options {
-        public_url: args.public_url.clone(),
-        log: Arc::new(output::note_redacted),
-        ..Options::default()
-    };
-    runtime.block_on(txp_server::serve(host, listener, options, told))?;
+    runtime.block_on(prepared.serve(listener, told))?;
     Ok(Ending::Done)
 }
 

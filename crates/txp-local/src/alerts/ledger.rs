@@ -75,14 +75,13 @@ impl Ledger {
         }
         let mut bytes = Vec::new();
         for line in lines {
-            serde_json::to_writer(&mut bytes, line).map_err(|e| {
+            line.encode(&mut bytes).map_err(|e| {
                 PortError::caused(
                     ErrorKind::Permanent,
                     "an alert cannot be written as JSON",
                     e,
                 )
             })?;
-            bytes.push(b'\n');
         }
         self.file
             .write_all(&bytes)

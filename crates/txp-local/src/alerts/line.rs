@@ -1,5 +1,9 @@
 //! `alerts/table.jsonl`: a line per alert as recorded, a line per alert or digest as handed on.
+//!
+//! A line is a JSON object whose last member is a checksum of all that is before it, in letters: a
+//! changed amount or name would be JSON as well.
 
+use crate::control::to_letters;
 use serde::{Deserialize, Serialize};
 use txp_domain::alert::Decision;
 use txp_domain::event::AnomalyFlagged;
@@ -36,7 +40,32 @@ pub(super) enum Line {
     },
 }
 
+/// What stands before the checksum, and behind it.
+const CHECK_BEGINS: &[u8] = b",\"check\":\"";
+const CHECK_ENDS: &[u8] = b"\"}";
+/// A CRC-32C has four bytes, each two letters.
+const CHECK_LETTERS: usize = 8;
+
 impl Line {
+    /// Writes the line, its end too.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        let start = out.len();
+        serde_json::to_writer(&mut *out, self)?;
+        // The object goes on.
+        out.pop();
+        let check = check_of(out.get(start..).unwrap_or_default());
+        out.extend_from_slice(CHECK_BEGINS);
+        out.extend_from_slice(check.as_bytes());
+        out.extend_from_slice(CHECK_ENDS);
+        out.push(b'\n');
+        Ok(())
+    }
+
+    /// Reads a line, if it is as it was written.
+    pub(super) fn decode(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(verified(line)?).ok()
+    }
+
     /// The alert that this line records, if it does.
     pub(super) fn into_record(self) -> Option<AlertRecord> {
         let Self::Recorded {
@@ -68,6 +97,19 @@ impl Line {
             },
         })
     }
+}
+
+/// A line that is as it was written, without its end.
+pub(super) fn verified(line: &[u8]) -> Option<&[u8]> {
+    let line = line.strip_suffix(b"\n")?;
+    let rest = line.strip_suffix(CHECK_ENDS)?;
+    let (rest, check) = rest.split_at_checked(rest.len().checked_sub(CHECK_LETTERS)?)?;
+    let body = rest.strip_suffix(CHECK_BEGINS)?;
+    (check_of(body).as_bytes() == check).then_some(line)
+}
+
+fn check_of(body: &[u8]) -> String {
+    to_letters(&crc32c::crc32c(body).to_be_bytes())
 }
 
 /// What became of an alert.

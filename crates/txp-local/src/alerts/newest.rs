@@ -4,7 +4,7 @@
 //! all that is remembered is which marks still look for their alert (no more than are recorded
 //! together) and which merchants and rules had a digest.
 
-use super::line::{AlertEntry, Delivery, Line, TABLE};
+use super::line::{AlertEntry, Delivery, Line, TABLE, verified};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fs::File;
@@ -44,6 +44,12 @@ impl Newest {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there is a table.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.file.is_some()
     }
 
     /// A table up to its last whole line.
@@ -87,7 +93,8 @@ impl Newest {
         while offset < self.sound_bytes {
             line.clear();
             let read = reader.read_until(b'\n', &mut line)?;
-            let parsed: AnyLine<'_> = serde_json::from_slice(&line).map_err(|_| damaged(offset))?;
+            let parsed = verified(&line).and_then(|line| serde_json::from_slice(line).ok());
+            let parsed: AnyLine<'_> = parsed.ok_or_else(|| damaged(offset))?;
             total += u64::from(parsed.kind == "recorded");
             offset += read.max(1) as u64;
         }
@@ -217,11 +224,12 @@ fn digest_key(merchant_id: &str, rule: &str) -> u128 {
 }
 
 fn parse(line: &[u8], at: u64) -> io::Result<Line> {
-    serde_json::from_slice(line).map_err(|_| damaged(at))
+    Line::decode(line).ok_or_else(|| damaged(at))
 }
 
 fn damaged(at: u64) -> io::Error {
-    let message =
-        format!("the alert table is damaged at byte {at}; move it away to start a new one");
+    let message = format!(
+        "the alert table {TABLE} is damaged at byte {at}: restore it from a copy of the directory, or move it away to start a new one"
+    );
     io::Error::new(ErrorKind::InvalidData, message)
 }

@@ -279,11 +279,11 @@ pub(super) fn load(path: &Path) -> Result<Records, ControlError> {
 /// When each key was last used, by key id.
 pub(super) type LastUsed = BTreeMap<String, Timestamp>;
 
+/// A file that makes no sense is begun anew: nothing is decided by it, and no one is to be kept out
+/// for it.
 pub(super) fn load_last_used(path: &Path) -> Result<LastUsed, ControlError> {
-    match file::read(path)? {
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(damaged(path)),
-        None => Ok(LastUsed::new()),
-    }
+    let bytes = file::read(path)?.unwrap_or_default();
+    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
 pub(super) fn damaged(path: &Path) -> impl FnOnce(serde_json::Error) -> ControlError {

@@ -32,6 +32,15 @@ pub enum ControlError {
         #[source]
         source: serde_json::Error,
     },
+    /// The key that signs links is none.
+    #[error(
+        "{} is damaged: restore it from a copy of the directory, or delete it to have a new key made; links that were given out before and not used are refused then",
+        path.display()
+    )]
+    SigningKey {
+        /// The key's file.
+        path: PathBuf,
+    },
     /// The system gives no randomness to make keys of.
     #[error("the system gives no random bytes to make keys of")]
     NoRandomness,

@@ -51,7 +51,7 @@ impl Known {
             None => StateName::Expired,
         };
         let mut document = UploadDocument::empty(link.upload_id, state);
-        document.file.clone_from(&link.file_name);
+        document.file = Some(link.file_name());
         document.received_at = arrival.as_ref().map(|arrival| arrival.uploaded_at);
         document.expires_at = arrival.is_none().then_some(link.expires_at);
         document

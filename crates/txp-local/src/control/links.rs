@@ -67,6 +67,15 @@ pub struct Link {
     pub idempotency: Option<Idempotency>,
 }
 
+impl Link {
+    /// What its file is called, from the first to the last: as the request said, else by the upload.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let given = self.file_name.clone();
+        given.unwrap_or_else(|| format!("{}.csv", self.upload_id))
+    }
+}
+
 /// What became of a request for a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issued {
@@ -203,6 +212,12 @@ impl Links {
             at,
             report,
         })
+    }
+
+    /// Whether not one link is known, as where their file was lost.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().known.is_empty()
     }
 
     /// Files that arrived and are not processed, oldest first.

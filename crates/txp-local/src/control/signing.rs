@@ -30,11 +30,7 @@ impl Signer {
                 text
             }
         };
-        let odd = || ControlError::Io {
-            action: "use",
-            path: path.clone(),
-            source: std::io::ErrorKind::InvalidData.into(),
-        };
+        let odd = || ControlError::SigningKey { path: path.clone() };
         let key: [u8; KEY_BYTES] = from_letters(text.trim_ascii()).ok_or_else(odd)?;
         let mac = Hmac::new_from_slice(&key).map_err(|_| odd())?;
         Ok(Self { mac })

@@ -41,7 +41,10 @@ pub(super) fn prepare(
 ) -> Result<Prepared, HostError> {
     std::fs::create_dir_all(dir).map_err(HostError::io("creating the data directory", dir))?;
     format::ensure(dir, &opened_at.to_string())?;
-    let lock = DirLock::acquire(dir, command, &opened_at.to_string())?;
+    // To the second: with a fraction it has more digits than what is told may have.
+    let whole_seconds = u64::try_from(opened_at.unix_seconds()).unwrap_or(0);
+    let since = Timestamp::from_unix_seconds(whole_seconds).unwrap_or_default();
+    let lock = DirLock::acquire(dir, command, &since.to_string())?;
     let (mut fold, alerted_through) = recover::open_state(&dir.join(STATE_DIR))?;
     let known_durable = Some(fold.as_of().sequence).filter(|sequence| *sequence > 0);
     let log_options = OpenOptions {

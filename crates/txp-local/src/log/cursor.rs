@@ -159,6 +159,13 @@ impl Cursor {
         Ok(Found::Frame(header))
     }
 
+    /// The header of a frame at `offset`, if a sound one lies there.
+    pub(super) fn header_at(&mut self, offset: u64) -> Result<Option<FrameHeader>, LogError> {
+        Ok(FrameHeader::decode(
+            self.bytes_at(offset, FRAME_HEADER_BYTES)?,
+        ))
+    }
+
     /// The payload of the frame at `offset`, shorter only at the end of the file.
     pub(super) fn payload(&mut self, offset: u64, header: &FrameHeader) -> Result<&[u8], LogError> {
         let length = header.payload_len();

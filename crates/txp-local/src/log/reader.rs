@@ -3,12 +3,14 @@
 //! It takes no lock and changes nothing. It sees what is written, which may be a moment ahead of
 //! what is confirmed. Where no whole frame lies, it first asks whether anything lies behind: if
 //! not, this is the end for now; if so, the writer had finished here, and a second look decides.
+//! Before an event that is known to be durable there is no end for now: that is damage.
 
 use super::cursor::{Cursor, Found};
 use super::error::{Damage, LogError};
 use super::frame::{Events, FrameHeader};
 use super::index::{Index, IndexEntry};
 use super::segment::{SEGMENT_HEADER_BYTES, list, segment_path};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// One frame, or the part of it that was asked for.
@@ -34,6 +36,7 @@ pub struct LogReader {
     arrival_ms: u64,
     from_sequence: u64,
     from_arrival_ms: u64,
+    known_durable: u64,
 }
 
 enum Step {
@@ -43,10 +46,10 @@ enum Step {
 }
 
 impl LogReader {
-    /// Reads from the first event on.
+    /// Reads from the first event on. Where there is no directory yet, there are no events yet.
     ///
     /// # Errors
-    /// The directory is not there or cannot be read, or its first segment is not there or damaged.
+    /// The directory cannot be read, or its first segment is not there or damaged.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
         Self::from_sequence(dir, 1)
     }
@@ -87,6 +90,30 @@ impl LogReader {
             }
         }
         Ok(reader)
+    }
+
+    /// Takes a log that ends before this event for damaged: a checkpoint has folded it.
+    #[must_use]
+    pub fn known_durable(mut self, sequence: u64) -> Self {
+        self.known_durable = sequence;
+        self
+    }
+
+    /// Checks that the log holds an event, whole. Frames before it are passed over by their headers.
+    ///
+    /// # Errors
+    /// It does not, or the system refused.
+    pub fn check_holds(dir: &Path, sequence: u64) -> Result<(), LogError> {
+        let mut reader = Self::from_sequence(dir, sequence)?.known_durable(sequence);
+        reader.hop()?;
+        reader.next_frame()?;
+        Ok(())
+    }
+
+    /// The last event of all that was read or passed over, 0 for none.
+    #[must_use]
+    pub fn read_through(&self) -> u64 {
+        self.next.saturating_sub(1)
     }
 
     /// The next frame, or `None` at the end for now: a later call goes on.
@@ -145,11 +172,15 @@ impl LogReader {
             arrival_ms: 0,
             from_sequence: 0,
             from_arrival_ms: 0,
+            known_durable: 0,
         }
     }
 
     fn segments(&self) -> Result<Vec<u64>, LogError> {
-        let segments = list(&self.dir)?;
+        let segments = match list(&self.dir) {
+            Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Vec::new(),
+            listed => listed?,
+        };
         match segments.first() {
             Some(first) if *first != 1 => Err(self.missing(1, *first)),
             _ => Ok(segments),
@@ -189,25 +220,47 @@ impl LogReader {
         Ok(())
     }
 
+    /// Goes on to the frame of the event that is wanted, as far as headers are sound.
+    fn hop(&mut self) -> Result<(), LogError> {
+        while let Some(cursor) = self.cursor.as_mut()
+            && let Some(header) = cursor.header_at(self.offset)?
+            && header.first == self.next
+            && header.next() <= self.from_sequence
+        {
+            self.accept(header);
+        }
+        Ok(())
+    }
+
     fn step(&mut self) -> Result<Step, LogError> {
+        let known = Some(self.known_durable).filter(|known| *known >= self.next);
         let Some(cursor) = self.cursor.as_mut() else {
             let Some(first) = self.segments()?.first().copied() else {
-                return Ok(Step::EndForNow);
+                return match known {
+                    Some(known) => Err(self.missing(self.next, known + 1)),
+                    None => Ok(Step::EndForNow),
+                };
             };
             self.cursor = Some(Cursor::open(&self.dir, first)?);
             return Ok(Step::NextSegment);
         };
         let (offset, next) = (self.offset, self.next);
-        let behind = match cursor.frame_at(offset, next, self.arrival_ms)? {
+        let (bad, behind) = match cursor.frame_at(offset, next, self.arrival_ms)? {
             Found::Frame(header) => return Ok(self.accept(header)),
-            Found::Bad(_) => cursor.frames_behind(offset, next)?,
-            Found::End => None,
+            Found::Bad(why) => (Some(why), cursor.frames_behind(offset, next)?),
+            Found::End => (None, None),
         };
         let here = cursor.header.first;
         let later = list(&self.dir)?.into_iter().find(|first| *first > here);
         cursor.forget();
         let Some(found) = behind.map(|behind| behind.first).or(later) else {
-            return Ok(Step::EndForNow);
+            return match known {
+                Some(_) => {
+                    let why = bad.unwrap_or(Damage::EndsEarly);
+                    Err(LogError::corrupt(&cursor.path, offset, next, known, why))
+                }
+                None => Ok(Step::EndForNow),
+            };
         };
         match (cursor.frame_at(offset, next, self.arrival_ms)?, later) {
             (Found::Frame(header), _) => Ok(self.accept(header)),

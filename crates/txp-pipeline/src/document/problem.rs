@@ -62,7 +62,7 @@ problems! {
     KeyRefused = "key_refused", 403, "The API key is missing or not valid",
         "send your key in the header x-api-key as {key_id}.{secret}; ask the operator for a new one if it is lost";
     LinkRefused = "link_refused", 403, "The upload link is not valid",
-        "links live 15 minutes and must be used unchanged: ask for a new one with POST /upload";
+        "links live 15 minutes and must be used unchanged: ask for a new one with POST /upload, with another Idempotency-Key if you gave one";
     NotFound = "not_found", 404, "There is nothing at this path",
         "the routes are listed in /openapi.json";
     TransactionNotFound = "transaction_not_found", 404, "No such transaction",

@@ -211,6 +211,20 @@ fn an_idempotency_key_gives_one_link_for_a_day() {
     );
     let theirs = server.post(&other, &idem, "{}");
     assert_eq!(theirs.status, 201);
+    // Once its link has expired too: then another key is needed, and the refused PUT says so.
+    server.ahead.store(15 * 60, Ordering::SeqCst);
+    let expired = server.post(&key, &idem, r#"{"strict":true}"#);
+    assert_eq!((expired.status, expired.json()), (201, first.json()));
+    let refused = server.put(&link_of(&expired).1, "");
+    assert_eq!(refused.problem(), "link_refused");
+    let hint = refused.json()["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("with another Idempotency-Key"), "{hint}");
+    let new = server.post(
+        &key,
+        &[("idempotency-key", "order-1b")],
+        r#"{"strict":true}"#,
+    );
+    assert_ne!(new.json()["upload_id"], first.json()["upload_id"]);
     server.ahead.store(24 * 3600, Ordering::SeqCst);
     let next_day = server.post(&key, &idem, "{}");
     assert_eq!(next_day.status, 201);
@@ -308,6 +322,7 @@ fn what_arrived_is_processed_after_a_restart_and_what_did_not_is_deleted() {
     );
     let waiting = server.get(&key, &format!("/uploads/{id}")).json();
     assert_eq!(waiting["state"], "processing");
+    assert_eq!(waiting["file"], format!("{id}.csv"), "as once it is read");
     let (_, dry) = server.link(&key, r#"{"dry_run":true}"#);
     assert_eq!(server.put(&dry, &file(&[("t1", "12.30", "m")])).status, 200);
     let (dir, spool) = (Arc::clone(&server.dir), server.path().join("uploads"));
@@ -316,11 +331,51 @@ fn what_arrived_is_processed_after_a_restart_and_what_did_not_is_deleted() {
     std::fs::write(spool.join("bcdfghjklmnpqrstbcdfghjk.csv"), CARD).unwrap();
 
     let server = Server::on(dir, |_| {});
-    assert_eq!(server.ended(&key, &id)["counts"]["accepted"], 1);
+    let ended = server.ended(&key, &id);
+    assert_eq!(ended["counts"]["accepted"], 1);
+    assert_eq!(ended["file"], waiting["file"]);
     wait_for(|| (bodies_left(&server) == 0).then_some(()));
     assert_eq!(server.put(&path, &file(&[])).status, 412);
     let used = server.clients().list().unwrap();
     assert!(used[0].keys[0].last_used_at.is_some());
+    server.running.stop().unwrap();
+}
+
+/// The file of links emptied or gone, as a damaged disk leaves it: what was acknowledged is read all
+/// the same where the history knows it, and kept where nothing does.
+#[test]
+fn a_body_that_was_acknowledged_outlives_the_loss_of_the_links() {
+    let server = Server::start();
+    let key = server.client("shop", &["m"]);
+    let (id, path) = server.link(&key, "");
+    let ids: Vec<_> = (0..12_000).map(|n| format!("t{n}")).collect();
+    let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), "12.30", "m")).collect();
+    assert_eq!(server.put(&path, &file(&rows)).status, 200);
+    wait_for(|| {
+        let document = server.get(&key, &format!("/uploads/{id}")).json();
+        document["percent"].as_u64().filter(|percent| *percent > 0)
+    });
+    let dir = Arc::clone(&server.dir);
+    server.running.stop().unwrap();
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("uploads"))
+            .unwrap()
+            .count(),
+        1,
+        "cut off"
+    );
+    std::fs::remove_file(dir.path().join("control/links.jsonl")).unwrap();
+    let unknown = dir.path().join("uploads/bcdfghjklmnpqrstbcdfghjk.csv");
+    std::fs::write(&unknown, CARD).unwrap();
+
+    let server = Server::on(dir, |_| {});
+    let document = server.ended(&key, &id);
+    assert_eq!(
+        (&document["state"], &document["counts"]["accepted"]),
+        (&json!("completed"), &json!(12_000))
+    );
+    wait_for(|| (bodies_left(&server) == 1).then_some(()));
+    assert!(unknown.exists());
     server.running.stop().unwrap();
 }
 

@@ -276,3 +276,61 @@ fn a_log_that_ends_before_the_checkpoint_is_named() {
     let (_, sequences, why) = corruption(LogWriter::open(dir.path(), &options).err().unwrap());
     assert_eq!((sequences.first, why), (9, Damage::EndsEarly));
 }
+
+#[test]
+fn a_reader_that_knows_what_is_durable_takes_no_damage_for_the_end() {
+    let dir = scratch();
+    write(dir.path(), &small(9_999), &four_frames());
+    let (path, files) = (segment_path(dir.path(), 1), copy(dir.path()));
+    let whole = fs::read(&path).unwrap();
+    let last = *frame_starts(dir.path(), 1).last().unwrap() as usize;
+    let known = |known| LogReader::open(dir.path()).unwrap().known_durable(known);
+    let flipped = || {
+        let mut bytes = whole.clone();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+    };
+    let cases: [(&str, &dyn Fn(), Damage); 4] = [
+        (
+            "cut",
+            &|| fs::write(&path, &whole[..last + 9]).unwrap(),
+            Damage::Incomplete,
+        ),
+        (
+            "gone",
+            &|| fs::write(&path, &whole[..last]).unwrap(),
+            Damage::EndsEarly,
+        ),
+        ("flipped", &flipped, Damage::FramePayload),
+        (
+            "no log",
+            &|| fs::remove_file(&path).unwrap(),
+            Damage::SegmentMissing,
+        ),
+    ];
+    for (name, damage, why) in cases {
+        damage();
+        let (_, sequences, found) = corruption(drain(&mut known(8)).unwrap_err());
+        assert_eq!((found, sequences.last), (why, Some(8)), "{name}");
+        let (_, _, found) = corruption(LogReader::check_holds(dir.path(), 8).unwrap_err());
+        assert_eq!(found, why, "{name}");
+        if name != "no log" {
+            assert_eq!(
+                drain(&mut known(6)).unwrap().len(),
+                6,
+                "{name}: a torn tail"
+            );
+            LogReader::check_holds(dir.path(), 6).unwrap();
+        }
+        restore(dir.path(), &files);
+    }
+    let none = dir.path().join("none");
+    assert_eq!(read_all(&none).unwrap(), [], "not there yet");
+    let (_, _, found) = corruption(LogReader::check_holds(&none, 1).unwrap_err());
+    assert_eq!(found, Damage::SegmentMissing);
+    // What lies before the event is not looked at.
+    let mut bytes = whole.clone();
+    bytes[last - 1] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    LogReader::check_holds(dir.path(), 8).unwrap();
+}
