@@ -87,7 +87,10 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let options = args.options();
     check_options(&options)?;
-    let mut rejects = args.rejects.as_deref().map(RejectsOut::start).transpose()?;
+    let out = args.rejects.as_deref();
+    let mut rejects = out
+        .map(|out| RejectsOut::start(out, &args.files))
+        .transpose()?;
     let data_dir = (!args.dry_run).then_some(globals.data_dir.as_path());
     let place = match Place::open(globals, args.dry_run) {
         Ok(place) => place,
@@ -117,6 +120,10 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
             }
         }
         files.push(file);
+    }
+    if let Some(Err(error)) = rejects.map(RejectsOut::keep) {
+        output::error(&error);
+        rejects_failed = true;
     }
     let mut ending = ending(&files);
     let ended = place.end();
