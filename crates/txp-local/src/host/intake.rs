@@ -8,7 +8,7 @@ use std::io::{BufWriter, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use txp_domain::event::{
-    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived, UploadTally,
+    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived,
 };
 use txp_domain::id::UploadId;
 use txp_domain::upload::{Upload, Watermarks};
@@ -136,10 +136,10 @@ impl Host {
                 Ending::Parsed(tally) if tally.rejected == 0 => checked = tally.sha256,
                 Ending::Parsed(tally) => {
                     let reason = strict_refusal(tally.rejected, tally.records);
-                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                    return Ok(Ending::Failed(reason, tally.without_rows()));
                 }
                 Ending::Failed(reason, tally) => {
-                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                    return Ok(Ending::Failed(reason, tally.without_rows()));
                 }
             }
             file.rewind()
@@ -300,12 +300,6 @@ fn ended(received: &UploadReceived, ending: Ending) -> UploadEvent {
 
 fn refused(error: &ReadError, rows: &RowIngest) -> Ending {
     Ending::Failed(failure_of(error), rows.finish(None, &[]))
-}
-
-/// A refused strict upload has no row event, so there is none to wait for.
-fn nothing_appended(mut tally: UploadTally) -> UploadTally {
-    tally.last_record_by_bucket = Default::default();
-    tally
 }
 
 fn file_changed() -> FailureReason {

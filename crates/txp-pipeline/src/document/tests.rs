@@ -156,8 +156,28 @@ fn an_upload_s_document_follows_its_state() {
 }
 
 #[test]
+fn a_refused_strict_upload_tells_what_was_rejected_and_no_money() {
+    let tally = txp_domain::event::UploadTally {
+        records: 3,
+        valid: 1,
+        rejected: 2,
+        ..Default::default()
+    };
+    let mut upload = Upload::new(UploadId::new(1, [1; 6]));
+    upload.ending = Some(Ending::Failed(Default::default(), tally));
+    let document = upload_document(&upload, UploadSource::default());
+    assert_eq!(document.state, StateName::Failed);
+    assert_eq!((document.rows, document.counts.rejected), (Some(3), 2));
+    assert_eq!(document.counts.accepted, 0);
+    assert!(document.sums.is_empty());
+}
+
+#[test]
 fn a_problem_shows_no_long_number() {
-    let fault = FieldFault::new("/4111111111111111", "4111 1111 1111 1111 is unknown");
+    let fault = FieldFault::new(
+        "/4111*1111,1111\u{301}1111",
+        "4111 1111 1111 1111 is unknown",
+    );
     let problem =
         Problem::new(ProblemKind::InvalidBody, "4111-1111-1111-1111").with_errors(vec![fault]);
     let text = serde_json::to_string(&problem).unwrap();

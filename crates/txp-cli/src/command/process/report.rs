@@ -76,21 +76,15 @@ impl FileReport {
             }
             _ => None,
         };
-        let counts = upload.counts;
-        // A strict refusal appends no row event: its rejected rows were counted while reading.
+        let counts = upload.row_counts();
         let is_refused = matches!(&upload.ending, Some(ReadEnding::Failed(reason, _)) if reason.code == "strict_refused");
-        let rejected = if is_refused {
-            tally.map_or(0, |tally| tally.rejected)
-        } else {
-            counts.rejected
-        };
         Self {
             file,
             upload_id: Some(upload.id.to_string()),
             state: upload.state().name(),
             rows: tally.map_or_else(|| counts.total(), |tally| tally.records),
             accepted: counts.accepted,
-            rejected,
+            rejected: counts.rejected,
             duplicates: counts.duplicates,
             conflicts: counts.conflicts,
             rejected_by_code: tally
