@@ -109,3 +109,72 @@ fn a_shifted_row_does_not_come_back_as_another_one() {
         "{document}"
     );
 }
+
+/// The report has our names of the columns, whatever the file's were.
+#[test]
+fn a_report_is_sent_again_with_the_options_of_its_file() {
+    let place = Place::new();
+    let swapped = "id,amount,merchant_id,pan,terminal_id\n";
+    place.input(
+        "file.csv",
+        format!("{swapped}t1,-1,till-1,{VISA},shop-1\nt2,1.00,till-1,{VISA},shop-1\n"),
+    );
+    let columns = [
+        "id=transaction_id",
+        "pan=card_number",
+        "merchant_id=terminal_id",
+        "terminal_id=merchant_id",
+    ];
+    let options = columns.iter().flat_map(|column| ["--column", column]);
+    let args = |file| ["process", file].into_iter().chain(options.clone());
+    let (code, document) = place.json(args("in/file.csv").chain(["--rejects", "in/again.csv"]));
+    assert_eq!(
+        (code, &document["files"][0]["rejected"]),
+        (Some(0), &1.into())
+    );
+    let report = fs::read_to_string(place.path().join("in/again.csv")).unwrap();
+    let mended = report.replace("card_masked", VISA).replace("'-1", "1");
+    place.input("mended.csv", &mended);
+    let (code, document) = place.json(args("in/mended.csv"));
+    let file = &document["files"][0];
+    assert_eq!(
+        (code, &file["accepted"]),
+        (Some(0), &1.into()),
+        "{document}"
+    );
+    let (_, status) = place.json(["status", "t1"]);
+    assert_eq!(
+        (&status["merchant_id"], &status["terminal_id"]),
+        (&"shop-1".into(), &"till-1".into()),
+        "{mended}"
+    );
+}
+
+#[test]
+fn a_strict_refusal_counts_alike_wherever_it_is_asked() {
+    let bad = format!("{HEADER}t1,7.00,m1,{VISA},\nt2,-1,m1,{VISA},\nt3,x,m1,{VISA},\n");
+    let unclosed = format!("{bad}t4,\"1.00,m1,{VISA},\n");
+    for (text, code) in [(bad, 1), (unclosed, 3)] {
+        let place = Place::new();
+        let path = place.input("file.csv", text);
+        let path = path.to_str().unwrap();
+        let (ended, document) = place.json(["process", path, "--strict"]);
+        let file = &document["files"][0];
+        assert_eq!(ended, Some(code), "{document}");
+        let counts = |counts: &serde_json::Value| {
+            ["accepted", "rejected", "duplicates", "conflicts"].map(|key| counts[key].as_u64())
+        };
+        let expected = [Some(0), Some(2), Some(0), Some(0)];
+        assert_eq!(counts(file), expected, "{document}");
+        let (_, listed) = place.json(["uploads"]);
+        let upload = &listed["uploads"][0];
+        assert_eq!(counts(&upload["counts"]), expected, "{listed}");
+        assert_eq!(upload["sums"], serde_json::json!({}), "{listed}");
+        let failed = place.run(["events", "--type", "upload.failed"]);
+        let event: serde_json::Value = serde_json::from_str(&failed.stdout).unwrap();
+        assert_eq!(event["data"]["rejected"], 2, "{event}");
+        assert_eq!(event["data"]["sums"], serde_json::json!({}), "{event}");
+        let (_, dry) = place.json(["process", path, "--strict", "--dry-run"]);
+        assert_eq!(counts(&dry["files"][0]), expected, "{dry}");
+    }
+}

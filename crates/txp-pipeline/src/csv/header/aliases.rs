@@ -77,9 +77,11 @@ impl Aliases {
         }
     }
 
-    /// Their names, clean.
-    pub(super) fn theirs(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(theirs, _)| theirs.as_str())
+    /// Their names, clean, each with our column.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, Column)> {
+        self.0
+            .iter()
+            .map(|(theirs, column)| (theirs.as_str(), *column))
     }
 }
 
