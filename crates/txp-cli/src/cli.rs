@@ -1,8 +1,9 @@
 //! What can be asked of `txp`: one variant per command, its arguments beside its code.
 
-use crate::command;
+use crate::{command, output};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 const ABOUT: &str = "An event-sourced processor of card-transaction files: every row is validated, \
 recorded in a durable history, folded into the state of its transaction and judged by rules.";
@@ -53,4 +54,21 @@ pub(crate) enum Command {
     Generate(command::generate::Args),
     /// Look at the data directory and say what needs care
     Doctor,
+}
+
+/// Says what arguments are wrong, or prints the help that was asked for.
+///
+/// The parser's own way repeats what it was given: a card number, if that is what was mistyped.
+pub(crate) fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody listening is no reason to fail.
+        error.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    let words = output::misuse(&error.render().to_string());
+    output::note(&words);
+    if std::env::args_os().any(|argument| argument == "--json") {
+        output::json(&serde_json::json!({ "error": words })).ok();
+    }
+    ExitCode::from(command::WRONG_USE)
 }

@@ -32,13 +32,16 @@ pub(crate) enum Ending {
     Failed,
 }
 
+/// The exit code of wrong use.
+pub(crate) const WRONG_USE: u8 = 2;
+
 impl Ending {
     /// Exit codes: scripts depend on them.
     const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Problem => 1,
-            Self::WrongUse => 2,
+            Self::WrongUse => WRONG_USE,
             Self::Failed => 3,
         }
     }

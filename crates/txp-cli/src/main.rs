@@ -9,6 +9,8 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    command::run(cli)
+    match cli::Cli::try_parse() {
+        Ok(cli) => command::run(cli),
+        Err(error) => cli::not_understood(&error),
+    }
 }

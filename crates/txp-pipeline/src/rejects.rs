@@ -11,7 +11,7 @@
 
 mod cell;
 
-pub use cell::show;
+pub use cell::{holds_long_number, show, show_controls};
 
 use crate::csv::{Header, Row};
 use cell::{is_formula, show_into};

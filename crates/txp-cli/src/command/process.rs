@@ -3,23 +3,22 @@
 mod rejects;
 mod report;
 
-use super::{Ending, Globals};
+use super::{Ending, Globals, Refusal};
 use crate::output;
 use anyhow::Context as _;
 use rejects::RejectsOut;
 pub(crate) use report::{FileReport, ProcessReport, ending};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
-use txp_domain::redact::redact;
 use txp_local::alerts::Terminal;
 use txp_local::host::{
     FINGERPRINT_KEY_FILE, Host, HostOptions, Intake, dry_run_in, load_or_create_key,
 };
-use txp_pipeline::stage::ingest::{ReadingRules, arrival_of};
+use txp_pipeline::csv::Aliases;
+use txp_pipeline::stage::ingest::{ReadingRules, arrival_of, shown_file_name};
 
 /// The client whose uploads files read in place are.
 pub(crate) const LOCAL_CLIENT: &str = "local";
@@ -85,8 +84,7 @@ pub(crate) fn fingerprinter() -> anyhow::Result<txp_domain::card::Fingerprinter>
 /// Reads the files.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let started = Instant::now();
-    let options = args.options();
-    check_options(&options)?;
+    let options = args.options()?;
     let out = args.rejects.as_deref();
     let mut rejects = out
         .map(|out| RejectsOut::start(out, &args.files))
@@ -111,7 +109,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         let (mut file, from) = place.read(path, &options, globals);
         if let (Some(from), Some(rejects)) = (&from, &mut rejects) {
             match rejects.add(from) {
-                Ok(to) => file.rejects = Some(to.display().to_string()),
+                Ok(to) => file.rejects = Some(output::path(&to)),
                 // The rows are recorded all the same.
                 Err(error) => {
                     output::error(&error);
@@ -252,33 +250,30 @@ impl Place {
 }
 
 impl Args {
-    fn options(&self) -> UploadOptions {
-        UploadOptions {
+    /// Wrong options are wrong use: said before anything is opened.
+    fn options(&self) -> anyhow::Result<UploadOptions> {
+        // As they were given: of two that give one name, a map would keep the last.
+        let columns = self.columns.iter();
+        Aliases::new(columns.map(|(theirs, ours)| (theirs.as_str(), ours.as_str())))
+            .map_err(|fault| Refusal::wrong_use(format!("--column: {fault}")))?;
+        let options = UploadOptions {
             strict: self.strict,
             defaults: Defaults {
                 currency: self.default_currency.clone(),
                 time_zone: self.time_zone.clone(),
             },
-            columns: self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
+            columns: self.columns.iter().cloned().collect(),
             long_number_ids_allowed: false,
+        };
+        let received = UploadReceived {
+            options,
+            ..nobody()
+        };
+        match ReadingRules::of(&received) {
+            Ok(_) => Ok(received.options),
+            Err(fault) => Err(Refusal::wrong_use(fault.to_string())),
         }
     }
-}
-
-/// Wrong options are wrong use: said before anything is opened.
-fn check_options(options: &UploadOptions) -> anyhow::Result<()> {
-    let received = UploadReceived {
-        options: options.clone(),
-        ..nobody()
-    };
-    if let Err(fault) = ReadingRules::of(&received) {
-        clap::Error::raw(
-            clap::error::ErrorKind::ValueValidation,
-            format!("{fault}\n"),
-        )
-        .exit();
-    }
-    Ok(())
 }
 
 fn nobody() -> UploadReceived {
@@ -295,7 +290,7 @@ fn nobody() -> UploadReceived {
 /// The upload that a file is: an unfinished one of the same file and options, or a new one.
 fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::Result<Intake> {
     let metadata = std::fs::metadata(path)
-        .with_context(|| format!("reading {} (check the path)", path.display()))?;
+        .with_context(|| format!("reading {} (check the path)", output::path(path)))?;
     let identity = identity(path, &metadata, options)?;
     let resumed = host.and_then(|host| host.unfinished_of(&identity));
     let received = match (resumed, host) {
@@ -322,9 +317,9 @@ fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::
     })
 }
 
-/// A file's name as we tell it: without long runs of digits.
+/// A file's name as it is kept and told.
 pub(crate) fn file_name(path: &Path) -> String {
-    redact(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned()
+    shown_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// A digest of path, size, modification time and options, in letters.
@@ -335,7 +330,7 @@ fn identity(
 ) -> anyhow::Result<String> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("reading {}", path.display()))?;
+        .with_context(|| format!("reading {}", output::path(path)))?;
     let modified = metadata
         .modified()?
         .duration_since(std::time::UNIX_EPOCH)

@@ -6,6 +6,7 @@
 //! redacted, without control characters, and short.
 
 mod aliases;
+pub(crate) mod column_name;
 mod fault;
 
 pub use aliases::{AliasFault, Aliases};

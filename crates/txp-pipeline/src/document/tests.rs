@@ -40,7 +40,7 @@ fn a_merchant_sees_no_number_that_was_learnt_across_merchants() {
         finding: finding().into(),
     });
     let document = |audience| {
-        serde_json::to_value(transaction_document(&transaction, as_of(), audience)).unwrap()
+        serde_json::to_value(transaction_document(&transaction, None, as_of(), audience)).unwrap()
     };
     let flags = document(Audience::Merchant)["flags"].clone();
     assert_eq!(flags[0]["rule"], "card_velocity");
@@ -71,7 +71,7 @@ fn a_finding_of_a_later_version_shows_as_unreadable() {
         event: "e".into(),
         finding: "{}".into(),
     });
-    let document = transaction_document(&transaction, as_of(), Audience::Operator);
+    let document = transaction_document(&transaction, None, as_of(), Audience::Operator);
     assert_eq!(document.flags[0].rule, "unreadable");
     assert_eq!(document.flags[0].finding_id, "e");
 }
@@ -97,7 +97,8 @@ fn a_rejected_transaction_tells_its_reasons() {
     };
     let mut transaction = Transaction::empty("m", "t");
     transaction.apply_row(&row, &position, 1_000);
-    let document = transaction_document(&transaction, as_of(), Audience::Merchant);
+    let document = transaction_document(&transaction, None, as_of(), Audience::Merchant);
+    assert_eq!(upload_of(&transaction), None, "no row stands");
     let value = serde_json::to_value(&document).unwrap();
     assert_eq!(value["status"], "rejected");
     assert_eq!(value["amount"], Value::Null);

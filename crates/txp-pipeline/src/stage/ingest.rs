@@ -6,7 +6,7 @@
 mod options;
 mod tally;
 
-pub use options::{OptionsFault, ReadingRules};
+pub use options::{OptionsFault, ReadingRules, shown_file_name};
 pub use tally::Tally;
 
 use crate::batch::{EventBatch, UploadContext};

@@ -7,6 +7,7 @@
 //! are gathered in a file beside it, which takes its name at the end.
 
 use crate::command::Refusal;
+use crate::output;
 use anyhow::Context as _;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -53,7 +54,7 @@ impl RejectsOut {
 
     /// Adds a report; gives the file that it goes to.
     pub(super) fn add(&mut self, report: &Path) -> anyhow::Result<PathBuf> {
-        let reading = || format!("reading the rejected rows in {}", report.display());
+        let reading = || format!("reading the rejected rows in {}", output::path(report));
         let file = File::open(report).with_context(reading)?;
         let mut from = BufReader::new(file);
         let mut header = Vec::new();
@@ -155,7 +156,7 @@ fn check_place(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     if !out.is_file() {
         return Err(Refusal::wrong_use(format!(
             "--rejects: {} is there and is no plain file; name a file to be written",
-            path.display()
+            output::path(path)
         )));
     }
     let is_same = |input: &Metadata| (input.dev(), input.ino()) == (out.dev(), out.ino());
@@ -166,8 +167,8 @@ fn check_place(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
         None => Ok(()),
         Some(input) => Err(Refusal::wrong_use(format!(
             "--rejects: {} is the file {} that is to be read; name another one",
-            path.display(),
-            input.display()
+            output::path(path),
+            output::path(input)
         ))),
     }
 }
@@ -187,5 +188,5 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
 }
 
 fn writing(path: &Path) -> impl FnOnce() -> String + '_ {
-    move || format!("writing the rejected rows to {}", path.display())
+    move || format!("writing the rejected rows to {}", output::path(path))
 }

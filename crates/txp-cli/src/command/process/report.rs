@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use txp_domain::id::UploadId;
-use txp_domain::redact::redact;
 use txp_domain::upload::{Ending as ReadEnding, Upload};
 use txp_local::host::IntakeReport;
 
@@ -63,7 +62,7 @@ impl FileReport {
             .rejects
             .as_ref()
             .filter(|_| !is_dry_run)
-            .map(|path| path.display().to_string());
+            .map(|path| output::path(path));
         file
     }
 
@@ -121,7 +120,7 @@ impl FileReport {
     }
 
     fn describe(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "{}: {}", redact(&self.file), self.state)?;
+        writeln!(text, "{}: {}", self.file, self.state)?;
         if let Some(error) = &self.error {
             writeln!(text, "  {error}")?;
         }
@@ -197,7 +196,7 @@ impl ProcessReport {
             seconds,
             rows_per_second,
             peak_rss_bytes: output::peak_rss_bytes(),
-            data_dir: data_dir.map(|dir| dir.display().to_string()),
+            data_dir: data_dir.map(output::path),
         }
     }
 

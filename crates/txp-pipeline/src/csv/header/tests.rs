@@ -291,7 +291,23 @@ fn aliases() {
 
 #[test]
 fn aliases_that_are_refused() {
-    let cases: [(&[(&str, &str)], AliasFault); 4] = [
+    let cases: [(&[(&str, &str)], AliasFault); 7] = [
+        (
+            &[("a", "amount"), ("a", "mcc")],
+            AliasFault::Twice { theirs: "a".into() },
+        ),
+        (
+            &[("4859,3267,6028,3112", "amount")],
+            AliasFault::NoColumnName {
+                theirs: "[redacted 16 digits]".into(),
+            },
+        ),
+        (
+            &[("a\u{1b}[31m", "amount")],
+            AliasFault::NoColumnName {
+                theirs: "a␛[31m".into(),
+            },
+        ),
         (
             &[("a", "pan 4111111111111111")],
             AliasFault::UnknownColumn {
