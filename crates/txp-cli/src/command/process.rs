@@ -85,6 +85,11 @@ pub(crate) fn fingerprinter() -> anyhow::Result<txp_domain::card::Fingerprinter>
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let started = Instant::now();
     let options = args.options()?;
+    if options.strict {
+        args.files
+            .iter()
+            .try_for_each(|path| can_be_read_twice(path))?;
+    }
     let out = args.rejects.as_deref();
     let mut rejects = out
         .map(|out| RejectsOut::start(out, &args.files))
@@ -276,6 +281,20 @@ impl Args {
     }
 }
 
+/// A strict file is read twice; a pipe's bytes are gone after the first time.
+fn can_be_read_twice(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            Err(Refusal::wrong_use(format!(
+                "--strict reads a file twice, and {} is a pipe or device: write it to a file first, or leave --strict out",
+                output::path(path)
+            )))
+        }
+        // What is not there is told with the other files' outcome.
+        _ => Ok(()),
+    }
+}
+
 fn nobody() -> UploadReceived {
     UploadReceived {
         upload_id: Default::default(),
@@ -291,8 +310,14 @@ fn nobody() -> UploadReceived {
 fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::Result<Intake> {
     let metadata = std::fs::metadata(path)
         .with_context(|| format!("reading {} (check the path)", output::path(path)))?;
-    let identity = identity(path, &metadata, options)?;
-    let resumed = host.and_then(|host| host.unfinished_of(&identity));
+    // What is no file cannot be read again from its start, so nothing of it is resumed.
+    let identity = match metadata.is_file() {
+        true => Some(identity(path, &metadata, options)?),
+        false => None,
+    };
+    let resumed = host
+        .zip(identity.as_deref())
+        .and_then(|(host, identity)| host.unfinished_of(identity));
     let received = match (resumed, host) {
         (Some(received), _) => received,
         (None, host) => {
@@ -302,8 +327,8 @@ fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::
                 uploaded_at: arrival_of(now),
                 file: SourceFile {
                     name: file_name(path),
-                    bytes: Some(metadata.len()),
-                    identity: Some(identity),
+                    bytes: metadata.is_file().then_some(metadata.len()),
+                    identity,
                 },
                 options: options.clone(),
                 ..nobody()

@@ -77,6 +77,12 @@ impl Host {
         let known = self.upload(id)?;
         if known.as_ref().is_none_or(|upload| upload.ending.is_none()) {
             let file = open(&intake.path)?;
+            if intake.received.options.strict {
+                // Before it is announced: what cannot be read twice would never end.
+                (&file)
+                    .stream_position()
+                    .map_err(HostError::io("looking for the start of", &intake.path))?;
+            }
             if known
                 .as_ref()
                 .is_none_or(|upload| upload.received.is_none())
