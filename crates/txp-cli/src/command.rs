@@ -35,13 +35,16 @@ pub(crate) enum Ending {
     Interrupted(u8),
 }
 
+/// The exit code of wrong use.
+pub(crate) const WRONG_USE: u8 = 2;
+
 impl Ending {
     /// Exit codes: scripts depend on them.
     const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Problem => 1,
-            Self::WrongUse => 2,
+            Self::WrongUse => WRONG_USE,
             Self::Failed => 3,
             Self::Interrupted(code) => code,
         }
@@ -112,8 +115,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 /// hold what was given: no long number comes through.
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
-    let shown = output::redacted(&text);
-    if shown == text {
+    let shown = output::misuse(&text);
+    if shown == text.trim_end() {
         // Nobody left to tell is no failure; in colour, where there is someone.
         error.print().ok();
     } else {

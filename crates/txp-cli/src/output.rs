@@ -6,8 +6,10 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use txp_domain::redact::redact;
+use txp_domain::redact::{holds_card_number, redact};
 use txp_local::host::ReadProgress;
+use txp_pipeline::rejects::{show, show_controls};
+use txp_pipeline::stage::ingest::shown_file_name;
 
 /// Whether anything was printed on standard output.
 static HAS_PRINTED: AtomicBool = AtomicBool::new(false);
@@ -124,6 +126,39 @@ const NUMBERED: [(&str, usize); 3] = [(".log", 20), (".idx", 20), (".run", 16)];
 /// What is left behind the zeros at the start is too short for a card number.
 const SIGNIFICANT_DIGITS_MAX: usize = 11;
 
+/// The most characters of a text that is told in place of one with a card number.
+const SHOWN_CHARS_MAX: usize = 1000;
+
+/// A path as it is told: no card number, whatever stands between its digits, and no control
+/// character. Other long numbers stay, so that scripts can use what they are told.
+pub(crate) fn path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let shown = text.split('/').map(|name| {
+        if holds_card(name) {
+            show(name, SHOWN_CHARS_MAX)
+        } else {
+            show_controls(name)
+        }
+    });
+    shown.collect::<Vec<_>>().join("/")
+}
+
+/// Whether a text holds a card number with anything but letters between its digits.
+fn holds_card(text: &str) -> bool {
+    let joined = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    holds_card_number(text.chars().map(joined).collect::<String>().as_bytes())
+}
+
+/// What was asked in a way that cannot be, in the words of the arguments' parser, which quotes what
+/// it was given.
+pub(crate) fn misuse(words: &str) -> String {
+    let lines = words.trim_end().lines().map(|line| {
+        let parts = line.split('\'').map(|part| show(part, SHOWN_CHARS_MAX));
+        show(&parts.collect::<Vec<_>>().join("'"), SHOWN_CHARS_MAX)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// A text without long runs of digits, but for names of files that are numbered: an error that names
 /// a damaged file is of no use without the name.
 pub(crate) fn redacted(text: &str) -> String {
@@ -136,6 +171,9 @@ pub(crate) fn redacted(text: &str) -> String {
         rest = from_name.get(name.len()..).unwrap_or_default();
     }
     out.push_str(&redact(rest));
+    if holds_card(&out) {
+        return show(&out, SHOWN_CHARS_MAX);
+    }
     out
 }
 
@@ -166,7 +204,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// An error and its causes, in one line.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    redacted(&format!("{error:#}"))
+    show_controls(&redacted(&format!("{error:#}")))
 }
 
 /// A number with its thousands apart.
@@ -216,10 +254,8 @@ pub(crate) fn bar(message: &str, quiet: bool) -> Bar {
 
 /// Starts a bar for a file that is read.
 pub(crate) fn reading(path: &Path, quiet: bool) -> Bar {
-    bar(
-        &path.file_name().unwrap_or_default().to_string_lossy(),
-        quiet,
-    )
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    bar(&shown_file_name(&name), quiet)
 }
 
 impl Bar {
@@ -266,6 +302,36 @@ mod tests {
         ] {
             assert!(redacted(hidden).contains("[redacted"), "{hidden}");
         }
+    }
+
+    #[test]
+    fn paths_stay_usable_unless_they_hold_a_card_number() {
+        for told in [
+            "data",
+            "/srv/data-20261122-2356-0001/log",
+            "in/123456789012",
+        ] {
+            assert_eq!(path(Path::new(told)), told);
+        }
+        for (hidden, told) in [
+            ("in/4111,1111,1111,1111.csv", "in/[redacted 16 digits]"),
+            ("4111111111111111/a.csv", "[redacted 16 digits]/a.csv"),
+            ("a\u{1b}[31m", "a\u{241b}[31m"),
+        ] {
+            assert_eq!(path(Path::new(hidden)), told);
+        }
+        assert!(!redacted("opening in/4111,1111,1111,1111.csv").contains("1111"));
+    }
+
+    #[test]
+    fn misuse_is_told_without_what_may_be_a_number() {
+        assert_eq!(
+            misuse(
+                "error: invalid value '4111,1111,1111,1111' for '--from <T>': no time\n\nUsage: x\n"
+            ),
+            "error: invalid value '[redacted 16 digits]' for '--from <T>': no time\n\nUsage: x"
+        );
+        assert!(!misuse("'4111'1111'1111'1111'").contains("1111"));
     }
 
     #[test]

@@ -187,6 +187,19 @@ impl Upload {
         }
     }
 
+    /// What became of its rows: as they were folded; of a failed upload that appended none, which a
+    /// refused strict one is, as they were counted while it was read.
+    #[must_use]
+    pub fn row_counts(&self) -> ClassCounts {
+        match &self.ending {
+            Some(Ending::Failed(_, tally)) if tally.has_no_rows() => ClassCounts {
+                rejected: tally.rejected,
+                ..self.counts
+            },
+            _ => self.counts,
+        }
+    }
+
     /// Whether a row was folded before: a repeat, to be dropped and counted nowhere.
     #[must_use]
     pub fn is_repeat(&self, bucket: Bucket, record: u64) -> bool {

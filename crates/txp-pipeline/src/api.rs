@@ -3,7 +3,6 @@
 //!
 //! Pure functions of values. Deliberately absent: HTTP itself, keys and links, clocks.
 
-mod column_name;
 mod openapi;
 mod page;
 mod request;

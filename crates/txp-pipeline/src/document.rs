@@ -16,7 +16,7 @@ pub use flag::FlagDocument;
 pub use problem::{Choice, FieldFault, PROBLEM_TYPE_PREFIX, Problem, ProblemKind};
 pub use transaction::{
     AsOfDocument, HistoryDocument, PositionDocument, RejectionDocument, StatusName,
-    TransactionDocument, ViolationDocument, transaction_document,
+    TransactionDocument, ViolationDocument, transaction_document, upload_of,
 };
 pub use upload::{
     CountsDocument, FailureDocument, ReceiptDocument, StateName, UploadDocument, UploadSource,

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod csv;
 pub mod document;
 pub mod generate;
+mod json;
 pub mod port;
 pub mod rejects;
 pub mod retry;

@@ -6,11 +6,12 @@
 //! and the quote put before a formula is taken off by the domain.
 //!
 //! No cell shows a long number: what was rejected passed no check, so any cell may hold a card
-//! number. Deliberately absent: the rejected row's unknown columns, and any look at its values.
+//! number. Deliberately absent: the rejected row's unknown columns, any look at its values, and the
+//! cells of a record with another number of fields: which value is which is not known of them.
 
 mod cell;
 
-pub use cell::show;
+pub use cell::{holds_long_number, show, show_controls};
 
 use crate::csv::{Header, Row};
 use cell::{is_formula, show_into};
@@ -68,6 +69,7 @@ impl<W: Write> RejectsWriter<W> {
     /// Adds one record, with every reason.
     pub fn write(&mut self, row: &Row<'_>, violations: &[Violation]) -> io::Result<()> {
         self.line.clear();
+        let is_shifted = row.faults.field_count.is_some();
         for column in &self.columns {
             let field = row
                 .raw
@@ -77,10 +79,13 @@ impl<W: Write> RejectsWriter<W> {
                 .flatten()
                 .unwrap_or_default();
             self.cell.clear();
-            if *column != Column::CardNumber {
+            if is_shifted {
+                // Left empty: a value shown in another column than its own makes another row.
+            } else if *column == Column::CardNumber {
+                let is_given = !field.trim_ascii().is_empty();
+                self.cell.push_str(if is_given { CARD_MASKED } else { "" });
+            } else {
                 show_field(field, &mut self.cell);
-            } else if !field.trim_ascii().is_empty() {
-                self.cell.push_str(CARD_MASKED);
             }
             push_quoted(&self.cell, &mut self.line);
             self.line.push(',');

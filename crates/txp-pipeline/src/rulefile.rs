@@ -9,7 +9,6 @@
 //! What makes a set of rules sound is checked by the domain ([`RuleSet::check`]), not here.
 
 mod form;
-mod node;
 mod read;
 
 pub use form::{Alerts, Deviation, RuleEntry, RuleFile, Velocity};

@@ -20,7 +20,7 @@ use txp_local::control::Known;
 use txp_pipeline::api::{Page, Route, merchant_id, owns_upload, visible_transaction};
 use txp_pipeline::document::{
     AsOfDocument, Audience, Problem, ProblemKind, StateName, UploadDocument, UploadSource,
-    UploadsDocument, first_errors, transaction_document, upload_document,
+    UploadsDocument, first_errors, transaction_document, upload_document, upload_of,
 };
 
 type Pairs = Vec<(String, String)>;
@@ -43,10 +43,25 @@ pub(crate) async fn status(
     if !is_identifier(transaction_id.as_bytes()) {
         return Err(not_found());
     }
-    let (found, as_of) = blocking(move || Ok(app.host.transactions(&transaction_id)?)).await?;
-    let transaction = visible_transaction(found, &client.merchants, merchant.as_deref())?;
-    let as_of = AsOfDocument::new(as_of.sequence, as_of.arrival_millis);
-    let document = transaction_document(&transaction, as_of, Audience::Merchant);
+    let document = blocking(move || {
+        let (found, as_of) = app.host.transactions(&transaction_id)?;
+        let transaction = visible_transaction(found, &client.merchants, merchant.as_deref())?;
+        let upload = match upload_of(&transaction) {
+            Some(upload_id) => app.host.upload(upload_id)?,
+            None => None,
+        };
+        // The names of another client's files are not this one's.
+        let upload = upload.filter(|upload| owns_upload(upload, &client.client_id));
+        let as_of = AsOfDocument::new(as_of.sequence, as_of.arrival_millis);
+        let audience = Audience::Merchant;
+        Ok(transaction_document(
+            &transaction,
+            upload.as_ref(),
+            as_of,
+            audience,
+        ))
+    })
+    .await?;
     json(StatusCode::OK, &document)
 }
 

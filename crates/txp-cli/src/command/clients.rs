@@ -118,6 +118,7 @@ fn classed(error: ControlError) -> anyhow::Error {
     match error {
         ControlError::Name
         | ControlError::Merchant
+        | ControlError::MerchantCard
         | ControlError::NoMerchants
         | ControlError::Defaults => Refusal::wrong_use(error.to_string()),
         ControlError::NameTaken | ControlError::UnknownClient => {

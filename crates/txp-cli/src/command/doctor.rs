@@ -81,9 +81,9 @@ pub(crate) fn run(globals: &Globals) -> anyhow::Result<Ending> {
 }
 
 fn examine(dir: &Path) -> Report {
-    let shown = dir.display();
+    let shown = output::path(dir);
     let mut report = Report {
-        data_dir: shown.to_string(),
+        data_dir: shown.clone(),
         ..Report::default()
     };
     match format::read(dir) {

@@ -11,17 +11,16 @@ use rejects::RejectsOut;
 pub(crate) use report::{FileReport, ProcessReport, ending};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
-use txp_domain::redact::redact;
 use txp_local::alerts::Terminal;
 use txp_local::host::{
     FINGERPRINT_KEY_FILE, Host, HostOptions, Intake, dry_run_in, load_or_create_key,
 };
-use txp_pipeline::stage::ingest::{ReadingRules, arrival_of};
+use txp_pipeline::csv::Aliases;
+use txp_pipeline::stage::ingest::{ReadingRules, arrival_of, shown_file_name};
 
 /// The client whose uploads files read in place are.
 pub(crate) const LOCAL_CLIENT: &str = "local";
@@ -87,9 +86,16 @@ pub(crate) fn fingerprinter() -> anyhow::Result<txp_domain::card::Fingerprinter>
 /// Reads the files.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let started = Instant::now();
-    let options = args.options();
-    check_options(&options)?;
-    let mut rejects = args.rejects.as_deref().map(RejectsOut::start).transpose()?;
+    let options = args.options()?;
+    if options.strict {
+        args.files
+            .iter()
+            .try_for_each(|path| can_be_read_twice(path))?;
+    }
+    let out = args.rejects.as_deref();
+    let mut rejects = out
+        .map(|out| RejectsOut::start(out, &args.files))
+        .transpose()?;
     let data_dir = (!args.dry_run).then_some(globals.data_dir.as_path());
     let place = match Place::open(globals, args.dry_run) {
         Ok(place) => place,
@@ -111,7 +117,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         let (mut file, from) = place.read(path, &options, globals);
         if let (Some(from), Some(rejects)) = (&from, &mut rejects) {
             match rejects.add(from) {
-                Ok(to) => file.rejects = Some(to.display().to_string()),
+                Ok(to) => file.rejects = Some(output::path(&to)),
                 // The rows are recorded all the same.
                 Err(error) => {
                     output::error(&error);
@@ -122,6 +128,10 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         files.push(file);
     }
     place.go_on()?;
+    if let Some(Err(error)) = rejects.map(RejectsOut::keep) {
+        output::error(&error);
+        rejects_failed = true;
+    }
     let mut ending = ending(&files);
     let ended = place.end();
     if let Err(error) = &ended.failure {
@@ -280,33 +290,44 @@ impl Place {
 }
 
 impl Args {
-    fn options(&self) -> UploadOptions {
-        UploadOptions {
+    /// Wrong options are wrong use: said before anything is opened.
+    fn options(&self) -> anyhow::Result<UploadOptions> {
+        // As they were given: of two that give one name, a map would keep the last.
+        let columns = self.columns.iter();
+        Aliases::new(columns.map(|(theirs, ours)| (theirs.as_str(), ours.as_str())))
+            .map_err(|fault| Refusal::wrong_use(format!("--column: {fault}")))?;
+        let options = UploadOptions {
             strict: self.strict,
             defaults: Defaults {
                 currency: self.default_currency.clone(),
                 time_zone: self.time_zone.clone(),
             },
-            columns: self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
+            columns: self.columns.iter().cloned().collect(),
             long_number_ids_allowed: false,
+        };
+        let received = UploadReceived {
+            options,
+            ..nobody()
+        };
+        match ReadingRules::of(&received) {
+            Ok(_) => Ok(received.options),
+            Err(fault) => Err(Refusal::wrong_use(fault.to_string())),
         }
     }
 }
 
-/// Wrong options are wrong use: said before anything is opened.
-fn check_options(options: &UploadOptions) -> anyhow::Result<()> {
-    let received = UploadReceived {
-        options: options.clone(),
-        ..nobody()
-    };
-    if let Err(fault) = ReadingRules::of(&received) {
-        clap::Error::raw(
-            clap::error::ErrorKind::ValueValidation,
-            format!("{fault}\n"),
-        )
-        .exit();
+/// A strict file is read twice; a pipe's bytes are gone after the first time.
+fn can_be_read_twice(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            Err(Refusal::wrong_use(format!(
+                "--strict reads a file twice, and {} is a pipe or device: write it to a file first, or leave --strict out",
+                output::path(path)
+            )))
+        }
+        // What is not there is told with the other files' outcome.
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn nobody() -> UploadReceived {
@@ -323,9 +344,15 @@ fn nobody() -> UploadReceived {
 /// The upload that a file is: an unfinished one of the same file and options, or a new one.
 fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::Result<Intake> {
     let metadata = std::fs::metadata(path)
-        .with_context(|| format!("reading {} (check the path)", path.display()))?;
-    let identity = identity(path, &metadata, options)?;
-    let resumed = host.and_then(|host| host.unfinished_of(&identity));
+        .with_context(|| format!("reading {} (check the path)", output::path(path)))?;
+    // What is no file cannot be read again from its start, so nothing of it is resumed.
+    let identity = match metadata.is_file() {
+        true => Some(identity(path, &metadata, options)?),
+        false => None,
+    };
+    let resumed = host
+        .zip(identity.as_deref())
+        .and_then(|(host, identity)| host.unfinished_of(identity));
     let received = match (resumed, host) {
         (Some(received), _) => received,
         (None, host) => {
@@ -335,8 +362,8 @@ fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::
                 uploaded_at: arrival_of(now),
                 file: SourceFile {
                     name: file_name(path),
-                    bytes: Some(metadata.len()),
-                    identity: Some(identity),
+                    bytes: metadata.is_file().then_some(metadata.len()),
+                    identity,
                 },
                 options: options.clone(),
                 ..nobody()
@@ -350,9 +377,9 @@ fn intake(host: Option<&Host>, path: &Path, options: &UploadOptions) -> anyhow::
     })
 }
 
-/// A file's name as we tell it: without long runs of digits.
+/// A file's name as it is kept and told.
 pub(crate) fn file_name(path: &Path) -> String {
-    redact(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned()
+    shown_file_name(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// A digest of path, size, modification time and options, in letters.
@@ -363,7 +390,7 @@ fn identity(
 ) -> anyhow::Result<String> {
     let path = path
         .canonicalize()
-        .with_context(|| format!("reading {}", path.display()))?;
+        .with_context(|| format!("reading {}", output::path(path)))?;
     let modified = metadata
         .modified()?
         .duration_since(std::time::UNIX_EPOCH)

@@ -80,8 +80,11 @@ struct RuleReport {
 
 fn check(globals: &Globals, file: Option<&Path>) -> anyhow::Result<Ending> {
     let rules_from = match file {
-        Some(path) => path.display().to_string(),
-        None => format!("the rules that judge in {}", globals.data_dir.display()),
+        Some(path) => output::path(path),
+        None => format!(
+            "the rules that judge in {}",
+            output::path(&globals.data_dir)
+        ),
     };
     let report = match read(globals, file)? {
         Ok(checked) => sound(rules_from, &checked)?,
@@ -136,7 +139,7 @@ fn read(
     let most = RULE_FILE_BYTES_MAX as u64 + 1;
     File::open(path)
         .and_then(|file| file.take(most).read_to_end(&mut bytes))
-        .with_context(|| format!("reading the rule file {}", path.display()))?;
+        .with_context(|| format!("reading the rule file {}", output::path(path)))?;
     Ok(parse(&bytes))
 }
 

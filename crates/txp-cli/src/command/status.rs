@@ -6,7 +6,9 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use txp_domain::transaction::Transaction;
 use txp_local::snapshot::Snapshot;
-use txp_pipeline::document::{AsOfDocument, Audience, TransactionDocument, transaction_document};
+use txp_pipeline::document::{
+    AsOfDocument, Audience, TransactionDocument, transaction_document, upload_of,
+};
 
 /// Merchants that are named where several share an id; more are counted.
 const CHOICES_MAX: usize = 20;
@@ -28,7 +30,11 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let found = snapshot.state.transactions(&args.transaction_id)?;
     let as_of = as_of(&snapshot);
     let transaction = one_of(found, args, &as_of)?;
-    let document = transaction_document(&transaction, as_of, Audience::Operator);
+    let upload = match upload_of(&transaction) {
+        Some(upload_id) => snapshot.state.upload(upload_id)?,
+        None => None,
+    };
+    let document = transaction_document(&transaction, upload.as_ref(), as_of, Audience::Operator);
     if globals.json {
         output::json(&document)?;
     } else {
@@ -84,7 +90,7 @@ fn one_of(
 }
 
 /// What a person reads first stands first.
-const LINES: [(&str, &str); 12] = [
+const LINES: [(&str, &str); 13] = [
     ("type", "type"),
     ("timestamp", "event time"),
     ("brand", "card"),
@@ -93,6 +99,7 @@ const LINES: [(&str, &str); 12] = [
     ("country", "country"),
     ("mcc", "category"),
     ("upload_id", "upload"),
+    ("source_file", "file"),
     ("row", "row"),
     ("line", "line"),
     ("conflicts", "conflicts"),

@@ -160,6 +160,24 @@ pub struct UploadTally {
     pub unknown_columns: Vec<String>,
 }
 
+impl UploadTally {
+    /// Of a file of which no row event was appended: what was read is counted, no money was taken.
+    #[must_use]
+    pub fn without_rows(self) -> Self {
+        Self {
+            sums: BTreeMap::new(),
+            last_record_by_bucket: BucketRecords::default(),
+            ..self
+        }
+    }
+
+    /// Whether no row event was appended.
+    #[must_use]
+    pub fn has_no_rows(&self) -> bool {
+        self.last_record_by_bucket.0.is_empty()
+    }
+}
+
 /// Sums of a file's valid rows in one currency, as decimals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CurrencySums {

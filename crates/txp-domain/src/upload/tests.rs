@@ -44,6 +44,40 @@ fn failed(ends: &[(u8, u64)]) -> UploadEvent {
     })
 }
 
+/// A refused strict upload: its rows were validated and none was appended.
+#[test]
+fn rows_that_were_not_appended_are_counted_as_they_were_read() {
+    let read = UploadTally {
+        records: 3,
+        valid: 1,
+        rejected: 2,
+        sums: [("USD".to_owned(), Default::default())].into(),
+        ..tally(&[(3, 1), (9, 3)])
+    };
+    let refused = read.clone().without_rows();
+    assert!(refused.has_no_rows() && !read.has_no_rows());
+    assert!(refused.sums.is_empty());
+    assert_eq!(
+        (refused.records, refused.valid, refused.rejected),
+        (3, 1, 2)
+    );
+    let ended = |tally: UploadTally| {
+        let mut upload = Upload::new(id());
+        upload.ending = Some(Ending::Failed(FailureReason::default(), tally));
+        upload.row_counts()
+    };
+    let counted = ClassCounts {
+        rejected: 2,
+        ..ClassCounts::default()
+    };
+    assert_eq!(ended(refused), counted);
+    assert_eq!(
+        ended(read),
+        ClassCounts::default(),
+        "these are still folded"
+    );
+}
+
 #[test]
 fn a_row_at_or_below_the_watermark_is_counted_nowhere() {
     let mut upload = Upload::new(id());

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use txp_domain::event::{Defaults, Merchants};
 use txp_domain::id::is_identifier;
 use txp_domain::money::Currency;
+use txp_domain::redact::holds_card_number;
 use txp_domain::time::{TimeZone, Timestamp};
 
 pub(super) const CLIENTS_FILE: &str = "clients.json";
@@ -244,6 +245,10 @@ fn check(new: &NewClient) -> Result<(), ControlError> {
         }
         if !names.iter().all(|name| is_identifier(name.as_bytes())) {
             return Err(ControlError::Merchant);
+        }
+        let holds_card = |name: &String| holds_card_number(name.as_bytes());
+        if !new.long_number_ids_allowed && names.iter().any(holds_card) {
+            return Err(ControlError::MerchantCard);
         }
     }
     let Defaults {

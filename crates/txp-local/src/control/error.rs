@@ -58,6 +58,11 @@ pub enum ControlError {
     /// A merchant's id that is none.
     #[error("a merchant id has 1 to 64 of A-Z a-z 0-9 _ - . : with a letter or digit first")]
     Merchant,
+    /// A merchant's id that holds a card number.
+    #[error(
+        "a merchant id holds a card number: check --merchants, or add --allow-long-number-ids if the client's ids are long numbers"
+    )]
+    MerchantCard,
     /// No merchant at all.
     #[error("name at least one merchant, or * for all")]
     NoMerchants,

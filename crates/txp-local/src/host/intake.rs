@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use txp_domain::event::{
-    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived, UploadTally,
+    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived,
 };
 use txp_domain::id::UploadId;
 use txp_domain::upload::{Upload, Watermarks};
@@ -79,6 +79,12 @@ impl Host {
         let known = self.upload(id)?;
         if known.as_ref().is_none_or(|upload| upload.ending.is_none()) {
             let file = open(&intake.path)?;
+            if intake.received.options.strict {
+                // Before it is announced: what cannot be read twice would never end.
+                (&file)
+                    .stream_position()
+                    .map_err(HostError::io("looking for the start of", &intake.path))?;
+            }
             if known
                 .as_ref()
                 .is_none_or(|upload| upload.received.is_none())
@@ -146,10 +152,10 @@ impl Host {
                 Ending::Parsed(tally) if tally.rejected == 0 => checked = tally.sha256,
                 Ending::Parsed(tally) => {
                     let reason = strict_refusal(tally.rejected, tally.records);
-                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                    return Ok(Ending::Failed(reason, tally.without_rows()));
                 }
                 Ending::Failed(reason, tally) => {
-                    return Ok(Ending::Failed(reason, nothing_appended(tally)));
+                    return Ok(Ending::Failed(reason, tally.without_rows()));
                 }
             }
             file.rewind()
@@ -311,12 +317,6 @@ fn ended(received: &UploadReceived, ending: Ending) -> UploadEvent {
 
 fn refused(error: &ReadError, rows: &RowIngest) -> Ending {
     Ending::Failed(failure_of(error), rows.finish(None, &[]))
-}
-
-/// A refused strict upload has no row event, so there is none to wait for.
-fn nothing_appended(mut tally: UploadTally) -> UploadTally {
-    tally.last_record_by_bucket = Default::default();
-    tally
 }
 
 fn file_changed() -> FailureReason {

@@ -1,13 +1,12 @@
 //! The body of POST /upload, checked whole: every fault is named with its place.
 
-use super::column_name::is_column_name;
 use crate::csv::Aliases;
 use crate::document::{FieldFault, Problem, ProblemKind};
-use crate::rejects::show;
+use crate::json::Node;
+use crate::stage::ingest::shown_file_name;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use txp_domain::event::Defaults;
 use txp_domain::money::Currency;
 use txp_domain::row::Column;
@@ -48,13 +47,13 @@ impl UploadRequest {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let value = serde_json::from_slice(body).map_err(|error| {
+        let body = serde_json::from_slice(body).map_err(|error| {
             // The words of the parser may quote the body: its place is enough.
             let (line, column) = (error.line(), error.column());
             let detail = format!("it stops being JSON at line {line}, column {column}");
             Box::new(Problem::new(ProblemKind::BadJson, &detail))
         })?;
-        let Value::Object(fields) = value else {
+        let Node::Object(fields) = body else {
             return Err(invalid(vec![FieldFault::new("", "expected an object")]));
         };
         let mut reader = Reader::default();
@@ -62,14 +61,7 @@ impl UploadRequest {
         if !reader.faults.is_empty() {
             return Err(invalid(reader.faults));
         }
-        let names = request.columns.iter();
-        match Aliases::new(names.map(|(theirs, ours)| (theirs.as_str(), ours.as_str()))) {
-            Ok(_) => Ok(request),
-            Err(fault) => {
-                let problem = Problem::new(ProblemKind::ColumnsConflict, &fault.to_string());
-                Err(Box::new(problem))
-            }
-        }
+        Ok(request)
     }
 
     /// The same for two bodies that ask for the same.
@@ -98,7 +90,8 @@ impl Reader {
         self.faults.push(FieldFault::new(pointer, detail));
     }
 
-    fn request(&mut self, fields: Map<String, Value>) -> UploadRequest {
+    fn request(&mut self, fields: Vec<(String, Node)>) -> UploadRequest {
+        self.each_once("", &fields);
         let mut request = UploadRequest::default();
         for (name, value) in fields {
             match name.as_str() {
@@ -115,22 +108,34 @@ impl Reader {
         request
     }
 
+    /// Of a name that stands twice, readers of JSON take one value or the other.
+    fn each_once(&mut self, at: &str, fields: &[(String, Node)]) {
+        let mut known = HashSet::new();
+        for (name, _) in fields {
+            if !known.insert(name.as_str()) {
+                let pointer = format!("{at}/{}", escaped(name));
+                self.fault(&pointer, "this name is given twice; give it once");
+            }
+        }
+    }
+
     fn unknown(&mut self, at: &str, name: &str) {
         let pointer = format!("{at}/{}", escaped(name));
         self.fault(&pointer, "this field is not known");
     }
 
-    fn boolean(&mut self, pointer: &str, value: &Value) -> bool {
-        value.as_bool().unwrap_or_else(|| {
-            self.fault(pointer, "expected true or false");
-            false
-        })
+    fn boolean(&mut self, pointer: &str, value: &Node) -> bool {
+        if let Node::Bool(value) = value {
+            return *value;
+        }
+        self.fault(pointer, "expected true or false");
+        false
     }
 
-    fn filename(&mut self, value: &Value) -> Option<String> {
-        match value.as_str() {
-            Some(name) if (1..=FILENAME_CHARS_MAX).contains(&name.chars().count()) => {
-                Some(show(name, FILENAME_CHARS_MAX))
+    fn filename(&mut self, value: &Node) -> Option<String> {
+        match value {
+            Node::Text(name) if (1..=FILENAME_CHARS_MAX).contains(&name.chars().count()) => {
+                Some(shown_file_name(name))
             }
             _ => {
                 self.fault("/filename", "expected a text of 1 to 255 characters");
@@ -139,7 +144,7 @@ impl Reader {
         }
     }
 
-    fn content_length(&mut self, value: &Value) -> Option<u64> {
+    fn content_length(&mut self, value: &Node) -> Option<u64> {
         let found = whole_number(value).filter(|bytes| *bytes <= UPLOAD_BYTES_MAX);
         if found.is_none() {
             let detail = format!(
@@ -151,32 +156,38 @@ impl Reader {
         found
     }
 
-    fn sha256(&mut self, value: &Value) -> Option<String> {
-        let is_hex = |text: &&str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let found = value.as_str().filter(is_hex).map(str::to_ascii_lowercase);
-        if found.is_none() {
-            self.fault("/sha256", "expected 64 hexadecimal digits");
+    fn sha256(&mut self, value: &Node) -> Option<String> {
+        match value {
+            Node::Text(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                Some(text.to_ascii_lowercase())
+            }
+            _ => {
+                self.fault("/sha256", "expected 64 hexadecimal digits");
+                None
+            }
         }
-        found
     }
 
-    fn defaults(&mut self, value: Value) -> Defaults {
+    fn defaults(&mut self, value: Node) -> Defaults {
         let mut defaults = Defaults::default();
-        let Value::Object(fields) = value else {
+        let Node::Object(fields) = value else {
             self.fault("/defaults", "expected an object");
             return defaults;
         };
+        self.each_once("/defaults", &fields);
         for (name, value) in fields {
-            match (name.as_str(), value.as_str()) {
-                ("currency", Some(code)) if Currency::from_code(code.as_bytes()).is_some() => {
-                    defaults.currency = Some(code.to_owned());
+            match (name.as_str(), value) {
+                ("currency", Node::Text(code))
+                    if Currency::from_code(code.as_bytes()).is_some() =>
+                {
+                    defaults.currency = Some(code);
                 }
                 ("currency", _) => self.fault(
                     "/defaults/currency",
                     "expected a currency of ISO 4217 in upper case, such as USD",
                 ),
-                ("time_zone", Some(zone)) if TimeZone::parse(zone.as_bytes()).is_some() => {
-                    defaults.time_zone = Some(zone.to_owned());
+                ("time_zone", Node::Text(zone)) if TimeZone::parse(zone.as_bytes()).is_some() => {
+                    defaults.time_zone = Some(zone);
                 }
                 ("time_zone", _) => self.fault(
                     "/defaults/time_zone",
@@ -188,25 +199,23 @@ impl Reader {
         defaults
     }
 
-    fn columns(&mut self, value: Value) -> BTreeMap<String, String> {
+    fn columns(&mut self, value: Node) -> BTreeMap<String, String> {
         let mut columns = BTreeMap::new();
-        let Value::Object(fields) = value else {
+        let Node::Object(fields) = value else {
             self.fault("/columns", "expected an object of your name to ours");
             return columns;
         };
+        let mut aliases = Aliases::default();
         for (theirs, ours) in fields {
             let pointer = format!("/columns/{}", escaped(&theirs));
-            if !is_column_name(&theirs) {
-                self.fault(
-                    &pointer,
-                    "expected a name of 1 to 64 letters and marks, no blank first, at most 11 digits",
-                );
-            }
-            match ours.as_str().filter(|ours| is_column(ours)) {
-                Some(ours) => {
-                    columns.insert(theirs, ours.to_owned());
-                }
-                None => self.fault(&pointer, "expected the name of a column that is read"),
+            match ours {
+                Node::Text(ours) if is_column(&ours) => match aliases.add(&theirs, &ours) {
+                    Ok(()) => {
+                        columns.insert(theirs, ours);
+                    }
+                    Err(fault) => self.fault(&pointer, &fault.to_string()),
+                },
+                _ => self.fault(&pointer, "expected the name of a column that is read"),
             }
         }
         columns
@@ -219,11 +228,12 @@ fn is_column(name: &str) -> bool {
 }
 
 /// A number without a fraction; JSON knows no difference between 1 and 1.0.
-fn whole_number(value: &Value) -> Option<u64> {
-    if let Some(whole) = value.as_u64() {
-        return Some(whole);
-    }
-    let number = value.as_f64()?;
+fn whole_number(value: &Node) -> Option<u64> {
+    let number = match value {
+        Node::Whole(whole) => return Some(*whole),
+        Node::Other(number) => *number,
+        _ => return None,
+    };
     let is_whole = number.fract() == 0.0 && (0.0..=UPLOAD_BYTES_MAX as f64).contains(&number);
     is_whole.then_some(number as u64)
 }

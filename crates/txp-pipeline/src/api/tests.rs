@@ -81,15 +81,27 @@ fn bodies_are_refused_with_the_place_of_every_fault() {
         ),
         (
             r#"{"columns":{"a":"amount","b":"amount"}}"#,
-            "columns_conflict",
-            409,
-            &[],
+            "invalid_body",
+            422,
+            &["/columns/b"],
         ),
         (
             r#"{"columns":{"a":"amount","A":"mcc"}}"#,
-            "columns_conflict",
-            409,
-            &[],
+            "invalid_body",
+            422,
+            &["/columns/A"],
+        ),
+        (
+            r#"{"columns":{"a":"amount","a":"mcc"}}"#,
+            "invalid_body",
+            422,
+            &["/columns/a"],
+        ),
+        (
+            r#"{"strict":true,"strict":false,"defaults":{"currency":"EUR","currency":"USD"}}"#,
+            "invalid_body",
+            422,
+            &["/strict", "/defaults/currency"],
         ),
     ] {
         let (found_kind, found_status, found) = refusal(body);
@@ -107,6 +119,10 @@ fn a_card_number_in_a_body_is_never_echoed() {
     for body in [
         r#"{"4111111111111111":1}"#,
         r#"{"columns":{"4111-1111-1111-1111":"amount"}}"#,
+        r#"{"columns":{"5105*5034*6580*7473":"amount"}}"#,
+        r#"{"columns":{"5105,5034,6580,7473":"amount"}}"#,
+        r#"{"5105\u03015034\u03016580\u03017473":1}"#,
+        r#"{"defaults":{"5105+5034+6580+7473":1}}"#,
         r#"{"columns":{"a":"4111111111111111"}}"#,
         r#"{"sha256":"4111111111111111"}"#,
         "4111111111111111",
@@ -114,7 +130,7 @@ fn a_card_number_in_a_body_is_never_echoed() {
     ] {
         let problem = UploadRequest::read(body.as_bytes()).unwrap_err();
         let text = serde_json::to_string(&problem).unwrap();
-        assert!(!text.contains("1111"), "{text}");
+        assert!(!text.contains("1111") && !text.contains("5034"), "{text}");
     }
     let request = UploadRequest::read(br#"{"filename":"4111111111111111.csv"}"#).unwrap();
     assert_eq!(

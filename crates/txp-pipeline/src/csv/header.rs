@@ -6,6 +6,7 @@
 //! redacted, without control characters, and short.
 
 mod aliases;
+pub(crate) mod column_name;
 mod fault;
 
 pub use aliases::{AliasFault, Aliases};
@@ -13,7 +14,7 @@ pub use fault::{HeaderFault, HeaderFaults};
 
 use super::scan::{Checkpoint, Scanner, Step, Window};
 use super::{COLUMNS_MAX, RECORD_BYTES_MAX, Record};
-use crate::rejects::show;
+use crate::rejects::{OWN_COLUMNS, show};
 use txp_domain::redact::needs_redaction;
 use txp_domain::row::{COLUMN_COUNT, Column, RawRow};
 
@@ -96,7 +97,9 @@ impl Header {
             (None, None) => return Err(HeaderFault::Empty.into()),
             (Some((_, _, scanner)), _) => scanner,
         };
-        let header = Self::of(&scanner.record(window), scanner.delimiter(), aliases)?;
+        let record = scanner.record(window);
+        let header = Self::of(&record, scanner.delimiter(), aliases)
+            .map_err(|faults| faults.at(record.place.line))?;
         Ok((header, scanner.checkpoint()))
     }
 
@@ -123,8 +126,14 @@ impl Header {
             unknown: Vec::new(),
             unknown_count: 0,
         };
+        // In our own report the columns have our names, whatever else the merchant calls so.
+        let is_own = is_own_report(&names);
+        let column_of = |name: &str| match Column::from_name(name) {
+            Some(column) if is_own => Some(column),
+            _ => aliases.column(name),
+        };
         for (field, name) in names.iter().enumerate() {
-            match aliases.column(name) {
+            match column_of(name) {
                 Some(column) => header.columns.push((column, field)),
                 None if name.starts_with(OWN_PREFIX) => {}
                 None if names.iter().take(field).any(|earlier| earlier == name) => {}
@@ -168,9 +177,10 @@ impl Header {
         let twice = Column::ALL.into_iter().filter(|column| times(*column) > 1);
         faults.extend(twice.map(|column| HeaderFault::Twice { column }));
         let absent = aliases
-            .theirs()
-            .filter(|theirs| !names.iter().any(|name| name == theirs));
-        faults.extend(absent.map(|theirs| HeaderFault::AliasAbsent {
+            .pairs()
+            // A mended report of rejected rows, or what was made of it, has our names.
+            .filter(|(theirs, ours)| times(*ours) == 0 && !names.iter().any(|name| name == theirs));
+        faults.extend(absent.map(|(theirs, _)| HeaderFault::AliasAbsent {
             theirs: show(theirs, NAME_CHARS_MAX),
         }));
         faults
@@ -225,6 +235,13 @@ fn clean(name: impl AsRef<[u8]>) -> String {
     let name = String::from_utf8_lossy(name.as_ref());
     name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
         .to_lowercase()
+}
+
+/// Whether a file is a report of rejected rows that is sent again.
+fn is_own_report(names: &[String]) -> bool {
+    OWN_COLUMNS
+        .iter()
+        .all(|own| names.iter().any(|name| name == own))
 }
 
 fn count_known(record: &Record<'_>, aliases: &Aliases) -> usize {

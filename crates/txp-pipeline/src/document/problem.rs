@@ -1,13 +1,17 @@
 //! Problem documents (RFC 9457), and the catalogue of every problem that the API answers with.
 //!
-//! What is echoed of a request passes the redaction: a problem never shows a long number.
+//! What is echoed of a request is shown as a rejected cell is: a problem never has a long number,
+//! whatever stands between its digits, nor a control character.
 
+use crate::rejects::show;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use txp_domain::redact::redact;
 
 /// What every problem's type starts with.
 pub const PROBLEM_TYPE_PREFIX: &str = "urn:transaction-processor:problem:";
+
+/// The most characters of one text of a problem; a request's own are cut long before.
+const DETAIL_CHARS_MAX: usize = 1000;
 
 macro_rules! problems {
     ($($variant:ident = $name:literal, $status:literal, $title:literal, $hint:literal;)+) => {
@@ -77,8 +81,6 @@ problems! {
         "send it again over a faster connection";
     AmbiguousTransaction = "ambiguous_transaction", 409, "Several merchants have a transaction of this id",
         "choose one with ?merchant_id=";
-    ColumnsConflict = "columns_conflict", 409, "The names in columns contradict each other",
-        "give one name for each column, and each name once";
     UploadInProgress = "upload_in_progress", 409, "The file is being sent already",
         "wait for the other request to end, then ask /uploads/{upload_id}";
     AlreadyArrived = "already_arrived", 412, "The file has arrived already",
@@ -154,7 +156,7 @@ impl Problem {
             kind: format!("{PROBLEM_TYPE_PREFIX}{}", kind.name()),
             title: kind.title().to_owned(),
             status: kind.status(),
-            detail: redact(detail).into_owned(),
+            detail: show(detail, DETAIL_CHARS_MAX),
             hint: kind.hint().to_owned(),
             instance: None,
             errors: Vec::new(),
@@ -182,8 +184,8 @@ impl FieldFault {
     #[must_use]
     pub fn new(pointer: &str, detail: &str) -> Self {
         Self {
-            pointer: redact(pointer).into_owned(),
-            detail: redact(detail).into_owned(),
+            pointer: show(pointer, DETAIL_CHARS_MAX),
+            detail: show(detail, DETAIL_CHARS_MAX),
         }
     }
 }

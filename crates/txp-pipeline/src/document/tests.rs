@@ -40,7 +40,7 @@ fn a_merchant_sees_no_number_that_was_learnt_across_merchants() {
         finding: finding().into(),
     });
     let document = |audience| {
-        serde_json::to_value(transaction_document(&transaction, as_of(), audience)).unwrap()
+        serde_json::to_value(transaction_document(&transaction, None, as_of(), audience)).unwrap()
     };
     let flags = document(Audience::Merchant)["flags"].clone();
     assert_eq!(flags[0]["rule"], "card_velocity");
@@ -71,7 +71,7 @@ fn a_finding_of_a_later_version_shows_as_unreadable() {
         event: "e".into(),
         finding: "{}".into(),
     });
-    let document = transaction_document(&transaction, as_of(), Audience::Operator);
+    let document = transaction_document(&transaction, None, as_of(), Audience::Operator);
     assert_eq!(document.flags[0].rule, "unreadable");
     assert_eq!(document.flags[0].finding_id, "e");
 }
@@ -97,7 +97,8 @@ fn a_rejected_transaction_tells_its_reasons() {
     };
     let mut transaction = Transaction::empty("m", "t");
     transaction.apply_row(&row, &position, 1_000);
-    let document = transaction_document(&transaction, as_of(), Audience::Merchant);
+    let document = transaction_document(&transaction, None, as_of(), Audience::Merchant);
+    assert_eq!(upload_of(&transaction), None, "no row stands");
     let value = serde_json::to_value(&document).unwrap();
     assert_eq!(value["status"], "rejected");
     assert_eq!(value["amount"], Value::Null);
@@ -156,8 +157,28 @@ fn an_upload_s_document_follows_its_state() {
 }
 
 #[test]
+fn a_refused_strict_upload_tells_what_was_rejected_and_no_money() {
+    let tally = txp_domain::event::UploadTally {
+        records: 3,
+        valid: 1,
+        rejected: 2,
+        ..Default::default()
+    };
+    let mut upload = Upload::new(UploadId::new(1, [1; 6]));
+    upload.ending = Some(Ending::Failed(Default::default(), tally));
+    let document = upload_document(&upload, UploadSource::default());
+    assert_eq!(document.state, StateName::Failed);
+    assert_eq!((document.rows, document.counts.rejected), (Some(3), 2));
+    assert_eq!(document.counts.accepted, 0);
+    assert!(document.sums.is_empty());
+}
+
+#[test]
 fn a_problem_shows_no_long_number() {
-    let fault = FieldFault::new("/4111111111111111", "4111 1111 1111 1111 is unknown");
+    let fault = FieldFault::new(
+        "/4111*1111,1111\u{301}1111",
+        "4111 1111 1111 1111 is unknown",
+    );
     let problem =
         Problem::new(ProblemKind::InvalidBody, "4111-1111-1111-1111").with_errors(vec![fault]);
     let text = serde_json::to_string(&problem).unwrap();

@@ -15,6 +15,7 @@ use txp_domain::time::Timestamp;
 use txp_domain::transaction::{
     Class, FirstAccepted, HistoryEntry, HistoryEvent, Rejection, Status, Transaction, Writer,
 };
+use txp_domain::upload::Upload;
 
 /// Where a transaction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -213,6 +214,9 @@ pub struct TransactionDocument {
     pub row: Option<u64>,
     /// Its physical line.
     pub line: Option<u64>,
+    /// The name of that upload's file, long numbers redacted.
+    #[serde(default)]
+    pub source_file: Option<String>,
     /// What rules found.
     pub flags: Vec<FlagDocument>,
     /// The events of chargebacks that name it.
@@ -239,15 +243,25 @@ pub struct TransactionDocument {
     pub as_of: AsOfDocument,
 }
 
-/// The document of a transaction.
+/// The upload of the row that stands: whose file the document names.
+#[must_use]
+pub fn upload_of(transaction: &Transaction) -> Option<UploadId> {
+    let first = transaction.first.as_ref()?;
+    Some(first.event.upload_id)
+}
+
+/// The document of a transaction. `upload` is the one of [`upload_of`].
 #[must_use]
 pub fn transaction_document(
     transaction: &Transaction,
+    upload: Option<&Upload>,
     as_of: AsOfDocument,
     audience: Audience,
 ) -> TransactionDocument {
     let first = transaction.first.as_ref();
     let content = first.map(|first| &first.content);
+    let received = upload.and_then(|upload| upload.received.as_ref());
+    let source_file = received.map(|received| received.file.name.clone());
     let flags = transaction.flags.iter();
     TransactionDocument {
         transaction_id: transaction.key.transaction_id.to_string(),
@@ -269,9 +283,10 @@ pub fn transaction_document(
         terminal_id: content.and_then(|content| content.terminal_id.as_deref().map(str::to_owned)),
         country: content.and_then(|content| content.country),
         mcc: content.and_then(|content| content.mcc),
-        upload_id: first.map(|first| first.event.upload_id),
+        upload_id: upload_of(transaction),
         row: first.map(|first| first.event.record),
         line: first.map(|first| first.line),
+        source_file,
         flags: flags.flat_map(|flag| flags_of(flag, audience)).collect(),
         disputes: transaction.disputes.clone(),
         disputes_truncated: transaction.disputes_truncated,

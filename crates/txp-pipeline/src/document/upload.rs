@@ -211,7 +211,10 @@ impl UploadDocument {
         self.rows = Some(tally.records);
         self.rejected_by_code.clone_from(&tally.rejected_by_code);
         self.unknown_columns.clone_from(&tally.unknown_columns);
-        self.sums.clone_from(&tally.sums);
+        // Older histories have sums of what a refused upload did not take.
+        if !tally.has_no_rows() {
+            self.sums.clone_from(&tally.sums);
+        }
     }
 }
 
@@ -229,7 +232,7 @@ pub fn upload_document(upload: &Upload, source: UploadSource) -> UploadDocument 
     let received = upload.received.as_ref();
     document.file = received.map(|received| received.file.name.clone());
     document.received_at = received.map(|received| received.uploaded_at);
-    document.counts = upload.counts.into();
+    document.counts = upload.row_counts().into();
     document.findings = source.findings;
     document.percent = percent(upload, state).or(source.percent_read);
     document.errors = source.errors;

@@ -2,7 +2,7 @@
 //! formula.
 
 use std::fmt::Write;
-use txp_domain::redact::{REDACTED_DIGITS_MIN, redact};
+use txp_domain::redact::{REDACTED_DIGITS_MIN, needs_redaction, redact};
 use txp_domain::row::starts_formula;
 
 /// Stands for a character that would steer the display.
@@ -31,6 +31,18 @@ pub(super) fn show_into(text: &str, chars_max: usize, to: &mut String) {
     if characters.next().is_some() {
         to.push('…');
     }
+}
+
+/// The text with its control characters visible, long numbers and all.
+#[must_use]
+pub fn show_controls(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
+/// Whether text that is to be kept as it is holds what [`show`] would not show of it.
+#[must_use]
+pub fn holds_long_number(text: &str) -> bool {
+    needs_redaction(text) || most_digits(text) >= REDACTED_DIGITS_MIN
 }
 
 /// The most digits that follow each other with no letter between them.

@@ -3,10 +3,10 @@
 use super::form::{
     Alerts, Deviation, RuleEntry, RuleFile, Velocity, every_type, medium, sales, yes,
 };
-use super::node::Node;
+use crate::json::Node;
+use crate::rejects::{holds_long_number, show};
 use std::collections::BTreeMap;
 use txp_domain::money::Currency;
-use txp_domain::redact::redact;
 use txp_domain::row::TransactionType;
 use txp_domain::rule::{Fault, Severity};
 
@@ -78,7 +78,7 @@ impl Reader {
             &["$schema", "description", "version", "alerts", "rules"],
         )?;
         let version = self.required(&file, "version", Self::text);
-        let description = self.optional(&file, "description", Self::text);
+        let description = self.optional(&file, "description", Self::words);
         let alerts = self.optional(&file, "alerts", Self::alerts);
         let rules = self.required(&file, "rules", Self::rules);
         self.optional(&file, "$schema", Self::text);
@@ -139,7 +139,7 @@ impl Reader {
         };
         let object = self.object(path, node, &keys)?;
         let id = self.required(&object, "id", Self::text);
-        let description = self.optional(&object, "description", Self::text);
+        let description = self.optional(&object, "description", Self::words);
         let enabled = self
             .optional(&object, "enabled", Self::boolean)
             .unwrap_or_else(yes);
@@ -256,6 +256,15 @@ impl Reader {
         }
     }
 
+    /// Words for people, which are recorded with the rules.
+    fn words(&mut self, path: &str, node: &Node) -> Option<String> {
+        let text = self.text(path, node)?;
+        if holds_long_number(&text) {
+            return self.fault(path, "holds a number as long as a card's; leave it out");
+        }
+        Some(text)
+    }
+
     fn boolean(&mut self, path: &str, node: &Node) -> Option<bool> {
         match node {
             Node::Bool(value) => Some(*value),
@@ -322,8 +331,7 @@ impl Reader {
     }
 }
 
-/// Text of the file as messages repeat it: cut, and without long runs of digits.
+/// Text of the file as messages repeat it: cut, without long numbers and control characters.
 fn echo(text: &str) -> String {
-    let cut: String = text.chars().take(ECHO_CHARS_MAX).collect();
-    redact(&cut).into_owned()
+    show(text, ECHO_CHARS_MAX)
 }

@@ -6,7 +6,7 @@
 mod options;
 mod tally;
 
-pub use options::{OptionsFault, ReadingRules};
+pub use options::{OptionsFault, ReadingRules, shown_file_name};
 pub use tally::Tally;
 
 use crate::batch::{EventBatch, UploadContext};
@@ -308,15 +308,12 @@ pub fn failure_of(error: &ReadError) -> FailureReason {
 }
 
 fn header_failure(faults: &HeaderFaults) -> FailureReason {
-    let code = faults
-        .as_slice()
-        .first()
-        .map_or("header", HeaderFault::code);
+    let first = faults.as_slice().first();
     FailureReason {
-        code: code.to_owned(),
+        code: first.map_or("header", HeaderFault::code).to_owned(),
         message: faults.to_string(),
-        hint: "the first row must name the columns transaction_id, amount, merchant_id and card_number".to_owned(),
-        line: Some(1),
+        hint: first.map_or("", HeaderFault::hint).to_owned(),
+        line: faults.line(),
     }
 }
 

@@ -66,6 +66,8 @@ fn a_file_goes_from_link_to_status() {
         (&status["status"], &status["card_last4"]),
         (&json!("validated"), &json!("4242"))
     );
+    assert_eq!(status["source_file"], document["file"]);
+    assert!(document["file"].is_string(), "{document}");
     let flagged = wait_for(|| {
         let status = server.get(&key, "/status/t2").json();
         (status["status"] == "flagged").then_some(status)

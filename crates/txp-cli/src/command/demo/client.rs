@@ -1,6 +1,7 @@
 //! A merchant's side of the API, over real HTTP.
 
 use crate::command::process::file_name;
+use crate::output;
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,7 +42,7 @@ impl Client {
     /// POST /upload.
     pub(super) fn ask_for_link(&self, file: &Path) -> anyhow::Result<LinkDocument> {
         let metadata =
-            std::fs::metadata(file).with_context(|| format!("reading {}", file.display()))?;
+            std::fs::metadata(file).with_context(|| format!("reading {}", output::path(file)))?;
         let body = serde_json::json!({
             "filename": file_name(file),
             "content_length": metadata.len(),
@@ -64,7 +65,7 @@ impl Client {
         file: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<()> {
-        let source = File::open(file).with_context(|| format!("opening {}", file.display()))?;
+        let source = File::open(file).with_context(|| format!("opening {}", output::path(file)))?;
         let total = source.metadata().map(|metadata| metadata.len())?;
         let mut request = self.agent.put(&link.url);
         for (name, value) in &link.headers {

@@ -9,7 +9,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use txp_domain::id::UploadId;
-use txp_domain::redact::redact;
 use txp_domain::upload::{Ending as ReadEnding, Upload};
 use txp_local::host::IntakeReport;
 
@@ -63,7 +62,7 @@ impl FileReport {
             .rejects
             .as_ref()
             .filter(|_| !is_dry_run)
-            .map(|path| path.display().to_string());
+            .map(|path| output::path(path));
         file
     }
 
@@ -76,21 +75,15 @@ impl FileReport {
             }
             _ => None,
         };
-        let counts = upload.counts;
-        // A strict refusal appends no row event: its rejected rows were counted while reading.
+        let counts = upload.row_counts();
         let is_refused = matches!(&upload.ending, Some(ReadEnding::Failed(reason, _)) if reason.code == "strict_refused");
-        let rejected = if is_refused {
-            tally.map_or(0, |tally| tally.rejected)
-        } else {
-            counts.rejected
-        };
         Self {
             file,
             upload_id: Some(upload.id.to_string()),
             state: upload.state().name(),
             rows: tally.map_or_else(|| counts.total(), |tally| tally.records),
             accepted: counts.accepted,
-            rejected,
+            rejected: counts.rejected,
             duplicates: counts.duplicates,
             conflicts: counts.conflicts,
             rejected_by_code: tally
@@ -127,7 +120,7 @@ impl FileReport {
     }
 
     fn describe(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "{}: {}", redact(&self.file), self.state)?;
+        writeln!(text, "{}: {}", self.file, self.state)?;
         if let Some(error) = &self.error {
             writeln!(text, "  {error}")?;
         }
@@ -203,7 +196,7 @@ impl ProcessReport {
             seconds,
             rows_per_second,
             peak_rss_bytes: output::peak_rss_bytes(),
-            data_dir: data_dir.map(|dir| dir.display().to_string()),
+            data_dir: data_dir.map(output::path),
         }
     }
 

@@ -142,7 +142,6 @@ fn own_problems(route: Route) -> &'static [ProblemKind] {
             P::BadJson,
             P::KeyRefused,
             P::RequestTimeout,
-            P::ColumnsConflict,
             P::TooLarge,
             P::UnsupportedMediaType,
             P::InvalidBody,

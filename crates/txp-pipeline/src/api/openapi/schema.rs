@@ -1,8 +1,8 @@
 //! Schemas: of answers from their types, of requests as they are checked.
 
-use super::super::column_name;
 use super::super::request::FILENAME_CHARS_MAX;
 use super::super::{Page, UPLOAD_BYTES_MAX};
+use crate::csv::header::column_name;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -81,7 +81,7 @@ fn upload_request() -> Value {
             },
             "columns": {
                 "type": "object",
-                "description": "Your column name to ours. Two names for one column, or one name twice when case is ignored, are refused with 409.",
+                "description": "Your column name to ours. Two names for one column, or one name twice when case is ignored, are refused, as is a name that could hold a card number.",
                 "propertyNames": {
                     "minLength": 1, "maxLength": column_name::CHARS_MAX,
                     "pattern": column_name::pattern(),

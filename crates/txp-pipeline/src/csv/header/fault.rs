@@ -67,6 +67,28 @@ pub enum HeaderFault {
 }
 
 impl HeaderFault {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::LooksLikeData | Self::Missing { .. } => {
+                "the first row must name the columns transaction_id, amount, merchant_id and card_number"
+            }
+            Self::Encoding { .. } | Self::NotUtf8 { .. } | Self::Nul { .. } => {
+                "save it anew in UTF-8 and send it again"
+            }
+            Self::TooLong => "send a CSV file whose first row names the columns",
+            Self::TooManyColumns { .. } => "take out columns that are not read and send it again",
+            Self::Unclosed(_) => {
+                "close the quoted field, or double the quote if it belongs to the value"
+            }
+            Self::Twice { .. } => "take out or rename the others and send it again",
+            Self::AliasAbsent { .. } => {
+                "give the names as they stand in the header, or leave out those that are not there"
+            }
+        }
+    }
+
     /// A stable code: that of the failed upload.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -89,11 +111,28 @@ impl HeaderFault {
 pub struct HeaderFaults {
     faults: Vec<HeaderFault>,
     unknown: Vec<String>,
+    line: Option<u64>,
 }
 
 impl HeaderFaults {
     pub(super) fn new(faults: Vec<HeaderFault>, unknown: Vec<String>) -> Self {
-        Self { faults, unknown }
+        Self {
+            faults,
+            unknown,
+            line: None,
+        }
+    }
+
+    /// The same of a header that stands on a physical line.
+    pub(super) fn at(self, line: u64) -> Self {
+        let line = Some(line);
+        Self { line, ..self }
+    }
+
+    /// The physical line at fault, where the file could be read so far.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        self.line
     }
 
     /// The reasons, at least one.
@@ -105,9 +144,14 @@ impl HeaderFaults {
 
 impl From<HeaderFault> for HeaderFaults {
     fn from(fault: HeaderFault) -> Self {
+        let line = match &fault {
+            HeaderFault::Unclosed(unclosed) => Some(unclosed.line),
+            _ => None,
+        };
         Self {
             faults: vec![fault],
             unknown: Vec::new(),
+            line,
         }
     }
 }

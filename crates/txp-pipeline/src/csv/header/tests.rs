@@ -220,6 +220,41 @@ fn a_message_names_what_is_missing_and_echoes_no_number() {
 }
 
 #[test]
+fn a_fault_says_its_line_and_what_to_do() {
+    let wide = ",x".repeat(256);
+    for (file, line, hint) in [
+        (&b""[..], None, "the first row must name"),
+        (b"\xff\xfea\0", None, "in UTF-8"),
+        (
+            b"\n\namount,merchant_id\n",
+            Some(3),
+            "the first row must name",
+        ),
+        (
+            b"\r\ntransaction_id,amount,amount,merchant_id,card_number\n",
+            Some(2),
+            "rename",
+        ),
+        (
+            format!("{PLAIN}{wide}\n").as_bytes(),
+            Some(1),
+            "take out columns",
+        ),
+        (
+            b"\ntransaction_id,\"amount\n",
+            Some(2),
+            "close the quoted field",
+        ),
+    ] {
+        let faults = read(file).expect_err("no header");
+        let shown = String::from_utf8_lossy(file);
+        assert_eq!(faults.line(), line, "{shown:?}: {faults}");
+        let first = faults.as_slice().first().unwrap();
+        assert!(first.hint().contains(hint), "{shown:?}: {}", first.hint());
+    }
+}
+
+#[test]
 fn aliases() {
     let aliases = Aliases::new([("Betrag ", "Amount"), ("ÄNDERUNG", "timestamp")]).unwrap();
     let file = "transaction_id;betrag;merchant_id;card_number;änderung\n";
@@ -236,20 +271,43 @@ fn aliases() {
         }]
     );
 
-    let without = Header::read(PLAIN.as_bytes(), &aliases).expect_err("their names are absent");
-    let absent = |theirs: &str| HeaderFault::AliasAbsent {
-        theirs: theirs.into(),
+    let without = Header::read(PLAIN.as_bytes(), &aliases).expect_err("one name is absent");
+    let absent = HeaderFault::AliasAbsent {
+        theirs: "änderung".into(),
     };
-    assert_eq!(without.as_slice(), [absent("betrag"), absent("änderung")]);
+    assert_eq!(without.as_slice(), [absent], "amount is there as ours");
 
     let swapped = Aliases::new([("amount", "mcc"), ("mcc", "amount")]).unwrap();
     let (header, _) = Header::read(format!("{PLAIN},mcc\n").as_bytes(), &swapped).unwrap();
     assert_eq!(header.columns().get(1), Some(&(Column::Mcc, 1)));
+    let report = format!("{PLAIN},mcc,{}\n", OWN_COLUMNS.join(","));
+    let (header, _) = Header::read(report.as_bytes(), &swapped).unwrap();
+    assert_eq!(
+        header.columns().get(1),
+        Some(&(Column::Amount, 1)),
+        "our report has our names"
+    );
 }
 
 #[test]
 fn aliases_that_are_refused() {
-    let cases: [(&[(&str, &str)], AliasFault); 4] = [
+    let cases: [(&[(&str, &str)], AliasFault); 7] = [
+        (
+            &[("a", "amount"), ("a", "mcc")],
+            AliasFault::Twice { theirs: "a".into() },
+        ),
+        (
+            &[("4859,3267,6028,3112", "amount")],
+            AliasFault::NoColumnName {
+                theirs: "[redacted 16 digits]".into(),
+            },
+        ),
+        (
+            &[("a\u{1b}[31m", "amount")],
+            AliasFault::NoColumnName {
+                theirs: "a␛[31m".into(),
+            },
+        ),
         (
             &[("a", "pan 4111111111111111")],
             AliasFault::UnknownColumn {

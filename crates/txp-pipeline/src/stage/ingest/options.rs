@@ -2,6 +2,7 @@
 //! try.
 
 use crate::csv::{AliasFault, Aliases};
+use crate::rejects::show;
 use txp_domain::event::{Merchants, UploadReceived};
 use txp_domain::money::Currency;
 use txp_domain::row::{MerchantScope, RowRules};
@@ -21,8 +22,17 @@ pub enum OptionsFault {
     )]
     TimeZone,
     /// The column names do not fit.
-    #[error(transparent)]
-    Columns(#[from] AliasFault),
+    #[error("columns: {0}")]
+    Columns(AliasFault),
+}
+
+/// The most characters of a file's name that are kept.
+const FILE_NAME_CHARS_MAX: usize = 255;
+
+/// A file's name as it is kept and told: no long number, no control character.
+#[must_use]
+pub fn shown_file_name(name: &str) -> String {
+    show(name, FILE_NAME_CHARS_MAX)
 }
 
 /// What a file is read by.
@@ -65,7 +75,7 @@ impl ReadingRules {
                 default_time_zone,
                 long_number_ids_allowed: options.long_number_ids_allowed,
             },
-            aliases: Aliases::new(columns)?,
+            aliases: Aliases::new(columns).map_err(OptionsFault::Columns)?,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! What a merchant's own column name may be: one table for the check and for its description.
+//! What a merchant's own column name may be, wherever it comes from: one table for the check and
+//! for its description.
 //!
 //! A name is kept as it is, so it must not be able to hold a card number in any spelling: letters
 //! and marks of the scripts that headers are written in, and few digits. Nothing in the table but
@@ -7,7 +8,7 @@
 use std::fmt::Write;
 
 /// The longest name.
-pub(super) const CHARS_MAX: usize = 64;
+pub(crate) const CHARS_MAX: usize = 64;
 /// The most digits: one more could be a card number.
 const DIGITS_MAX: usize = 11;
 
@@ -47,7 +48,7 @@ pub(super) fn is_column_name(name: &str) -> bool {
 }
 
 /// The same as a pattern.
-pub(super) fn pattern() -> String {
+pub(crate) fn pattern() -> String {
     let mut marks = String::new();
     for (from, to) in ALLOWED {
         // Writing to a String cannot fail.

@@ -1,20 +1,20 @@
 //! JSON as it was written: keys in order, and a key that is named twice is there twice.
 //!
 //! A map type would keep one of two values of a key without a word, and which one is the reader's
-//! choice: not for thresholds.
+//! choice: not for thresholds, nor for what a column means.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Bool(bool),
     /// A whole number that is not negative.
     Whole(u64),
     /// Any other number.
-    Other,
+    Other(f64),
     Text(String),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
@@ -22,12 +22,12 @@ pub(super) enum Node {
 
 impl Node {
     /// The kind of value, for messages.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
             Self::Whole(_) => "a number",
-            Self::Other => "a number with a sign, decimals or too many digits",
+            Self::Other(_) => "a number with a sign, decimals or too many digits",
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -63,11 +63,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Node, E> {
-        Ok(u64::try_from(value).map_or(Node::Other, Node::Whole))
+        Ok(u64::try_from(value).map_or(Node::Other(value as f64), Node::Whole))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::Other)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Other(value))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Node, E> {
