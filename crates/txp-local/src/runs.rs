@@ -68,8 +68,6 @@ pub const MAX_VALUE_BYTES: usize = 16 << 20;
 pub const DEFAULT_BLOCK_CACHE_BYTES: usize = 16 << 20;
 /// Default bytes of filter and index pages kept in memory: those of 1e7 items take 25 MB.
 pub const DEFAULT_PAGE_CACHE_BYTES: usize = 32 << 20;
-/// Default bytes per keyspace that stay in memory after a checkpoint: 50,000 profiles of 300 bytes take 17 MB.
-pub const DEFAULT_HOT_BYTES: usize = 24 << 20;
 /// Default number of like-sized runs that are merged into one.
 ///
 /// Measured with 1e7 new rows of 150 bytes and a checkpoint each 250,000: 8 writes 1.8 bytes per byte checkpointed, 4
@@ -83,8 +81,6 @@ pub struct Options {
     pub block_cache_bytes: usize,
     /// Bytes of filter and index pages kept in memory.
     pub page_cache_bytes: usize,
-    /// Bytes of written keys and values, per keyspace, that stay in memory after a checkpoint; more is dropped whole.
-    pub hot_bytes: usize,
     /// Like-sized runs that are merged into one; at least 2.
     pub fanout: usize,
     /// Pending keys for which each keyspace has room from the start; more is allowed and grows the table.
@@ -96,7 +92,6 @@ impl Default for Options {
         Self {
             block_cache_bytes: DEFAULT_BLOCK_CACHE_BYTES,
             page_cache_bytes: DEFAULT_PAGE_CACHE_BYTES,
-            hot_bytes: DEFAULT_HOT_BYTES,
             fanout: DEFAULT_FANOUT,
             pending_keys: 0,
         }

@@ -85,14 +85,7 @@ impl State {
     /// # Errors
     /// It cannot be read, is damaged, or is of a newer format.
     pub fn open(dir: &Path) -> Result<Self, StateError> {
-        let store = Store::open(
-            dir,
-            &KEYSPACES,
-            Options {
-                hot_bytes: 0,
-                ..Options::default()
-            },
-        )?;
+        let store = Store::open(dir, &KEYSPACES, Options::default())?;
         let (profiles, keys, key_ends, value) = Default::default();
         let mut state = Self {
             store,

@@ -5,8 +5,7 @@
 //! first, so a scan follows the links, and a flood of keys that share a hash stays linear. An overwrite happens in place
 //! where the new value fits, else the old place is waste, and the arena is compacted before half of it is waste.
 //!
-//! After a checkpoint a small table is kept, its entries marked as clean: keys that are read and written again and again
-//! (the profiles of the cards in use) are then never read back from a run. A large one is emptied.
+//! After a checkpoint the table is emptied, and its room stays.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -29,7 +28,6 @@ struct PendingEntry {
     next_of_hash: u32,
     key_bytes: u16,
     deleted: bool,
-    is_dirty: bool,
     is_first_of_hash: bool,
 }
 
@@ -39,8 +37,7 @@ pub(super) struct Pending {
     entries: Vec<PendingEntry>,
     arena: Vec<u8>,
     wasted_bytes: usize,
-    dirty_keys: usize,
-    dirty_bytes: usize,
+    written_bytes: usize,
     arena_peak_bytes: usize,
     order: Vec<(u64, u32)>,
 }
@@ -55,13 +52,13 @@ impl Pending {
     }
 
     /// Keys written since the last checkpoint.
-    pub(super) fn dirty_keys(&self) -> usize {
-        self.dirty_keys
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Bytes of those keys, and of their values when first written.
-    pub(super) fn dirty_bytes(&self) -> usize {
-        self.dirty_bytes
+    pub(super) fn written_bytes(&self) -> usize {
+        self.written_bytes
     }
 
     /// Bytes held: tables by capacity, the arena as far as it was ever touched.
@@ -72,17 +69,10 @@ impl Pending {
             + self.arena_peak_bytes.max(self.arena.len())
     }
 
-    /// All is in a run now: entries are kept as clean if their data fits in `keep_bytes`, else forgotten; the room stays.
-    pub(super) fn settle(&mut self, keep_bytes: usize) {
-        self.dirty_keys = 0;
-        self.dirty_bytes = 0;
-        if self.arena.len() <= keep_bytes {
-            self.entries
-                .iter_mut()
-                .for_each(|entry| entry.is_dirty = false);
-            return;
-        }
+    /// All is in a run now: it is forgotten; the room stays.
+    pub(super) fn clear(&mut self) {
         self.arena_peak_bytes = self.arena_peak_bytes.max(self.arena.len());
+        self.written_bytes = 0;
         self.slots.fill(EMPTY);
         self.entries.clear();
         self.arena.clear();
@@ -178,11 +168,9 @@ impl Pending {
             next_of_hash,
             key_bytes: u16::try_from(key.len()).unwrap_or(u16::MAX),
             deleted: value.is_none(),
-            is_dirty: true,
             is_first_of_hash: first.is_none(),
         });
-        self.dirty_keys += 1;
-        self.dirty_bytes += key.len() + bytes.len();
+        self.written_bytes += key.len() + bytes.len();
         self.arena.extend_from_slice(key);
         self.arena.extend_from_slice(bytes);
         self.occupy(
@@ -195,12 +183,15 @@ impl Pending {
         );
     }
 
-    /// Puts the entries written since the last checkpoint in key order.
+    /// Puts the entries in key order.
     pub(super) fn sort(&mut self) {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
-        let dirty = (0..).zip(&self.entries).filter(|(_, entry)| entry.is_dirty);
-        order.extend(dirty.map(|(index, entry)| (entry.hash, index)));
+        order.extend(
+            (0..)
+                .zip(&self.entries)
+                .map(|(index, entry)| (entry.hash, index)),
+        );
         order.sort_unstable();
         for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
             if same_hash.len() > 1 {
@@ -302,11 +293,6 @@ impl Pending {
         };
         let bytes = value.unwrap_or_default();
         let key_bytes = usize::from(entry.key_bytes);
-        if !entry.is_dirty {
-            entry.is_dirty = true;
-            self.dirty_keys += 1;
-            self.dirty_bytes += key_bytes + bytes.len();
-        }
         entry.deleted = value.is_none();
         entry.value_bytes = len_u32(bytes.len());
         if bytes.len() > as_len(entry.value_room) {

@@ -161,7 +161,7 @@ impl Store {
         self.tables
             .tables
             .iter()
-            .map(|table| table.pending.dirty_bytes())
+            .map(|table| table.pending.written_bytes())
             .sum()
     }
 
@@ -171,7 +171,7 @@ impl Store {
         self.tables
             .tables
             .iter()
-            .map(|table| table.pending.dirty_keys())
+            .map(|table| table.pending.len())
             .sum()
     }
 
@@ -303,7 +303,7 @@ impl Store {
                 .tables
                 .tables
                 .get_mut(table_index)
-                .filter(|table| table.pending.dirty_keys() > 0)
+                .filter(|table| table.pending.len() > 0)
             else {
                 continue;
             };
@@ -394,11 +394,10 @@ impl Store {
                 table.runs.insert(at, Run::new(info, index));
             }
         }
-        let keep_bytes = self.options.hot_bytes;
         self.tables
             .tables
             .iter_mut()
-            .for_each(|table| table.pending.settle(keep_bytes));
+            .for_each(|table| table.pending.clear());
         self.tables.share_page_budget();
     }
 

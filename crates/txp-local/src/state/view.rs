@@ -24,7 +24,6 @@ pub struct UploadPage<'a> {
 const READER_OPTIONS: Options = Options {
     block_cache_bytes: 2 << 20,
     page_cache_bytes: 4 << 20,
-    hot_bytes: 0,
     fanout: 8,
     pending_keys: 0,
 };
