@@ -56,7 +56,9 @@ def schemathesis(base: str, key: str, work: Path) -> tuple[int, int]:
         "--generation-deterministic", "--no-color",
         "--continue-on-failure", "--report", "junit", "--report-junit-path", str(report),
     ]
-    status = subprocess.run(command, cwd=work, check=False).returncode
+    here = Path(__file__).resolve().parent
+    environment = os.environ | {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(here), "PYTHONDONTWRITEBYTECODE": "1"}
+    status = subprocess.run(command, cwd=work, env=environment, check=False).returncode
     return counts(report, status)
 
 

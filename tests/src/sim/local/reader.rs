@@ -141,6 +141,7 @@ pub(super) fn read(
     let mut chunk = random.between(1, chunk_max);
     while let Some(row) = reader.next_row().unwrap() {
         rows.take(&row, &mut batch);
+        rows.settle(&mut batch);
         if let Some(folded) = folded {
             batch.drop_last_if_folded(folded);
         }
