@@ -30,7 +30,7 @@ use txp_pipeline::port::{
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The keyspaces, in the order of their numbers.
-pub(crate) const KEYSPACES: [&str; 4] = [
+pub const KEYSPACES: [&str; 4] = [
     "transactions",
     "uploads",
     "uploads_newest_first",

@@ -9,10 +9,8 @@ use std::fs;
 use std::path::Path;
 use txp_local::log::LogReader;
 use txp_local::runs::{Keyspace, Options, Store};
-use txp_local::state::State;
+use txp_local::state::{KEYSPACES, State};
 
-/// The state's keyspaces, in the order of their numbers.
-const KEYSPACES: [&str; 4] = ["transactions", "uploads", "uploads_by_client", "profiles"];
 const TRANSACTIONS: Keyspace = Keyspace::new(0);
 const PROFILES: Keyspace = Keyspace::new(3);
 
@@ -128,6 +126,7 @@ fn drop_keys(random: &mut Random, state: &Path, keyspace: Keyspace) {
     if !state.is_dir() {
         return;
     }
+    // Another fault may have damaged it; that the names are right shows where nothing has.
     let Ok(mut store) = Store::open(state, &KEYSPACES, Options::default()) else {
         return;
     };
