@@ -16,7 +16,7 @@ pub use view::{StateView, UploadPage};
 use crate::runs::{Keyspace, Options, StateError, Store};
 use hot::{Home, HotProfile, HotProfiles};
 use order::UploadOrder;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use txp_domain::event::UploadEvent;
 use txp_domain::id::UploadId;
@@ -72,7 +72,8 @@ fn profile_key(key: ProfileKey) -> (u64, [u8; 19]) {
 #[derive(Debug)]
 pub struct State {
     store: Store,
-    open_uploads: HashMap<UploadId, Upload>,
+    /// Few at a time, asked for again and again: an ordered map of few is quicker than hashing.
+    open_uploads: BTreeMap<UploadId, Upload>,
     profiles: HotProfiles,
     keys: Vec<u8>,
     key_ends: Vec<(u64, usize)>,
@@ -89,7 +90,7 @@ impl State {
         let (profiles, keys, key_ends, value) = Default::default();
         let mut state = Self {
             store,
-            open_uploads: HashMap::new(),
+            open_uploads: BTreeMap::new(),
             profiles,
             keys,
             key_ends,
