@@ -335,6 +335,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_breaks_off_is_one_document_that_says_why() {
+        for (entries, wanted) in [
+            (vec![Ok(1), Ok(2)], r#"{"list":[1,2],"rest":3}"#),
+            (
+                vec![Ok(1), Err("broken")],
+                r#"{"list":[1],"error":"broken"}"#,
+            ),
+            (vec![Err("broken")], r#"{"list":[],"error":"broken"}"#),
+        ] {
+            let (mut out, mut left) = (Vec::new(), entries.into_iter());
+            let next = || left.next().transpose().map_err(anyhow::Error::msg);
+            let ended = json_list(&mut out, "list", next, || serde_json::json!({ "rest": 3 }));
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{wanted}\n"));
+            assert_eq!(ended.is_err(), wanted.contains("error"));
+        }
+    }
+
+    #[test]
     fn thousands_stand_apart() {
         let shown = [0, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);

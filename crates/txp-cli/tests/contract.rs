@@ -139,16 +139,11 @@ fn with_json_every_refusal_is_one_document_that_says_why() {
     }
     let (_, unsound) = place.json(["rules", "show", rules]);
     assert!(unsound["error"].is_string(), "{unsound}");
-    // A list that cannot be gone on with is still one document.
     let table = place.data().join("alerts/table.jsonl");
-    let lines = std::fs::read_to_string(&table).unwrap();
-    std::fs::write(&table, lines.replacen("\"sequence\":", "\"sequenc\":", 1)).unwrap();
+    std::fs::write(&table, "{}\n").unwrap();
     let (code, document) = place.json(["alerts"]);
     assert_eq!(code, Some(3), "{document}");
-    assert!(
-        document["error"].is_string() && document["alerts"].is_array(),
-        "{document}"
-    );
+    assert!(document["error"].is_string(), "{document}");
     // What is asked for is no refusal, and not every `--json` is one.
     assert_eq!(place.run(["--json", "--help"]).code, Some(0));
     let ended = place.run(["status", "t1", "t2", "--", "--json"]);

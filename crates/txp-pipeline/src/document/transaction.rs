@@ -215,7 +215,6 @@ pub struct TransactionDocument {
     /// Its physical line.
     pub line: Option<u64>,
     /// The name of that upload's file, long numbers redacted.
-    #[serde(default)]
     pub source_file: Option<String>,
     /// What rules found.
     pub flags: Vec<FlagDocument>,
