@@ -1,8 +1,9 @@
-"""Holds aggregated Kinesis records to aws-kinesis-agg: it reads ours, we read what it wrote.
+"""Holds aggregated Kinesis records to the packages aws-kinesis-agg of Python and of Node.js: they
+read ours, we read what they wrote.
 
 usage: kinesis_interop.py AGGREGATES WORK_DIR
 
-AGGREGATES is the built example `aggregates` of txp-aws. Each check is a function below; the last
+AGGREGATES is the built example `aggregates` of txp-aws; NODE_PATH is where Node's package is. Each check is a function below; the last
 line is `N passed, M failed`.
 """
 
@@ -48,17 +49,24 @@ def as_lambda_record(key: str, data: bytes) -> dict:
     }}
 
 
+def by_files(program: list[str], work: Path, command: str, lines: list[str]) -> list[list[str]]:
+    given, made = work / f"{command}.in", work / f"{command}.out"
+    given.write_text("".join(f"{line}\n" for line in lines))
+    subprocess.run([*program, command, str(given), str(made)], check=True)
+    return [line.split("\t") for line in made.read_text().splitlines()]
+
+
 class Ours:
-    """The example, by files."""
+    """The example."""
 
     def __init__(self, program: str, work: Path):
         self.program, self.work = program, work
 
     def run(self, command: str, lines: list[str]) -> list[list[str]]:
-        given, made = self.work / f"{command}.in", self.work / f"{command}.out"
-        given.write_text("".join(f"{line}\n" for line in lines))
-        subprocess.run([self.program, command, str(given), str(made)], check=True)
-        return [line.split("\t") for line in made.read_text().splitlines()]
+        return by_files([self.program], self.work, command, lines)
+
+    def node(self, command: str, lines: list[str]) -> list[list[str]]:
+        return by_files(["node", "tests/node/kinesis_agg.js"], self.work, command, lines)
 
     def write(self, records: list[tuple[str, bytes]]) -> list[tuple[str, str, bytes]]:
         rows = self.run("write", [f"{key.encode().hex()}\t{data.hex()}" for key, data in records])
@@ -227,6 +235,39 @@ def both_read_damaged_aggregates_alike(ours: Ours, chance: random.Random) -> Non
         assert [(read[0], read[1], read[4]) for read in ours_read] == theirs_read, data.hex()
 
 
+def node_reads_ours(ours: Ours, chance: random.Random) -> None:
+    sent = user_records(chance)
+    expected = defaultdict(list)
+    for key, data in sent:
+        expected[bucket_of(key)].append((key, data))
+    written = ours.write(sent)
+    found = defaultdict(list)
+    last = (-1, -1)
+    lines = [f"{key.encode().hex()}\t{ehk}\t{data.hex()}" for key, ehk, data in written]
+    for number, subsequence, key, ehk, data in ours.node("read", lines):
+        at = int(number), int(subsequence)
+        assert at == (last[0], last[1] + 1) or at == (last[0] + 1, 0)
+        last = at
+        assert ehk == written[int(number)][1]
+        found[int(ehk) >> BUCKET_BITS_BELOW].append((bytes.fromhex(key).decode(), bytes.fromhex(data)))
+    assert found == expected
+
+
+def ours_reads_node(ours: Ours, chance: random.Random) -> None:
+    for with_hash_keys in (True, False):
+        lines, expected = [], []
+        for key, data in user_records(chance)[:5_000]:
+            ehk = str(chance.getrandbits(128)) if with_hash_keys else None
+            point = int(ehk) if with_hash_keys else md5_number(key)
+            lines.append(f"{key.encode().hex()}\t{ehk or '-'}\t{data.hex()}")
+            expected.append((key, ehk, point >> BUCKET_BITS_BELOW, data))
+        written = ours.node("write", lines)
+        assert len(written) == 100
+        read = ours.read([(bytes.fromhex(key).decode(), bytes.fromhex(data)) for key, _, data in written])
+        assert [user[1:] for users in read for user in users] == expected
+        assert all([user[0] for user in users] == list(range(50)) for users in read)
+
+
 CHECKS = [
     theirs_reads_ours,
     ours_is_canonical_protobuf,
@@ -235,6 +276,8 @@ CHECKS = [
     ours_reads_what_the_format_allows,
     both_hand_on_what_is_no_aggregate,
     both_read_damaged_aggregates_alike,
+    node_reads_ours,
+    ours_reads_node,
 ]
 
 

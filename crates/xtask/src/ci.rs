@@ -6,6 +6,7 @@
 mod api;
 mod aws;
 mod libtest;
+mod node;
 mod python;
 
 use crate::output::say;
@@ -60,7 +61,7 @@ const STAGES: [Stage; 8] = [
     },
     Stage {
         name: "aws",
-        about: "aggregated Kinesis records against aws-kinesis-agg",
+        about: "aggregated Kinesis records against aws-kinesis-agg, Python's and Node's",
         run: aws::run,
     },
 ];

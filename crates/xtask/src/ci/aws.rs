@@ -1,6 +1,6 @@
 //! What goes to AWS, held to libraries that others wrote.
 
-use super::python;
+use super::{node, python};
 use crate::process::{PROFILE, program, target, tee};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
@@ -19,7 +19,8 @@ pub(super) fn run() -> Result<Tally> {
     command
         .arg("tests/python/kinesis_interop.py")
         .arg(aggregates)
-        .arg(work);
+        .arg(work)
+        .env("NODE_PATH", node::modules()?);
     let (success, output) = tee(&mut command)?;
     let tally =
         Tally::last_in(&output).context("tests/python/kinesis_interop.py told no result")?;
