@@ -1,6 +1,7 @@
 //! Events on their way, in batches: encoded in one buffer, and rows also as typed values beside
 //! it, so that nothing is decoded or copied between reading a row and folding it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use txp_domain::card::Fingerprint;
 use txp_domain::event::{self, EncodedRow, Event, RejectedRow, RowEvent, RowOutcome};
@@ -94,11 +95,16 @@ pub struct Delivery<'a> {
 impl EventBatch {
     /// Empties the batch for rows of an upload, keeping its room.
     pub fn restart(&mut self, upload: &Arc<UploadContext>) {
+        self.clear();
+        self.upload = Arc::clone(upload);
+    }
+
+    /// Empties the batch, keeping its room and its upload.
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.identifiers.clear();
         self.entries.clear();
         self.settled = 0;
-        self.upload = Arc::clone(upload);
     }
 
     /// How many events there are.
@@ -126,6 +132,15 @@ impl EventBatch {
         self.bytes
             .get(entry.start as usize..entry.end as usize)
             .unwrap_or_default()
+    }
+
+    /// The partition key of an entry: borrowed for rows with usable ids, which nearly all have.
+    #[must_use]
+    pub fn partition_key(&self, entry: &Entry) -> Cow<'_, str> {
+        match std::str::from_utf8(partition_key(&self.identifiers, entry)) {
+            Ok(key) if !key.is_empty() && has_ids(entry) => Cow::Borrowed(key),
+            _ => Cow::Owned(self.event(entry).partition_key()),
+        }
     }
 
     /// Takes in a valid row, encoded at the end of [`Self::bytes`] from `start`. Its bucket, and the
@@ -416,6 +431,10 @@ fn partition_key<'b>(identifiers: &'b [u8], entry: &Entry) -> &'b [u8] {
     let start = row.identifiers_at as usize;
     let length = usize::from(row.merchant_len) + 1 + usize::from(row.transaction_len);
     identifiers.get(start..start + length).unwrap_or_default()
+}
+
+fn has_ids(entry: &Entry) -> bool {
+    matches!(&entry.body, Body::Row(row) if row.merchant_len > 0)
 }
 
 /// Identifiers have at most 64 bytes.

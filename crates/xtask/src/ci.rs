@@ -4,7 +4,9 @@
 //! a stage needs and does not find is a failure that says how to get it.
 
 mod api;
+mod aws;
 mod libtest;
+mod node;
 mod python;
 
 use crate::output::say;
@@ -21,7 +23,7 @@ struct Stage {
 }
 
 /// In this order: what is quick first; build before what needs the binaries.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage {
         name: "format",
         about: "cargo fmt --check",
@@ -56,6 +58,11 @@ const STAGES: [Stage; 7] = [
         name: "api",
         about: "schemathesis against `txp serve`",
         run: api::run,
+    },
+    Stage {
+        name: "aws",
+        about: "aggregated Kinesis records against aws-kinesis-agg, Python's and Node's",
+        run: aws::run,
     },
 ];
 

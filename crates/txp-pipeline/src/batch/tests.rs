@@ -175,6 +175,7 @@ proptest! {
                 prop_assert_eq!(Some(facts.card.fingerprint), sent.fingerprint());
             }
             let key = decoded.event().partition_key();
+            prop_assert_eq!(&batch.partition_key(entry), &key);
             prop_assert_eq!(entry.bucket, Bucket::of(key.as_bytes()));
         }
         prop_assert_eq!(end as usize, batch.bytes.len());
@@ -185,5 +186,7 @@ proptest! {
             prop_assert_eq!(delivery.arrival_millis, 7);
             prop_assert_eq!(delivery.event, batch.event(entry));
         }
+        batch.clear();
+        prop_assert!(batch.is_empty() && batch.bytes.is_empty());
     }
 }

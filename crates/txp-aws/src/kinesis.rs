@@ -1,0 +1,18 @@
+//! The history on a Kinesis stream: many events in one record, written in order, read again.
+//!
+//! - [`hash_key`]: where a bucket and a record stand in the stream's hash space;
+//! - [`aggregate`]: several events as one record, in the format of the Kinesis Producer Library (KPL);
+//! - [`deaggregate`]: that format read again, ours and others';
+//! - [`put`]: the one call that writes, as a small trait, and the SDK's client as one;
+//! - [`producer`]: the pipeline's sink: gathers, sends, sends again, keeps the order of a bucket;
+//! - [`source`]: the position of what was read.
+//!
+//! Deliberately absent: polling shards (Lambda does that for the stages), decoding events (the
+//! domain's codec), checkpoints of consumers.
+
+pub mod aggregate;
+pub mod deaggregate;
+pub mod hash_key;
+pub mod producer;
+pub mod put;
+pub mod source;

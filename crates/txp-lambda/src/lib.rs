@@ -1,0 +1,1 @@
+//! The Lambda functions: thin entries over the pipeline's stages and the AWS adapters.

@@ -1,0 +1,37 @@
+//! The pinned Node modules in `target/`, made from a lock file with hashes.
+
+use crate::process::{program, root, succeeds, target};
+use anyhow::{Context, Result, bail};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+const FILES: [&str; 2] = ["package.json", "package-lock.json"];
+
+/// The folder of the modules; made at first use and again when the lock changes.
+pub(super) fn modules() -> Result<PathBuf> {
+    let source = root()?.join("tests/node");
+    let mut hasher = DefaultHasher::new();
+    for file in FILES {
+        let path = source.join(file);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        text.hash(&mut hasher);
+    }
+    let dir = target()?.join(format!("node-{:016x}", hasher.finish()));
+    let modules = dir.join("node_modules");
+    let complete = dir.join("complete");
+    if complete.is_file() {
+        return Ok(modules);
+    }
+    std::fs::create_dir_all(&dir)?;
+    for file in FILES {
+        std::fs::copy(source.join(file), dir.join(file))?;
+    }
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    let installed = succeeds(program("npm")?.args(install).arg("--prefix").arg(&dir));
+    if !installed.context("needs Node.js 18 or newer with npm on PATH")? {
+        bail!("cannot install tests/node/package-lock.json: is the package index reachable?");
+    }
+    std::fs::write(&complete, "").context("cannot mark the modules as complete")?;
+    Ok(modules)
+}
