@@ -1,1 +1,0 @@
-//! The Lambda functions: thin entries over the pipeline's stages and the AWS adapters.
