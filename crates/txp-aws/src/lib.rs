@@ -10,4 +10,5 @@
 //! creation of resources (Pulumi's).
 
 pub mod config;
+pub mod dynamodb;
 pub mod error;
