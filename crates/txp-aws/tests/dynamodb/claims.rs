@@ -44,7 +44,8 @@ async fn a_lease_is_held_renewed_and_taken_over() {
     let renewed = store.renew(id, Fence(2), at(50), LEASE_SECONDS).await;
     assert_eq!(renewed.unwrap(), Written::Stored);
     assert_eq!(claim("v1", "b", 61).await, Claim::Held { until: at(110) });
-    let kept = store.checkpoint(id, Fence(2), &checkpoint(7), at(60), LEASE_SECONDS);
+    let seventh = checkpoint(7);
+    let kept = store.checkpoint(id, Fence(2), &seventh, at(60), LEASE_SECONDS);
     assert_eq!(kept.await.unwrap(), Written::Stored);
     assert_eq!(store.due(DueKind::Lease, at(119), 9).await.unwrap(), []);
     let due = store.due(DueKind::Lease, at(120), 9).await.unwrap();
@@ -90,7 +91,8 @@ async fn a_checkpoint_never_goes_back_and_a_finished_claim_is_final() {
         (9, Written::Conflict),
         (11, Written::Stored),
     ] {
-        let kept = store.checkpoint(id, Fence(1), &checkpoint(record), at(1), LEASE_SECONDS);
+        let next = checkpoint(record);
+        let kept = store.checkpoint(id, Fence(1), &next, at(1), LEASE_SECONDS);
         assert_eq!(kept.await.unwrap(), expected, "record {record}");
     }
     let long = Checkpoint {

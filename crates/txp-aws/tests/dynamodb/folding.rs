@@ -38,7 +38,7 @@ async fn a_clean_file_costs_little_more_than_one_write_unit_a_row() {
         event,
     };
     let mut ends = std::collections::BTreeMap::new();
-    let mut deliveries = vec![of(0, Event::Upload(received(id)), 0)];
+    let mut deliveries = vec![of(0, Event::Upload(Box::new(received(id))), 0)];
     for (record, transaction_id) in (1..).zip(&ids) {
         let key = format!("merchant-0042/{transaction_id}");
         let bucket = Bucket::of(key.as_bytes());
@@ -52,7 +52,7 @@ async fn a_clean_file_costs_little_more_than_one_write_unit_a_row() {
     }
     let ends: Vec<_> = ends.into_iter().collect();
     let ending: UploadEvent = parsed(id, &ends);
-    deliveries.push(of(ROWS + 1, Event::Upload(ending), 0));
+    deliveries.push(of(ROWS + 1, Event::Upload(Box::new(ending)), 0));
     for state in [&mut open(), &mut open()] {
         let mut aggregator = Aggregator::default();
         for batch in deliveries.chunks(BATCH) {
