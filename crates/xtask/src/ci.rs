@@ -4,6 +4,7 @@
 //! a stage needs and does not find is a failure that says how to get it.
 
 mod api;
+mod aws;
 mod libtest;
 mod python;
 
@@ -21,7 +22,7 @@ struct Stage {
 }
 
 /// In this order: what is quick first; build before what needs the binaries.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage {
         name: "format",
         about: "cargo fmt --check",
@@ -56,6 +57,11 @@ const STAGES: [Stage; 7] = [
         name: "api",
         about: "schemathesis against `txp serve`",
         run: api::run,
+    },
+    Stage {
+        name: "aws",
+        about: "the AWS adapters against an emulator",
+        run: aws::run,
     },
 ];
 
@@ -133,6 +139,8 @@ fn lint() -> Result<Tally> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        aws::FEATURE,
         "--profile",
         PROFILE,
         "--",

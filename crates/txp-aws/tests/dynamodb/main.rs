@@ -3,6 +3,14 @@
 //!
 //! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is how they say no"
+)]
+
 mod alerts;
 mod claims;
 mod emulator;

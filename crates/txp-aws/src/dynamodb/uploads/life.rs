@@ -191,8 +191,13 @@ impl Uploads {
             .expression_attribute_values(":at", number(arrival_millis));
         let ending = match self.send(update).await? {
             Some(_) => ending,
-            // The first ending stands; a crash may have come before its records were expected.
-            None => self.stored_ending(upload_id).await?.unwrap_or(ending),
+            None => {
+                if self.read_progress(upload_id).await?.ends.is_some() {
+                    return Ok(());
+                }
+                // The first ending stands; a crash came before its records were expected.
+                self.stored_ending(upload_id).await?.unwrap_or(ending)
+            }
         };
         let ends = &ending.tally().last_record_by_bucket;
         self.expect(upload_id, ends, arrival_millis).await

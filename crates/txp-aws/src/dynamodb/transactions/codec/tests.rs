@@ -193,6 +193,12 @@ proptest! {
         prop_assert_eq!(decode(Fields(&encoded)), Ok(item));
     }
 
+}
+
+proptest! {
+    // Each case decodes the item once per attribute, twice.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     /// Every attribute taken away is either one that may be absent or is missed; none is a panic.
     #[test]
     fn an_item_that_lost_an_attribute_is_refused_or_read(steps in steps()) {
