@@ -9,5 +9,6 @@
 //! of resources. Files and alerts (S3, SNS) are to come.
 
 pub mod config;
+pub mod dynamodb;
 pub mod error;
 pub mod kinesis;

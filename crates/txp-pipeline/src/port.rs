@@ -166,6 +166,23 @@ pub trait UploadStore {
         arrival_millis: i64,
     ) -> impl Future<Output = Result<Written, PortError>>;
 
+    /// Advances the watermarks of one upload in several buckets, so that a store may write them
+    /// together. On a conflict some of them may be advanced: the caller reads all of them again.
+    fn advance_all(
+        &mut self,
+        steps: &[Advance],
+        arrival_millis: i64,
+    ) -> impl Future<Output = Result<Written, PortError>> {
+        async move {
+            for step in steps {
+                if self.advance(step, arrival_millis).await? == Written::Conflict {
+                    return Ok(Written::Conflict);
+                }
+            }
+            Ok(Written::Stored)
+        }
+    }
+
     /// Applies one of the upload's own events.
     fn apply(
         &mut self,
@@ -288,12 +305,27 @@ pub enum Handed {
     },
 }
 
+/// What a ledger knows of an alert.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// Nothing.
+    No,
+    /// It is recorded, not marked, and nobody else takes it up: who met it again hands it on.
+    Waiting(Box<AlertRecord>),
+    /// It is recorded and taken care of.
+    Yes,
+}
+
 /// The alert table: who was to be told what, and whether it was handed on.
 pub trait AlertLedger {
-    /// Whether an alert is recorded already.
-    fn is_recorded(&self, id: &str, position: &Position) -> bool;
+    /// What is known of an alert, by its id and the position of its finding's event.
+    fn look_up(
+        &mut self,
+        id: &str,
+        position: &Position,
+    ) -> impl Future<Output = Result<Recorded, PortError>>;
 
-    /// Records alerts durably, before any of them is handed on.
+    /// Records alerts durably, before any of them is handed on: those that nothing is known of.
     fn record(&mut self, alerts: &[AlertRecord]) -> impl Future<Output = Result<(), PortError>>;
 
     /// Marks what was handed on.

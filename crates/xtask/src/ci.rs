@@ -61,7 +61,7 @@ const STAGES: [Stage; 8] = [
     },
     Stage {
         name: "aws",
-        about: "aggregated Kinesis records against aws-kinesis-agg, Python's and Node's",
+        about: "formats against others' libraries, stores against an emulator",
         run: aws::run,
     },
 ];
@@ -140,6 +140,8 @@ fn lint() -> Result<Tally> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        aws::FEATURE,
         "--profile",
         PROFILE,
         "--",

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use txp_domain::alert::Notice;
 use txp_domain::position::Position;
 use txp_domain::time::Timestamp;
-use txp_pipeline::port::{AlertLedger, AlertRecord, ErrorKind, Handed, PortError};
+use txp_pipeline::port::{AlertLedger, AlertRecord, ErrorKind, Handed, PortError, Recorded};
 
 /// The alert table, open for its one writer.
 #[derive(Debug)]
@@ -94,11 +94,16 @@ impl Ledger {
 }
 
 impl AlertLedger for Ledger {
-    fn is_recorded(&self, _: &str, position: &Position) -> bool {
-        position
-            .sequence
-            .as_u64()
-            .is_some_and(|sequence| sequence <= self.recorded_through)
+    /// What a crash left waiting is taken up when the table is opened, so nothing waits here.
+    async fn look_up(&mut self, _: &str, position: &Position) -> Result<Recorded, PortError> {
+        let sequence = position.sequence.as_u64();
+        Ok(
+            if sequence.is_some_and(|sequence| sequence <= self.recorded_through) {
+                Recorded::Yes
+            } else {
+                Recorded::No
+            },
+        )
     }
 
     async fn record(&mut self, alerts: &[AlertRecord]) -> Result<(), PortError> {

@@ -11,7 +11,7 @@ use txp_domain::event::AnomalyFlagged;
 use txp_domain::finding::Finding;
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::time::Timestamp;
-use txp_pipeline::port::{AlertLedger as _, AlertRecord, Handed};
+use txp_pipeline::port::{AlertLedger as _, AlertRecord, Handed, Recorded};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -130,7 +130,7 @@ fn from_its_end_a_table_reads_as_it_was_written() {
 fn a_restart_takes_up_what_is_pending_and_the_last_that_was_sent() {
     let dir = tempfile::tempdir().unwrap();
     let expected = fill(dir.path(), 301);
-    let (ledger, mut waiting) = Ledger::open(dir.path(), at(200)).unwrap();
+    let (mut ledger, mut waiting) = Ledger::open(dir.path(), at(200)).unwrap();
     let taken: Vec<_> = std::iter::from_fn(|| waiting.next_entry().unwrap()).collect();
     let pending = expected
         .iter()
@@ -142,9 +142,10 @@ fn a_restart_takes_up_what_is_pending_and_the_last_that_was_sent() {
     let numbers: Vec<_> = taken.iter().map(number_of).collect();
     assert_eq!(numbers, wanted);
     assert!(taken.iter().all(|entry| entry.record.decided_at >= at(1)));
-    for (number, is_recorded) in [(301, true), (302, false)] {
+    for (number, expected) in [(301, Recorded::Yes), (302, Recorded::No)] {
         let position = record(number, "m", Decision::Send).position;
-        assert_eq!(ledger.is_recorded("", &position), is_recorded, "{number}");
+        let recorded = block_on(ledger.look_up("", &position)).unwrap();
+        assert_eq!(recorded, expected, "{number}");
     }
 }
 

@@ -73,7 +73,8 @@ impl HotProfiles {
                     .zip(keys)
                     .filter_map(|(at, _)| self.places.get(*at as usize))
             };
-            seen += look_through(hot);
+            // Of no meaning: it keeps the reads from being left out.
+            seen ^= look_through(hot);
         }
         std::hint::black_box(seen);
     }

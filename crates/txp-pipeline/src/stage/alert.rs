@@ -3,7 +3,7 @@
 //! A crash in between means that a message may come twice, never that it is lost. In a storm the
 //! first finding of a merchant and rule is sent by itself and the rest as a digest.
 
-use crate::port::{AlertLedger, AlertRecord, AlertSink, Handed, PortError};
+use crate::port::{AlertLedger, AlertRecord, AlertSink, Handed, PortError, Recorded};
 use txp_domain::alert::{Cooldowns, Decision, Digest, Message, Notice};
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::Position;
@@ -68,7 +68,8 @@ impl Alerting {
     }
 
     /// Records findings and hands on what is to be sent now. Findings that are recorded already are
-    /// passed over.
+    /// passed over, but for those that were to be sent and that nobody has handed on since: a crash
+    /// came in between.
     ///
     /// # Errors
     /// The sink or the ledger failed; the same findings may be given again.
@@ -82,10 +83,15 @@ impl Alerting {
     ) -> Result<(), PortError> {
         self.tick(ledger, sink, policy, now).await?;
         let mut records = Vec::with_capacity(findings.len());
-        let mut early = Vec::new();
+        let (mut waiting, mut early) = (Vec::new(), Vec::new());
         for (position, flagged) in findings {
-            if ledger.is_recorded(flagged.id(), &position) {
-                continue;
+            match ledger.look_up(flagged.id(), &position).await? {
+                Recorded::No => {}
+                Recorded::Yes => continue,
+                Recorded::Waiting(record) => {
+                    waiting.push(*record);
+                    continue;
+                }
             }
             let notice = Notice::of(&flagged.finding);
             let decision = self.cooldowns.decide(policy, &notice, now);
@@ -101,8 +107,9 @@ impl Alerting {
         for digest in &early {
             self.hand_digest(ledger, sink, digest, now).await?;
         }
-        for record in records
+        for record in waiting
             .iter()
+            .chain(&records)
             .filter(|record| record.decision == Decision::Send)
         {
             self.hand_alert(ledger, sink, record).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 pub(super) fn run() -> Result<Tally> {
     let txp = txp()?;
-    let python = python::interpreter()?;
+    let python = python::interpreter(python::API)?;
     let work = target()?.join("api");
     let mut command = program(python)?;
     command.arg("tests/python/api.py").arg(txp).arg(work);

@@ -1,4 +1,4 @@
-//! The pinned Python environment in `target/`, made from requirements with hashes.
+//! Pinned Python environments in `target/`, each made from requirements with hashes.
 
 use crate::process::{program, root, succeeds, target};
 use anyhow::{Context, Result, bail};
@@ -10,9 +10,16 @@ const MINOR_MIN: u32 = 11;
 
 const MISSING: &str = "needs Python 3.11 or newer with venv as `python3` on PATH: install the Debian packages python3 and python3-venv";
 
-/// The environment's interpreter; made at first use and again when the requirements change.
-pub(super) fn interpreter() -> Result<PathBuf> {
-    let requirements = root()?.join("tests/python/requirements.txt");
+/// What the API is tested with.
+pub(super) const API: &str = "tests/python/requirements.txt";
+
+/// The emulator that the AWS adapters are tested against: apart, because its versions of what both
+/// use are its own.
+pub(super) const EMULATOR: &str = "tests/python/emulator.txt";
+
+/// An environment's interpreter; made at first use and again when the requirements change.
+pub(super) fn interpreter(requirements_path: &str) -> Result<PathBuf> {
+    let requirements = root()?.join(requirements_path);
     let text = std::fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
     let mut hasher = DefaultHasher::new();
@@ -43,7 +50,7 @@ pub(super) fn interpreter() -> Result<PathBuf> {
         "-r",
     ];
     if !succeeds(program(&python)?.args(install).arg(&requirements))? {
-        bail!("cannot install tests/python/requirements.txt: is the package index reachable?");
+        bail!("cannot install {requirements_path}: is the package index reachable?");
     }
     std::fs::write(&complete, "").context("cannot mark the environment as complete")?;
     Ok(python)

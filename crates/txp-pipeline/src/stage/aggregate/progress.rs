@@ -13,12 +13,30 @@ use txp_domain::upload::ClassCounts;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     uploads: Vec<UploadProgress>,
+    steps: Vec<Advance>,
 }
 
 #[derive(Debug)]
 struct UploadProgress {
     upload_id: UploadId,
     buckets: Box<[Option<Cell>]>,
+}
+
+impl UploadProgress {
+    /// The buckets whose watermark is to be moved.
+    fn steps(&self) -> impl Iterator<Item = Advance> + '_ {
+        let cells = (0..=u8::MAX).map(Bucket).zip(&self.buckets);
+        cells.filter_map(|(bucket, cell)| {
+            let cell = cell.as_ref().filter(|cell| cell.to > cell.from)?;
+            Some(Advance {
+                upload_id: self.upload_id,
+                bucket,
+                from: cell.from,
+                to: cell.to,
+                counts: cell.counts,
+            })
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,23 +153,17 @@ impl Progress {
         arrival_millis: i64,
     ) -> Result<(), PortError> {
         for upload in &mut self.uploads {
-            for (bucket, cell) in (0..=u8::MAX).map(Bucket).zip(upload.buckets.iter_mut()) {
-                let Some(cell) = cell.as_mut().filter(|cell| cell.to > cell.from) else {
-                    continue;
-                };
-                let upload_id = upload.upload_id;
-                let step = Advance {
-                    upload_id,
-                    bucket,
-                    from: cell.from,
-                    to: cell.to,
-                    counts: cell.counts,
-                };
-                if store.advance(&step, arrival_millis).await? == Written::Conflict {
-                    let context =
-                        "another writer moved an upload's watermark; the batch is folded again";
-                    return Err(PortError::new(ErrorKind::Transient, context));
-                }
+            self.steps.clear();
+            self.steps.extend(upload.steps());
+            if self.steps.is_empty() {
+                continue;
+            }
+            if store.advance_all(&self.steps, arrival_millis).await? == Written::Conflict {
+                let context =
+                    "another writer moved an upload's watermark; the batch is folded again";
+                return Err(PortError::new(ErrorKind::Transient, context));
+            }
+            for cell in upload.buckets.iter_mut().flatten() {
                 *cell = Cell {
                     met: cell.met,
                     from: cell.to,

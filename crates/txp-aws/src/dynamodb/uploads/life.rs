@@ -1,0 +1,273 @@
+//! An upload's life: announced by a link, received, ended, completed; or expired.
+//!
+//! Times that are compared come from the callers' clocks; they decide when somebody may try, never
+//! who may write.
+
+use super::super::attributes::{Fields, number, text};
+use super::super::connection::corrupt;
+use super::super::{Damage, tables};
+use super::progress::ending_of;
+use super::{UPLOAD, Uploads, codec, written};
+use crate::error::port_error;
+use txp_domain::event::{UploadEvent, UploadReceived};
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
+use txp_domain::upload::{Ending, UploadState};
+use txp_pipeline::port::{ErrorKind, PortError, Written};
+
+/// A link that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Who was given it.
+    pub client_id: String,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+    /// The terms of the upload as the API keeps them, for whoever reads the object.
+    pub terms: String,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueKind {
+    /// A link that nobody used in time.
+    Link,
+    /// A lease that its holder did not renew.
+    Lease,
+}
+
+impl DueKind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Lease => "lease",
+        }
+    }
+}
+
+/// Something that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The upload.
+    pub upload_id: UploadId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl Uploads {
+    /// Takes down a link; a conflict if the upload is known already.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn announce(&self, announcement: &Announcement) -> Result<Written, PortError> {
+        let update = self
+            .update(announcement.upload_id, UPLOAD)
+            .condition_expression("attribute_not_exists(upload_id)")
+            .update_expression(
+                "SET client_id = :client, #state = :state, terms = :terms, \
+                 expires_at = :expires, due = :due, due_at = :due_at",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":client", text(&*announcement.client_id))
+            .expression_attribute_values(":state", text(UploadState::Pending.name()))
+            .expression_attribute_values(":terms", text(&*announcement.terms))
+            .expression_attribute_values(":expires", text(announcement.expires_at.to_string()))
+            .expression_attribute_values(":due", text(DueKind::Link.name()))
+            .expression_attribute_values(":due_at", number(announcement.expires_at.unix_millis()));
+        Ok(written(&self.send(update).await?))
+    }
+
+    /// Gives up a link that was not used; a conflict if the upload is not pending, or not yet due.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn expire(&self, upload_id: UploadId, now: Timestamp) -> Result<Written, PortError> {
+        let update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression("#state = :pending AND due_at <= :now")
+            .update_expression("SET #state = :expired REMOVE due, due_at")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":pending", text(UploadState::Pending.name()))
+            .expression_attribute_values(":expired", text(UploadState::Expired.name()))
+            .expression_attribute_values(":now", number(now.unix_millis()));
+        Ok(written(&self.send(update).await?))
+    }
+
+    /// What is due by `now`, the longest due first, up to `limit`. From the index, which is behind
+    /// the table for a moment: whoever takes something up does so by a conditional write.
+    ///
+    /// # Errors
+    /// The table cannot be read, or an item is damaged.
+    pub async fn due(
+        &self,
+        kind: DueKind,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Due>, PortError> {
+        let mut pages = self
+            .connection
+            .client()
+            .query()
+            .table_name(&self.table)
+            .index_name(tables::BY_DUE)
+            .key_condition_expression("due = :due AND due_at <= :now")
+            .expression_attribute_values(":due", text(kind.name()))
+            .expression_attribute_values(":now", number(now.unix_millis()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(item) = pages.next().await
+        {
+            let item = item.map_err(|error| port_error(self.reading(), error))?;
+            let due = read_due(Fields(&item));
+            found.push(due.map_err(|damage| corrupt(&self.table, damage))?);
+        }
+        Ok(found)
+    }
+
+    /// Says that the object is being read, where only a link was known. Says nothing new otherwise.
+    pub(super) async fn begin(&self, upload_id: UploadId) -> Result<(), PortError> {
+        let update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression("#state IN (:pending, :expired)")
+            .update_expression("SET #state = :processing REMOVE due, due_at")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":pending", text(UploadState::Pending.name()))
+            .expression_attribute_values(":expired", text(UploadState::Expired.name()))
+            .expression_attribute_values(":processing", text(UploadState::Processing.name()));
+        self.send(update).await?;
+        Ok(())
+    }
+
+    pub(super) async fn receive(
+        &self,
+        received: &UploadReceived,
+        arrival_millis: i64,
+    ) -> Result<(), PortError> {
+        let json = codec::encode_received(received).map_err(unwritable)?;
+        let update = self
+            .update(received.upload_id, UPLOAD)
+            .condition_expression("attribute_not_exists(received) AND attribute_not_exists(ending)")
+            .update_expression(
+                "SET received = :received, client_id = if_not_exists(client_id, :client), \
+                 #state = :processing, changed_at_ms = :at REMOVE due, due_at",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":received", text(json))
+            .expression_attribute_values(":client", text(&*received.client_id))
+            .expression_attribute_values(":processing", text(UploadState::Processing.name()))
+            .expression_attribute_values(":at", number(arrival_millis));
+        // It came before: it changes nothing. Both events are of one bucket, so the ending is after.
+        self.send(update).await?;
+        Ok(())
+    }
+
+    pub(super) async fn end(
+        &mut self,
+        event: &UploadEvent,
+        arrival_millis: i64,
+    ) -> Result<(), PortError> {
+        let Some(ending) = ending_of(event) else {
+            return Ok(());
+        };
+        let upload_id = event.upload_id();
+        let state = match &ending {
+            Ending::Parsed(_) => UploadState::Parsed,
+            Ending::Failed(..) => UploadState::Failed,
+        };
+        let json = codec::encode_ending(&ending).map_err(unwritable)?;
+        let update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression("attribute_not_exists(ending)")
+            .update_expression(
+                "SET ending = :ending, #state = :state, changed_at_ms = :at REMOVE due, due_at",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":ending", text(json))
+            .expression_attribute_values(":state", text(state.name()))
+            .expression_attribute_values(":at", number(arrival_millis));
+        let ending = match self.send(update).await? {
+            Some(_) => ending,
+            None => {
+                if self.read_progress(upload_id).await?.ends.is_some() {
+                    return Ok(());
+                }
+                // The first ending stands; a crash came before its records were expected.
+                self.stored_ending(upload_id).await?.unwrap_or(ending)
+            }
+        };
+        let ends = &ending.tally().last_record_by_bucket;
+        self.expect(upload_id, ends, arrival_millis).await
+    }
+
+    /// Every row is folded. A failed upload stays failed.
+    pub(super) async fn complete(
+        &self,
+        upload_id: UploadId,
+        arrival_millis: i64,
+    ) -> Result<(), PortError> {
+        let update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression("#state = :parsed")
+            .update_expression("SET #state = :completed, changed_at_ms = :at")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":parsed", text(UploadState::Parsed.name()))
+            .expression_attribute_values(":completed", text(UploadState::Completed.name()))
+            .expression_attribute_values(":at", number(arrival_millis));
+        self.send(update).await?;
+        Ok(())
+    }
+
+    async fn stored_ending(&self, upload_id: UploadId) -> Result<Option<Ending>, PortError> {
+        let Some(item) = self.get_upload(upload_id).await? else {
+            return Ok(None);
+        };
+        let json = Fields(&item).optional_text("ending");
+        let json = json.map_err(|damage| corrupt(&self.table, damage))?;
+        let ending = json.map(|json| codec::decode_ending(json).ok_or(Damage("ending")));
+        ending
+            .transpose()
+            .map_err(|damage| corrupt(&self.table, damage))
+    }
+
+    pub(super) async fn changed_at(&self, upload_id: UploadId) -> Result<i64, PortError> {
+        let item = self.get_upload(upload_id).await?.unwrap_or_default();
+        let at = Fields(&item).optional_number("changed_at_ms");
+        let at = at.map_err(|damage| corrupt(&self.table, damage))?;
+        Ok(at.unwrap_or(0))
+    }
+
+    async fn get_upload(
+        &self,
+        upload_id: UploadId,
+    ) -> Result<Option<super::super::attributes::Item>, PortError> {
+        let output = self
+            .connection
+            .client()
+            .get_item()
+            .table_name(&self.table)
+            .key("upload_id", text(upload_id.as_str()))
+            .key("part", text(UPLOAD))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| port_error(self.reading(), error))?;
+        Ok(output.item)
+    }
+}
+
+fn read_due(fields: Fields<'_>) -> Result<Due, Damage> {
+    let at = Timestamp::from_unix_millis(fields.number("due_at")?);
+    Ok(Due {
+        upload_id: fields.parsed("upload_id")?,
+        at: at.ok_or(Damage("due_at"))?,
+    })
+}
+
+fn unwritable(error: serde_json::Error) -> PortError {
+    let context = "an upload's event cannot be written as JSON";
+    PortError::caused(ErrorKind::Permanent, context, error)
+}

@@ -1,0 +1,155 @@
+//! Links, lists, and uploads that a crash left half completed.
+
+use crate::emulator::Emulator;
+use crate::uploads;
+use aws_sdk_dynamodb::types::AttributeValue;
+use txp_aws::dynamodb::Connection;
+use txp_aws::dynamodb::tables;
+use txp_aws::dynamodb::uploads::{Announcement, Due, DueKind, Uploads};
+use txp_domain::id::UploadId;
+use txp_domain::position::Bucket;
+use txp_domain::upload::{ClassCounts, UploadState};
+use txp_pipeline::port::{Advance, UploadStore as _, Written};
+use txp_tests::conformance::alerts::at;
+use txp_tests::conformance::upload_id;
+use txp_tests::conformance::uploads::{CLIENT, parsed, received};
+
+fn announcement(number: u8, client: &str) -> Announcement {
+    Announcement {
+        upload_id: upload_id(number),
+        client_id: client.to_owned(),
+        expires_at: at(900),
+        terms: r#"{"strict":true}"#.to_owned(),
+    }
+}
+
+async fn state(store: &Uploads, id: UploadId) -> UploadState {
+    store.load(id).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn a_link_is_announced_once_and_used_or_expired() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await;
+    let (used, unused) = (announcement(1, CLIENT), announcement(2, CLIENT));
+    assert_eq!(store.load(used.upload_id).await.unwrap(), None);
+    for link in [&used, &unused] {
+        assert_eq!(store.announce(link).await.unwrap(), Written::Stored);
+        assert_eq!(store.announce(link).await.unwrap(), Written::Conflict);
+        let view = store.load(link.upload_id).await.unwrap().unwrap();
+        assert_eq!(view.state, UploadState::Pending);
+        assert_eq!(view.client_id.as_deref(), Some(CLIENT));
+        assert_eq!(view.terms.as_ref(), Some(&link.terms));
+    }
+    // Reading begins: the link does not wait any more.
+    store
+        .claim(used.upload_id, "v1", "a", at(5), 60)
+        .await
+        .unwrap();
+    assert_eq!(state(&store, used.upload_id).await, UploadState::Processing);
+    let due = store.due(DueKind::Link, at(900), 9).await.unwrap();
+    let expected = Due {
+        upload_id: unused.upload_id,
+        at: at(900),
+    };
+    assert_eq!(due, [expected]);
+    for (id, now, written) in [
+        (unused.upload_id, 899, Written::Conflict),
+        (unused.upload_id, 900, Written::Stored),
+        (unused.upload_id, 900, Written::Conflict),
+        (used.upload_id, 900, Written::Conflict),
+    ] {
+        assert_eq!(store.expire(id, at(now)).await.unwrap(), written);
+    }
+    assert_eq!(state(&store, unused.upload_id).await, UploadState::Expired);
+    assert_eq!(store.due(DueKind::Link, at(9_000), 9).await.unwrap(), []);
+    // It came after all, a moment too late for the sweeper: it is read.
+    store.apply(&received(unused.upload_id), 1).await.unwrap();
+    assert_eq!(
+        state(&store, unused.upload_id).await,
+        UploadState::Processing
+    );
+}
+
+#[tokio::test]
+async fn a_client_lists_its_own_newest_first() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await;
+    for number in 1..=120 {
+        let client = if number % 2 == 0 { "even" } else { "odd" };
+        let announced = store.announce(&announcement(number, client)).await;
+        assert_eq!(announced.unwrap(), Written::Stored);
+    }
+    store.apply(&received(upload_id(118)), 3).await.unwrap();
+    let (mut before, mut listed) = (None, Vec::new());
+    loop {
+        let page = store.list("even", before, 25).await.unwrap();
+        listed.extend(page.uploads);
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let ids: Vec<_> = listed.iter().map(|view| view.upload.id).collect();
+    let expected: Vec<_> = (1..=60).rev().map(|n| upload_id(2 * n)).collect();
+    assert_eq!(ids, expected);
+    let state_of = |at: usize| listed.get(at).map(|view| view.state);
+    assert_eq!(state_of(0), Some(UploadState::Pending));
+    assert_eq!(state_of(1), Some(UploadState::Processing));
+    let nobody = store.list("nobody", None, 10).await.unwrap();
+    assert_eq!((nobody.uploads, nobody.next), (Vec::new(), None));
+}
+
+/// The last row was folded, and then came a crash: whoever is given the batch again completes it.
+#[tokio::test]
+async fn what_a_crash_left_open_is_completed_by_the_redelivery() {
+    let emulator = Emulator::shared().await;
+    let table = emulator.table(&tables::UPLOADS).await;
+    let client = emulator.client();
+    let open = || Uploads::new(Connection::new(emulator.client()), &*table);
+    let id = upload_id(7);
+    let mut store = open();
+    store.apply(&received(id), 1).await.unwrap();
+    store.apply(&parsed(id, &[(8, 5)]), 2).await.unwrap();
+    let step = Advance {
+        upload_id: id,
+        bucket: Bucket(8),
+        from: 0,
+        to: 5,
+        counts: ClassCounts {
+            accepted: 5,
+            ..ClassCounts::default()
+        },
+    };
+    assert_eq!(store.advance(&step, 3).await.unwrap(), Written::Stored);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    for (part, expression) in [
+        ("upload", "SET #state = :parsed REMOVE unused_attribute"),
+        ("progress", "REMOVE closed_at_ms"),
+    ] {
+        let mut update = client
+            .update_item()
+            .table_name(&table)
+            .key("upload_id", text(id.as_str()))
+            .key("part", text(part))
+            .update_expression(expression);
+        if part == "upload" {
+            update = update
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":parsed", text("parsed"));
+        }
+        update.send().await.unwrap();
+    }
+    let mut next = open();
+    assert_eq!(next.watermark(id, Bucket(8)).await.unwrap(), u64::MAX);
+    let item = client
+        .get_item()
+        .table_name(&table)
+        .key("upload_id", text(id.as_str()))
+        .key("part", text("upload"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(item.item().unwrap().get("state"), Some(&text("completed")));
+    assert_eq!(state(&next, id).await, UploadState::Completed);
+}
