@@ -15,6 +15,7 @@ pub use fold::{Applied, Class, DisputeLink, FIRST_FACTS_REVISION};
 pub use fresh::FreshTransaction;
 
 use crate::card::{Brand, Last4};
+use crate::event::EventType;
 use crate::id::EventId;
 use crate::position::Position;
 use crate::row::TimeSource;
@@ -138,6 +139,22 @@ pub enum HistoryEvent {
         /// The event's id.
         event: Box<str>,
     },
+}
+
+impl HistoryEvent {
+    /// The type of the event: a function of the row's class, and of its being a chargeback.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::Row {
+                class: Class::Rejected,
+                ..
+            } => EventType::RowRejected,
+            Self::Row { disputed: true, .. } => EventType::TransactionDisputed,
+            Self::Row { .. } => EventType::TransactionAccepted,
+            Self::Flagged { .. } => EventType::AnomalyFlagged,
+        }
+    }
 }
 
 /// One finding, as far as the item keeps it.

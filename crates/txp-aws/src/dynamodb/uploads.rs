@@ -27,6 +27,7 @@ pub use list::{PAGE_MAX, UploadPage, UploadView};
 
 use super::attributes::{Item, text};
 use super::connection::{Connection, conditional};
+use crate::error::port_error;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
@@ -71,6 +72,22 @@ impl Uploads {
     /// left open is found by reading.
     pub fn forget(&mut self) {
         self.seen.clear();
+    }
+
+    /// One of an upload's items, as it is now.
+    async fn get(&self, upload_id: UploadId, part: &str) -> Result<Option<Item>, PortError> {
+        let output = self
+            .connection
+            .client()
+            .get_item()
+            .table_name(&self.table)
+            .key("upload_id", text(upload_id.as_str()))
+            .key("part", text(part))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| port_error(self.reading(), error))?;
+        Ok(output.item)
     }
 
     fn update(&self, upload_id: UploadId, part: &str) -> UpdateItemFluentBuilder {

@@ -6,14 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use txp_domain::card::{Brand, Last4};
-use txp_domain::event::{EventType, ViolationData};
+use txp_domain::event::ViolationData;
 use txp_domain::id::{EventId, UploadId};
 use txp_domain::money::Currency;
 use txp_domain::position::Position;
 use txp_domain::row::{Country, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::{
-    Class, FirstAccepted, HistoryEntry, HistoryEvent, Rejection, Status, Transaction, Writer,
+    FirstAccepted, HistoryEntry, HistoryEvent, Rejection, Status, Transaction, Writer,
 };
 use txp_domain::upload::Upload;
 
@@ -105,24 +105,15 @@ pub struct HistoryDocument {
 
 impl From<&HistoryEntry> for HistoryDocument {
     fn from(entry: &HistoryEntry) -> Self {
-        let (id, kind, class) = match &entry.what {
-            HistoryEvent::Row {
-                event,
-                disputed,
-                class,
-            } => {
-                let kind = match class {
-                    Class::Rejected => EventType::RowRejected,
-                    _ if *disputed => EventType::TransactionDisputed,
-                    _ => EventType::TransactionAccepted,
-                };
-                (event.to_string(), kind, Some(class.name().to_owned()))
+        let (id, class) = match &entry.what {
+            HistoryEvent::Row { event, class, .. } => {
+                (event.to_string(), Some(class.name().to_owned()))
             }
-            HistoryEvent::Flagged { event } => (event.to_string(), EventType::AnomalyFlagged, None),
+            HistoryEvent::Flagged { event } => (event.to_string(), None),
         };
         Self {
             id,
-            kind: kind.name().to_owned(),
+            kind: entry.what.event_type().name().to_owned(),
             time: moment(entry.arrival_millis),
             position: PositionDocument::from(&entry.position),
             class,

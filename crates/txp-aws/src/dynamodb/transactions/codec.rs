@@ -104,25 +104,13 @@ fn encode_first(pen: &mut Pen, first: &FirstAccepted) {
 
 fn encode_entry(entry: &HistoryEntry, as_of: Option<&Position>) -> AttributeValue {
     let mut pen = Pen::default();
+    pen.text("type", entry.what.event_type().name());
     match &entry.what {
-        HistoryEvent::Row {
-            event,
-            disputed,
-            class,
-        } => {
-            let kind = match class {
-                Class::Rejected => EventType::RowRejected,
-                _ if *disputed => EventType::TransactionDisputed,
-                _ => EventType::TransactionAccepted,
-            };
+        HistoryEvent::Row { event, class, .. } => {
             pen.text("id", event.to_string());
-            pen.text("type", kind.name());
             pen.text("class", class.name());
         }
-        HistoryEvent::Flagged { event } => {
-            pen.text("id", &**event);
-            pen.text("type", EventType::AnomalyFlagged.name());
-        }
+        HistoryEvent::Flagged { event } => pen.text("id", &**event),
     }
     if as_of != Some(&entry.position) {
         pen.text("position", position::write(&entry.position));

@@ -9,7 +9,6 @@ use super::super::Damage;
 use super::super::attributes::{Fields, Item, bytes, number, text};
 use super::super::connection::corrupt;
 use super::{CLAIM, DueKind, Uploads, written};
-use crate::error::port_error;
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{ErrorKind, PortError, Written};
@@ -141,19 +140,8 @@ impl Uploads {
     /// # Errors
     /// The table cannot be read, or the item is damaged.
     pub async fn claim_of(&self, upload_id: UploadId) -> Result<Option<ClaimView>, PortError> {
-        let output = self
-            .connection
-            .client()
-            .get_item()
-            .table_name(&self.table)
-            .key("upload_id", text(upload_id.as_str()))
-            .key("part", text(CLAIM))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(self.reading(), error))?;
-        let item = output.item();
-        item.map(|item| self.decode_claim(item)).transpose()
+        let item = self.get(upload_id, CLAIM).await?;
+        item.map(|item| self.decode_claim(&item)).transpose()
     }
 
     /// Renews a lease; a conflict if the claim is somebody else's by now, and the caller must stop.

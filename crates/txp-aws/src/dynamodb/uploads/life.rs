@@ -222,7 +222,7 @@ impl Uploads {
     }
 
     async fn stored_ending(&self, upload_id: UploadId) -> Result<Option<Ending>, PortError> {
-        let Some(item) = self.get_upload(upload_id).await? else {
+        let Some(item) = self.get(upload_id, UPLOAD).await? else {
             return Ok(None);
         };
         let json = Fields(&item).optional_text("ending");
@@ -234,28 +234,10 @@ impl Uploads {
     }
 
     pub(super) async fn changed_at(&self, upload_id: UploadId) -> Result<i64, PortError> {
-        let item = self.get_upload(upload_id).await?.unwrap_or_default();
+        let item = self.get(upload_id, UPLOAD).await?.unwrap_or_default();
         let at = Fields(&item).optional_number("changed_at_ms");
         let at = at.map_err(|damage| corrupt(&self.table, damage))?;
         Ok(at.unwrap_or(0))
-    }
-
-    async fn get_upload(
-        &self,
-        upload_id: UploadId,
-    ) -> Result<Option<super::super::attributes::Item>, PortError> {
-        let output = self
-            .connection
-            .client()
-            .get_item()
-            .table_name(&self.table)
-            .key("upload_id", text(upload_id.as_str()))
-            .key("part", text(UPLOAD))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(self.reading(), error))?;
-        Ok(output.item)
     }
 }
 

@@ -1,10 +1,9 @@
 //! How far an upload is folded: watermarks, counts, and completing it.
 
 use super::super::Damage;
-use super::super::attributes::{Fields, Item, bytes, number, text};
+use super::super::attributes::{Fields, Item, bytes, number};
 use super::super::connection::corrupt;
 use super::{PROGRESS, REMEMBERED_MAX, Uploads, codec};
-use crate::error::port_error;
 use txp_domain::event::{BucketRecords, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
@@ -99,21 +98,10 @@ impl Uploads {
 
     /// Reads the progress, and does what a crash has left undone.
     pub(super) async fn read_progress(&self, upload_id: UploadId) -> Result<Progress, PortError> {
-        let output = self
-            .connection
-            .client()
-            .get_item()
-            .table_name(&self.table)
-            .key("upload_id", text(upload_id.as_str()))
-            .key("part", text(PROGRESS))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(self.reading(), error))?;
-        let Some(item) = output.item() else {
+        let Some(item) = self.get(upload_id, PROGRESS).await? else {
             return Ok(Progress::default());
         };
-        let progress = self.decode_progress(item)?;
+        let progress = self.decode_progress(&item)?;
         self.close_if_whole(upload_id, &progress, None).await?;
         Ok(progress)
     }
