@@ -8,12 +8,14 @@ mod page;
 mod request;
 mod route;
 mod tenancy;
+mod terms;
 
 pub use openapi::openapi;
 pub use page::{Page, Query, merchant_id};
 pub use request::{BODY_BYTES_MAX, UPLOAD_BYTES_MAX, UploadRequest};
 pub use route::Route;
 pub use tenancy::{owns_upload, visible_transaction};
+pub use terms::Terms;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,3 +15,4 @@ pub mod rejects;
 pub mod retry;
 pub mod rulefile;
 pub mod stage;
+pub mod telemetry;

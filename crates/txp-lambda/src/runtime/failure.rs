@@ -1,0 +1,25 @@
+//! An invocation that failed, as Lambda is told.
+
+use lambda_runtime::Diagnostic;
+use txp_domain::redact::redact;
+
+/// The causes of a failure in one line, nothing in it that may be a card number.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    /// Of an error and its causes.
+    #[must_use]
+    pub fn of(error: &anyhow::Error) -> Self {
+        Self(redact(&format!("{error:#}")).into_owned())
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error_type: "Failure".to_owned(),
+            error_message: failure.0,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What was agreed on when a link was given: kept beside the link until the file comes, and then
+//! what the file is read by.
+
+use super::UploadRequest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
+
+/// The terms of one upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Whose upload it is.
+    pub client_id: String,
+    /// The merchants that the client may send for, as they stood when the link was given.
+    pub merchants: Merchants,
+    /// Identifiers may look like card numbers: an operator's exemption of the client.
+    #[serde(default)]
+    pub long_number_ids_allowed: bool,
+    /// The file's name, long numbers redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Exactly so many bytes are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_length: Option<u64>,
+    /// This content only: SHA-256 in 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// One bad row refuses the whole file.
+    #[serde(default)]
+    pub strict: bool,
+    /// Validate only.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// What a row means that does not say; the client's own where the request names none.
+    #[serde(default)]
+    pub defaults: Defaults,
+    /// Their column name to ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+}
+
+impl Terms {
+    /// The terms that a client asks for. `defaults` are the client's own.
+    #[must_use]
+    pub fn of(
+        request: UploadRequest,
+        client_id: &str,
+        merchants: Merchants,
+        long_number_ids_allowed: bool,
+        defaults: &Defaults,
+    ) -> Self {
+        let own = request.defaults;
+        Self {
+            client_id: client_id.to_owned(),
+            merchants,
+            long_number_ids_allowed,
+            file_name: request.filename,
+            content_length: request.content_length,
+            sha256: request.sha256,
+            strict: request.strict,
+            dry_run: request.dry_run,
+            defaults: Defaults {
+                currency: own.currency.or_else(|| defaults.currency.clone()),
+                time_zone: own.time_zone.or_else(|| defaults.time_zone.clone()),
+            },
+            columns: request.columns,
+        }
+    }
+
+    /// What the history is told of the file once it is there. `bytes` is its size.
+    #[must_use]
+    pub fn received(
+        &self,
+        upload_id: UploadId,
+        uploaded_at: Timestamp,
+        bytes: u64,
+    ) -> UploadReceived {
+        let name = self.file_name.clone();
+        UploadReceived {
+            upload_id,
+            uploaded_at,
+            client_id: self.client_id.clone(),
+            file: SourceFile {
+                name: name.unwrap_or_else(|| format!("{upload_id}.csv")),
+                bytes: Some(bytes),
+                identity: None,
+            },
+            options: UploadOptions {
+                strict: self.strict,
+                defaults: self.defaults.clone(),
+                columns: self.columns.clone(),
+                long_number_ids_allowed: self.long_number_ids_allowed,
+            },
+            merchants: self.merchants.clone(),
+        }
+    }
+}
