@@ -5,13 +5,15 @@
 //! - [`deaggregate`]: that format read again, ours and others';
 //! - [`put`]: the one call that writes, as a small trait, and the SDK's client as one;
 //! - [`producer`]: the pipeline's sink: gathers, sends, sends again, keeps the order of a bucket;
-//! - [`source`]: the position of what was read.
+//! - [`source`]: the position of what was read;
+//! - [`delivered`]: what Lambda hands a function of a stream.
 //!
 //! Deliberately absent: polling shards (Lambda does that for the stages), decoding events (the
 //! domain's codec), checkpoints of consumers.
 
 pub mod aggregate;
 pub mod deaggregate;
+pub mod delivered;
 pub mod hash_key;
 pub mod producer;
 pub mod put;

@@ -1,5 +1,7 @@
 //! Objects in buckets.
 
+pub mod archive;
+
 use crate::error::port_error;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;

@@ -1,16 +1,47 @@
-//! The function `aggregator`.
+//! The function `aggregator`: folds what the stream delivers into the tables of transactions and
+//! uploads.
 
 use crate::runtime::{Function, Invocation};
+use crate::stream::{REPORTS_BUCKET, answer};
+use aws_lambda_events::event::streams::KinesisEventResponse;
+use txp_aws::clock::SystemClock;
+use txp_aws::config;
+use txp_aws::dynamodb::transactions::Transactions;
+use txp_aws::dynamodb::uploads::Uploads;
+use txp_aws::dynamodb::{Connection, State, tables};
+use txp_aws::kinesis::delivered::{Delivered, KinesisEvent};
+use txp_aws::quarantine::S3Quarantine;
+use txp_aws::s3::Bucket;
+use txp_pipeline::stage::aggregate;
 
 /// The function.
-pub struct Aggregator;
+pub struct Aggregator {
+    stage: aggregate::Aggregator,
+    state: State,
+    quarantine: S3Quarantine,
+    clock: SystemClock,
+}
 
 impl Function for Aggregator {
-    type Event = serde_json::Value;
-    type Answer = serde_json::Value;
+    type Event = KinesisEvent;
+    type Answer = KinesisEventResponse;
 
     async fn start() -> anyhow::Result<Self> {
-        Ok(Self)
+        let transactions = config::name(tables::TRANSACTIONS.variable)?;
+        let uploads = config::name(tables::UPLOADS.variable)?;
+        let reports = config::name(REPORTS_BUCKET)?;
+        let config = config::load().await;
+        let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
+        let bucket = Bucket::new(config::s3_client(&config), reports);
+        Ok(Self {
+            stage: aggregate::Aggregator::default(),
+            state: State {
+                transactions: Transactions::new(connection.clone(), transactions),
+                uploads: Uploads::new(connection, uploads),
+            },
+            quarantine: S3Quarantine::new(bucket, aggregate::STAGE),
+            clock: SystemClock,
+        })
     }
 
     async fn handle(
@@ -18,6 +49,25 @@ impl Function for Aggregator {
         event: Self::Event,
         _invocation: &Invocation,
     ) -> anyhow::Result<Self::Answer> {
-        Ok(event)
+        // The delivery may be one of before: what a crash left open is found by reading.
+        self.state.uploads.forget();
+        let delivered = Delivered::of(event)?;
+        let batch = delivered.batch();
+        let folded = self
+            .stage
+            .fold_recorded(
+                &mut self.state,
+                &mut self.quarantine,
+                &self.clock,
+                batch.events(),
+            )
+            .await;
+        tracing::info!(
+            events = batch.events().len(),
+            rows = folded.counts.total(),
+            quarantined = folded.quarantined,
+            "folded"
+        );
+        answer(&batch, folded.failed)
     }
 }

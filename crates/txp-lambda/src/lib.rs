@@ -9,4 +9,5 @@ pub mod anomaly;
 pub mod api;
 pub mod archiver;
 pub mod runtime;
+pub mod stream;
 pub mod validation;

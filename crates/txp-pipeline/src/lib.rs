@@ -9,6 +9,7 @@ pub mod batch;
 pub mod csv;
 pub mod document;
 pub mod generate;
+pub mod history;
 mod json;
 pub mod port;
 pub mod rejects;

@@ -120,6 +120,13 @@ pub trait TransactionStore {
         inserted: &mut Vec<bool>,
     ) -> impl Future<Output = Result<(), PortError>>;
 
+    /// Says which items are loaded next, by merchant and transaction id, so that a store may fetch
+    /// them together. It lets go of those that were fetched before.
+    fn prepare(&mut self, keys: &[(&str, &str)]) -> impl Future<Output = Result<(), PortError>> {
+        let _ = keys;
+        async { Ok(()) }
+    }
+
     /// Reads an item.
     fn load(
         &mut self,
@@ -257,6 +264,23 @@ pub struct Poison {
 pub trait Quarantine {
     /// Keeps a poison event's position and reason; the same position again changes nothing.
     fn put(&mut self, poison: &Poison) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Keeps several, so that a store may write them at the same time. After an error any of them
+    /// may be kept.
+    fn put_all(&mut self, poisons: &[Poison]) -> impl Future<Output = Result<(), PortError>> {
+        async move {
+            for poison in poisons {
+                self.put(poison).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Where the archive's objects go.
+pub trait ArchiveSink {
+    /// Stores an object as a whole. The same name comes with the same bytes again.
+    fn put(&mut self, name: &str, bytes: Vec<u8>) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// The time, and waiting. Stages have no clock of their own.

@@ -2,5 +2,7 @@
 
 pub mod aggregate;
 pub mod alert;
+pub mod archive;
+pub mod decode;
 pub mod detect;
 pub mod ingest;

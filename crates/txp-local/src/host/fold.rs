@@ -190,6 +190,7 @@ impl Fold {
             changes,
             flagged,
             failed,
+            ..
         } = self.aggregator.fold(&mut self.state, deliveries).await;
         if let Some((_, error)) = failed {
             return Err(error.into());

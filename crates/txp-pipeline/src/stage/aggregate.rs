@@ -6,19 +6,25 @@
 //! are seen again, classed again as before, and counted once.
 //!
 //! What it hands on is the change feed: the judgements that are due, in order.
+//!
+//! [`Aggregator::fold_recorded`] does the same from the history's bytes, as a stream delivers them.
 
+mod history;
 mod progress;
 
 use crate::batch::Delivery;
 use crate::port::{
     CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError, TransactionStore, UploadStore, Written,
 };
+use crate::telemetry::{Metric, count};
+pub use history::{Folded, STAGE};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
 use txp_domain::id::EventId;
 use txp_domain::transaction::{
     Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction,
 };
+use txp_domain::upload::ClassCounts;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A judgement that is due: a transaction's facts have changed.
@@ -35,6 +41,8 @@ pub struct Change {
 /// What folding a batch gave.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// The rows that were counted: those whose watermark was moved.
+    pub counted: ClassCounts,
     /// The judgements that are due, by delivery. They are due even if the batch failed: what was
     /// counted before is a repeat when it is delivered again, and is not told of again.
     pub changes: Vec<Change>,
@@ -118,6 +126,7 @@ impl Aggregator {
             // Nothing was folded, whichever delivery the watermark was asked for.
             Err(error) => work.fail(0, error),
         }
+        outcome.counted = self.progress.counted();
         outcome
             .changes
             .sort_unstable_by_key(|change| change.delivery);
@@ -193,14 +202,43 @@ impl<'d> Work<'_, 'd> {
             return;
         }
         let mut answers = inserted.iter().copied();
+        let mut rest = Vec::new();
         for group in groups() {
             let is_new = candidate(deliveries, group).is_some() && answers.next().unwrap_or(false);
-            let rest = if is_new {
+            let left = if is_new {
                 self.first_sight(group)
             } else {
                 group
             };
-            if let Err((at, error)) = self.fold_group(store, rest).await {
+            if !left.is_empty() {
+                rest.push(left);
+            }
+        }
+        self.fold_rest(store, &rest).await;
+    }
+
+    /// Folds what was not the first sight of its transaction, key by key.
+    async fn fold_rest<S: TransactionStore>(&mut self, store: &mut S, rest: &[&[Keyed]]) {
+        let first = rest.iter().copied().flatten().map(|k| k.delivery()).min();
+        let Some(first) = first else {
+            return;
+        };
+        let deliveries = self.deliveries;
+        let mut keys: Vec<_> = rest
+            .iter()
+            .copied()
+            .flatten()
+            .filter_map(|keyed| deliveries.get(keyed.delivery()))
+            .flat_map(|delivery| loaded_keys(&delivery.event))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if let Err(error) = store.prepare(&keys).await {
+            self.fail(first, error);
+            return;
+        }
+        for group in rest {
+            if let Err((at, error)) = self.fold_group(store, group).await {
                 self.fail(at, error);
             }
         }
@@ -272,6 +310,7 @@ impl<'d> Work<'_, 'd> {
             }
             let applied = item.apply_row(row, &delivery.position, delivery.arrival_millis);
             if applied.changed && store.store(&item, expected).await? == Written::Conflict {
+                count(Metric::WriteConflicts, 1);
                 continue;
             }
             self.class(index, applied.class);
@@ -317,6 +356,7 @@ impl<'d> Work<'_, 'd> {
             if item.apply_flag(event, &finding, &delivery.position, delivery.arrival_millis)
                 && store.store(&item, expected).await? == Written::Conflict
             {
+                count(Metric::WriteConflicts, 1);
                 continue;
             }
             self.outcome.flagged.push(index);
@@ -338,6 +378,17 @@ fn candidate<'a>(deliveries: &'a [Delivery<'_>], group: &[Keyed]) -> Option<Fres
     }
 }
 
+/// The items that folding an event loads.
+fn loaded_keys<'a>(event: &'a Event<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let (own, original) = match event {
+        Event::Row(row) => (row.ids(), row.dispute_link()),
+        Event::AnomalyFlagged(flagged) => (Some(flagged.ids()), None),
+        _ => (None, None),
+    };
+    let original = original.map(|link| (link.merchant_id, link.original_transaction_id));
+    own.into_iter().chain(original)
+}
+
 async fn link_dispute<S: TransactionStore>(
     store: &mut S,
     merchant_id: &str,
@@ -351,6 +402,7 @@ async fn link_dispute<S: TransactionStore>(
         if !item.link_dispute(event) || store.store(&item, expected).await? == Written::Stored {
             return Ok(());
         }
+        count(Metric::WriteConflicts, 1);
     }
     Err(contended())
 }

@@ -3,6 +3,7 @@
 
 use crate::batch::Delivery;
 use crate::port::{Advance, ErrorKind, PortError, UploadStore, Written};
+use crate::telemetry::{Metric, count};
 use txp_domain::event::{Event, RowEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::{BUCKET_COUNT, Bucket};
@@ -14,6 +15,7 @@ use txp_domain::upload::ClassCounts;
 pub(super) struct Progress {
     uploads: Vec<UploadProgress>,
     steps: Vec<Advance>,
+    counted: ClassCounts,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,12 @@ impl Progress {
     /// Forgets the batch before.
     pub(super) fn begin(&mut self) {
         self.uploads.clear();
+        self.counted = ClassCounts::default();
+    }
+
+    /// The rows of this batch that are counted in the store.
+    pub(super) fn counted(&self) -> ClassCounts {
+        self.counted
     }
 
     /// Reads the watermark of every upload and bucket that a batch has rows of.
@@ -161,7 +169,11 @@ impl Progress {
             if store.advance_all(&self.steps, arrival_millis).await? == Written::Conflict {
                 let context =
                     "another writer moved an upload's watermark; the batch is folded again";
+                count(Metric::WriteConflicts, 1);
                 return Err(PortError::new(ErrorKind::Transient, context));
+            }
+            for step in &self.steps {
+                self.counted.add_all(&step.counts);
             }
             for cell in upload.buckets.iter_mut().flatten() {
                 *cell = Cell {

@@ -1,6 +1,7 @@
 //! The stage against a fold of one event after the other: batches, failures, repeats, collisions.
 
 pub(crate) mod memory;
+pub(crate) mod recorded;
 
 use super::*;
 use crate::rulefile::default_rules;
