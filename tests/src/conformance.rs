@@ -7,6 +7,7 @@
 
 pub mod alerts;
 pub mod profiles;
+pub mod source;
 pub mod transactions;
 pub mod uploads;
 

@@ -6,13 +6,17 @@
     reason = "tests: a panic is how they say no"
 )]
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use txp_domain::id::UploadId;
+use txp_domain::position::Bucket;
 use txp_domain::upload::Upload;
 use txp_local::alerts::Ledger;
+use txp_local::log::{FrameBuilder, LogSource, LogWriter, OpenOptions};
 use txp_local::state::State;
-use txp_tests::conformance::{NOW, alerts, profiles, transactions, uploads};
+use txp_pipeline::port::Window;
+use txp_tests::conformance::{NOW, alerts, profiles, source, transactions, uploads};
 
 /// The embedded adapters never wait: a future that is polled is done.
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -68,4 +72,45 @@ fn alerts_conform() {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, _waiting) = Ledger::open(dir.path(), NOW).unwrap();
     now(alerts::an_alert_is_recorded_then_marked(&mut ledger));
+}
+
+/// When a frame of the log arrived: three of them at the same time.
+const fn arrival_of(frame: u64) -> i64 {
+    1_700_000_000_000 + (frame as i64 / 3) * 10
+}
+
+#[test]
+fn the_log_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        // Many segments.
+        segment_bytes: 2_000,
+        ..OpenOptions::default()
+    };
+    let (mut log, _recovery) = LogWriter::open(dir.path(), &options).unwrap();
+    let mut recorded: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut frame = FrameBuilder::new();
+    for number in 0..40 {
+        frame.clear();
+        for event in 0..=number % 4 {
+            let bytes = format!("{{\"frame\":{number},\"event\":{event}}}").into_bytes();
+            let bucket = Bucket((number * 7 + event) as u8 % 5);
+            frame.push(bucket, &bytes).unwrap();
+            recorded.entry(bucket.0).or_default().push(bytes);
+        }
+        let now = u64::try_from(arrival_of(number)).unwrap();
+        log.append(now, &mut frame).unwrap();
+    }
+    let last = log.sync().unwrap();
+    let open = |window| LogSource::open(dir.path(), window, last);
+    let opened = async |window: Window| open(window).unwrap();
+    now(source::every_event_comes_once_in_order(opened, &recorded));
+    now(source::a_source_goes_on_from_any_place(opened));
+    let times = [0, 1, 20, 21, 39].map(arrival_of);
+    now(source::a_window_of_time_is_what_arrived_in_it(
+        opened, &times,
+    ));
+    now(source::a_foreign_place_is_refused(async |window| {
+        open(window)
+    }));
 }

@@ -6,10 +6,12 @@
 //! - [`put`]: the one call that writes, as a small trait, and the SDK's client as one;
 //! - [`producer`]: the pipeline's sink: gathers, sends, sends again, keeps the order of a bucket;
 //! - [`source`]: the position of what was read;
+//! - [`read`]: the calls that read, as a small trait as well;
+//! - [`reader`]: the pipeline's source: all shards, across resharding;
 //! - [`delivered`]: what Lambda hands a function of a stream.
 //!
-//! Deliberately absent: polling shards (Lambda does that for the stages), decoding events (the
-//! domain's codec), checkpoints of consumers.
+//! Deliberately absent: decoding events (the domain's codec), and polling for the stages (Lambda does
+//! that).
 
 pub mod aggregate;
 pub mod deaggregate;
@@ -17,4 +19,6 @@ pub mod delivered;
 pub mod hash_key;
 pub mod producer;
 pub mod put;
+pub mod read;
+pub mod reader;
 pub mod source;

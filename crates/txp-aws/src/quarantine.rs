@@ -8,7 +8,7 @@ use crate::s3::Bucket;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use txp_domain::redact::redact;
-use txp_pipeline::history::PositionDocument;
+use txp_pipeline::document::PositionDocument;
 use txp_pipeline::port::{ErrorKind, Poison, PortError, Quarantine};
 
 /// What all names begin with.
@@ -27,7 +27,7 @@ pub struct S3Quarantine {
 #[derive(Serialize)]
 struct Document<'a> {
     stage: &'a str,
-    position: PositionDocument<'a>,
+    position: PositionDocument,
     reason: &'a str,
 }
 
@@ -46,7 +46,7 @@ impl S3Quarantine {
         );
         let document = Document {
             stage: poison.stage,
-            position: PositionDocument::of(position),
+            position: PositionDocument::from(position),
             reason: &redact(&poison.reason),
         };
         let body = serde_json::to_vec(&document).map_err(|error| {

@@ -31,7 +31,7 @@ impl Function for Aggregator {
         let uploads = config::name(tables::UPLOADS.variable)?;
         let reports = config::name(REPORTS_BUCKET)?;
         let config = config::load().await;
-        let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
+        let connection = Connection::new(config::dynamodb_client(&config));
         let bucket = Bucket::new(config::s3_client(&config), reports);
         Ok(Self {
             stage: aggregate::Aggregator::default(),

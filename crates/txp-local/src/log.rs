@@ -25,6 +25,7 @@ mod index;
 mod reader;
 mod recovery;
 mod segment;
+mod source;
 mod writer;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use error::{Damage, LogError, SequenceSpan};
 pub use frame::{Event, Events, FrameBuilder};
 pub use reader::{Frame, LogReader};
 pub use recovery::{Cut, OpenOptions, Recovery};
+pub use source::LogSource;
 pub use writer::{Appended, LogWriter};
 
 /// Bytes of a segment after which the next frame starts a new one.

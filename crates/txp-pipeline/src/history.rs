@@ -7,9 +7,8 @@
 //! Deliberately absent: what an event means. Bytes that are no event have a place in the history
 //! as well; only a line cannot be made of what is no JSON object.
 
+use crate::document::PositionDocument;
 use memchr::{memchr, memmem};
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::io::Write as _;
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::time::Timestamp;
@@ -48,38 +47,14 @@ pub fn arrival(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis).unwrap_or_default()
 }
 
-/// A position as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PositionDocument<'a> {
-    /// The bucket.
-    pub bucket: u8,
-    /// The sequence number, in decimal digits.
-    #[serde(borrow)]
-    pub sequence: Cow<'a, str>,
-    /// The index inside an aggregated record.
-    pub subsequence: u64,
-}
-
-impl PositionDocument<'_> {
-    /// As it is written.
-    #[must_use]
-    pub fn of(position: &Position) -> Self {
-        Self {
-            bucket: position.bucket.0,
-            sequence: Cow::Owned(position.sequence.to_string()),
-            subsequence: position.subsequence,
-        }
-    }
-
-    /// As it is compared; `None` if its sequence is no number.
-    #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        Some(Position {
-            bucket: Bucket(self.bucket),
-            sequence: Sequence::parse(&self.sequence)?,
-            subsequence: self.subsequence,
-        })
-    }
+/// The position that a document writes; `None` if its sequence is no number.
+#[must_use]
+pub fn position_of(document: &PositionDocument) -> Option<Position> {
+    Some(Position {
+        bucket: Bucket(document.bucket),
+        sequence: Sequence::parse(&document.sequence)?,
+        subsequence: document.subsequence,
+    })
 }
 
 /// An event that no line can be made of: its bytes are no JSON object.
@@ -144,13 +119,13 @@ pub fn read_line(line: &[u8]) -> Option<Line<'_>> {
     let arrival = rest
         .strip_prefix(b",\"arrival\":\"")?
         .strip_suffix(b"\"}")?;
-    let place: PositionDocument<'_> = serde_json::from_slice(place).ok()?;
+    let place: PositionDocument = serde_json::from_slice(place).ok()?;
     let attributes = match attributes {
         b"{" => attributes,
         _ => attributes.strip_suffix(b",")?,
     };
     Some(Line {
-        position: place.position()?,
+        position: position_of(&place)?,
         arrival_millis: Timestamp::parse(arrival)?.unix_millis(),
         attributes,
     })

@@ -3,6 +3,10 @@
 //! Every port is idempotent or conditional, because delivery is at least once everywhere. Futures
 //! need not be `Send`: a stage runs on the thread that calls it.
 
+mod source;
+
+pub use source::{EventSource, Progress, SourceBatch, Window};
+
 use crate::batch::EventBatch;
 use std::fmt;
 use txp_domain::alert::{Decision, Message};

@@ -26,6 +26,10 @@ impl TransactionStore for State {
         self.transactions.insert_new(items, inserted).await
     }
 
+    async fn prepare(&mut self, keys: &[(&str, &str)]) -> Result<(), PortError> {
+        self.transactions.prepare(keys).await
+    }
+
     async fn load(
         &mut self,
         merchant_id: &str,

@@ -1,26 +1,33 @@
 //! Transactions: one item each, whole, under the transaction's id and its merchant.
+//!
+//! Items that are known already are fetched together before they are folded: a file that is sent
+//! again costs a hundredth of the reads.
 
 mod amount;
 mod codec;
 
 use super::attributes::{Fields, Item, number, text};
+use super::batch_get::batch_get;
 use super::connection::{Connection, conditional, corrupt};
 use crate::error::port_error;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use txp_domain::transaction::{FreshTransaction, Transaction};
+use std::collections::HashMap;
+use txp_domain::transaction::{FreshTransaction, Transaction, TransactionKey};
 use txp_pipeline::port::{PortError, TransactionStore, Written};
 
 /// Writes of one batch in flight. An answer takes about 5 ms, so this is some 3,000 writes a second
 /// from one process, near what a cold table takes (4,000).
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// The table of transactions.
+/// The table of transactions, and those that were fetched together.
 #[derive(Clone, Debug)]
 pub struct Transactions {
     connection: Connection,
     table: String,
+    /// As they are stored, as far as this process knows: a conditional write finds out.
+    prepared: HashMap<TransactionKey, Option<Transaction>>,
 }
 
 impl Transactions {
@@ -30,6 +37,7 @@ impl Transactions {
         Self {
             connection,
             table: table.into(),
+            prepared: HashMap::new(),
         }
     }
 
@@ -91,6 +99,13 @@ impl Transactions {
     }
 }
 
+fn key(merchant_id: &str, transaction_id: &str) -> TransactionKey {
+    TransactionKey {
+        transaction_id: transaction_id.into(),
+        merchant_id: merchant_id.into(),
+    }
+}
+
 impl TransactionStore for Transactions {
     async fn insert_new(
         &mut self,
@@ -98,6 +113,7 @@ impl TransactionStore for Transactions {
         inserted: &mut Vec<bool>,
     ) -> Result<(), PortError> {
         inserted.clear();
+        self.prepared.clear();
         let puts = items
             .iter()
             .map(|fresh| self.put_new(fresh.to_transaction()));
@@ -106,11 +122,37 @@ impl TransactionStore for Transactions {
         Ok(())
     }
 
+    /// Fetches them together, and lets go of those that were fetched before. One that is not there
+    /// is remembered as such, too.
+    async fn prepare(&mut self, keys: &[(&str, &str)]) -> Result<(), PortError> {
+        self.prepared.clear();
+        let wanted = keys.iter().map(|(merchant_id, transaction_id)| {
+            Item::from([
+                ("transaction_id".to_owned(), text(*transaction_id)),
+                ("merchant_id".to_owned(), text(*merchant_id)),
+            ])
+        });
+        let found = batch_get(&self.connection, &self.table, wanted.collect()).await?;
+        for (merchant_id, transaction_id) in keys {
+            self.prepared.insert(key(merchant_id, transaction_id), None);
+        }
+        for item in &found {
+            let item = self.decode(item)?;
+            self.prepared.insert(item.key.clone(), Some(item));
+        }
+        Ok(())
+    }
+
     async fn load(
         &mut self,
         merchant_id: &str,
         transaction_id: &str,
     ) -> Result<Option<Transaction>, PortError> {
+        if !self.prepared.is_empty()
+            && let Some(item) = self.prepared.get(&key(merchant_id, transaction_id))
+        {
+            return Ok(item.clone());
+        }
         let output = self
             .connection
             .client()
@@ -130,6 +172,8 @@ impl TransactionStore for Transactions {
         item: &Transaction,
         expected_revision: u64,
     ) -> Result<Written, PortError> {
+        // Whatever comes of it: what was fetched is not what is stored any more.
+        let was_prepared = self.prepared.remove(&item.key).is_some();
         let is_stored = if expected_revision == 0 {
             self.put_new(item.clone()).await?
         } else {
@@ -139,6 +183,9 @@ impl TransactionStore for Transactions {
                 .expression_attribute_values(":expected", number(expected_revision));
             self.send(put).await?
         };
+        if is_stored && was_prepared {
+            self.prepared.insert(item.key.clone(), Some(item.clone()));
+        }
         Ok(if is_stored {
             Written::Stored
         } else {

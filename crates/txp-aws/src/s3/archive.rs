@@ -1,4 +1,11 @@
-//! The archive of the history in a bucket: the sink that the archiver writes to.
+//! The archive of the history in a bucket: the sink that the archiver writes to, and the source that
+//! reads it ([`ArchiveSource`]).
+
+mod listing;
+mod place;
+mod reader;
+
+pub use reader::ArchiveSource;
 
 use super::Bucket;
 use txp_pipeline::port::{ArchiveSink, PortError};

@@ -1,10 +1,11 @@
 //! `txp events`: the history as it was recorded, one CloudEvent a line, with its position and
 //! arrival beside its attributes.
 //!
-//! Reads the durable log beside a writer, frame by frame; an event's own bytes are handed on as
-//! they are.
+//! Reads any source batch by batch, the durable log beside a writer; an event's own bytes are handed
+//! on as they are.
 
-use super::{Ending, Globals, Refusal, source};
+use super::source::{self, Source};
+use super::{Ending, Globals, Refusal};
 use crate::interrupt::Interrupt;
 use crate::output;
 use anyhow::Context as _;
@@ -17,9 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use txp_domain::event::EventType;
 use txp_domain::time::{TimeZone, Timestamp};
-use txp_local::host::LOG_DIR;
-use txp_local::log::{Event, LogReader};
-use txp_local::snapshot::Snapshot;
+use txp_pipeline::history::{self, Recorded};
+use txp_pipeline::port::{EventSource as _, Progress, SourceBatch, Window};
 
 /// How long `--follow` waits before it looks for new events.
 const FOLLOW_POLL: Duration = Duration::from_millis(100);
@@ -30,7 +30,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 /// Arguments of `txp events`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where the history is: local:DIR; the data directory if not given
+    /// Where the history is: local:DIR, kinesis:STREAM or s3://BUCKET/PREFIX; the data directory if
+    /// not given
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
     /// Only what arrived at or after this time (RFC 3339, a date, or Unix seconds)
@@ -100,33 +101,22 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
              prints how many were written",
         ));
     }
-    let dir = source::local(args.source.as_deref(), &globals.data_dir)?;
-    txp_local::format::read(&dir)?;
-    let filter = Filter::of(args);
+    let source = Source::parse(args.source.as_deref(), &globals.data_dir)?;
+    source.check_history()?;
     let mut export = Export {
         out: open(args.out.as_deref())?,
-        filter,
+        filter: Filter::of(args),
         line: Vec::new(),
         written: 0,
         unreadable: 0,
     };
     let interrupt = args.follow.then(Interrupt::catch).transpose()?;
-    // A state that cannot be read says nothing about the log, which is the truth.
-    let folded_through = Snapshot::of_state(&dir).map_or(0, |snapshot| snapshot.as_of.sequence);
-    let log = dir.join(LOG_DIR);
-    let reader = match args.from {
-        Some(from) => LogReader::from_arrival(&log, millis(from))?,
-        None => LogReader::open(&log)?,
+    let window = Window {
+        from_millis: args.from.map(millis),
+        to_millis: args.to.map(millis),
+        after: None,
     };
-    let mut reader = reader.known_durable(folded_through);
-    loop {
-        let is_whole = export.all(&mut reader, interrupt.as_ref())?;
-        export.out.flush().context("writing events")?;
-        match &interrupt {
-            Some(interrupt) if !is_whole && !interrupt.wait(FOLLOW_POLL) => {}
-            _ => break,
-        }
-    }
+    source::runtime()?.block_on(export.all(&source, window, interrupt.as_ref()))?;
     if globals.json
         && let Some(out) = &args.out
     {
@@ -152,10 +142,10 @@ fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
 }
 
 /// Arrivals are kept in milliseconds: one in the middle of a millisecond is after its start.
-fn millis(time: Timestamp) -> u64 {
+fn millis(time: Timestamp) -> i64 {
     let millis = time.unix_millis();
     let is_whole = millis.checked_mul(1_000_000) == Some(time.0);
-    u64::try_from(millis).unwrap_or(0) + u64::from(!is_whole)
+    millis.max(0) + i64::from(!is_whole)
 }
 
 struct Export {
@@ -167,53 +157,48 @@ struct Export {
 }
 
 impl Export {
-    /// Everything that there is for now; whether that is all that there will be.
-    fn all(
+    /// Everything that there is, until it is interrupted if it may be.
+    async fn all(
         &mut self,
-        reader: &mut LogReader,
+        source: &Source,
+        window: Window,
         interrupt: Option<&Interrupt>,
-    ) -> anyhow::Result<bool> {
-        while let Some(frame) = reader.next_frame()? {
-            let is_past = self.filter.to.is_some_and(|to| frame.arrival_ms >= to);
-            if is_past || interrupt.is_some_and(Interrupt::has_come) {
-                return Ok(true);
+    ) -> anyhow::Result<()> {
+        let mut source = source.open(window).await?;
+        let mut batch = SourceBatch::default();
+        loop {
+            let progress = source.next(&mut batch).await?;
+            for event in batch.events() {
+                self.one(&event)?;
             }
-            let arrival = Timestamp::from_unix_millis(frame.arrival_ms).unwrap_or_default();
-            for event in frame.events {
-                self.one(&event, arrival)?;
+            let goes_on = match (progress, interrupt) {
+                (Progress::More, interrupt) => !interrupt.is_some_and(Interrupt::has_come),
+                (Progress::CaughtUp, Some(interrupt)) => {
+                    self.out.flush().context("writing events")?;
+                    !interrupt.wait(FOLLOW_POLL)
+                }
+                (Progress::CaughtUp, None) | (Progress::Ended, _) => false,
+            };
+            if !goes_on {
+                return self.out.flush().context("writing events");
             }
         }
-        Ok(false)
     }
 
-    fn one(&mut self, event: &Event<'_>, arrival: Timestamp) -> anyhow::Result<()> {
-        let Some(attributes) = event
-            .bytes
-            .strip_suffix(b"}")
-            .filter(|b| b.starts_with(b"{"))
-        else {
+    fn one(&mut self, event: &Recorded<'_>) -> anyhow::Result<()> {
+        if event.attributes().is_some() && !self.filter.lets_pass(event.bytes) {
+            return Ok(());
+        }
+        self.line.clear();
+        if history::write_line(event, &mut self.line).is_err() {
             // It is in the quarantine too; a history with a hole must not look whole.
             self.unreadable += 1;
             output::note(&format!(
                 "event {} is no JSON and left out; `txp doctor` shows the quarantine",
-                event.sequence
+                event.position.sequence
             ));
             return Ok(());
-        };
-        if !self.filter.lets_pass(event.bytes) {
-            return Ok(());
         }
-        self.line.clear();
-        self.line.extend_from_slice(attributes);
-        // An object without attributes takes no comma.
-        if attributes.len() > 1 {
-            self.line.push(b',');
-        }
-        writeln!(
-            self.line,
-            r#""position":{{"bucket":{},"sequence":"{}","subsequence":0}},"arrival":"{arrival}"}}"#,
-            event.bucket.0, event.sequence,
-        )?;
         self.out.write_all(&self.line).context("writing events")?;
         self.written += 1;
         Ok(())
@@ -222,7 +207,6 @@ impl Export {
 
 /// Which events are wanted.
 struct Filter {
-    to: Option<u64>,
     kind: Option<EventType>,
     /// What subjects start with.
     merchant: Option<String>,
@@ -242,7 +226,6 @@ struct Seen<'a> {
 impl Filter {
     fn of(args: &Args) -> Self {
         Self {
-            to: args.to.map(millis),
             kind: args.kind,
             merchant: args.merchant.as_ref().map(|id| format!("{id}/")),
             transaction: args.transaction.as_ref().map(|id| format!("/{id}")),

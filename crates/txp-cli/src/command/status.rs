@@ -1,9 +1,12 @@
-//! `txp status`: one transaction as the last checkpoint has it, beside a writer or without one.
+//! `txp status`: one transaction as the last checkpoint has it, beside a writer or without one; or
+//! as a table on AWS has it now.
 
+use super::source::Source;
 use super::{Ending, Globals, Refusal};
 use crate::output;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::path::Path;
 use txp_domain::transaction::Transaction;
 use txp_local::snapshot::Snapshot;
 use txp_pipeline::document::{
@@ -22,19 +25,22 @@ pub(crate) struct Args {
     /// The merchant, where several have a transaction of this id
     #[arg(long, value_name = "MERCHANT_ID")]
     merchant: Option<String>,
+    /// Where the state is: local:DIR or dynamodb:TABLE; the data directory if not given
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
 }
 
 /// Shows it.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
-    let mut snapshot = Snapshot::open(&globals.data_dir)?;
-    let found = snapshot.state.transactions(&args.transaction_id)?;
-    let as_of = as_of(&snapshot);
-    let transaction = one_of(found, args, &as_of)?;
-    let upload = match upload_of(&transaction) {
-        Some(upload_id) => snapshot.state.upload(upload_id)?,
-        None => None,
+    let document = match Source::parse(args.source.as_deref(), &globals.data_dir)? {
+        Source::Local(dir) => in_directory(&dir, args)?,
+        Source::Table(table) => in_table(&table, args)?,
+        Source::Stream(_) | Source::Archive { .. } => {
+            return Err(Refusal::wrong_use(
+                "a history has no status: it is in what is folded of it, local:DIR or dynamodb:TABLE",
+            ));
+        }
     };
-    let document = transaction_document(&transaction, upload.as_ref(), as_of, Audience::Operator);
     if globals.json {
         output::json(&document)?;
     } else {
@@ -43,16 +49,62 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
+fn in_directory(dir: &Path, args: &Args) -> anyhow::Result<TransactionDocument> {
+    let mut snapshot = Snapshot::open(dir)?;
+    let found = snapshot.state.transactions(&args.transaction_id)?;
+    let as_of = as_of(&snapshot);
+    let nowhere = format!(
+        "up to event {} of {}: check the id and --data-dir; a row is found once its upload is processed",
+        as_of.sequence, as_of.time
+    );
+    let transaction = one_of(found, args, &nowhere)?;
+    let upload = match upload_of(&transaction) {
+        Some(upload_id) => snapshot.state.upload(upload_id)?,
+        None => None,
+    };
+    let upload = upload.as_ref();
+    Ok(transaction_document(
+        &transaction,
+        upload,
+        as_of,
+        Audience::Operator,
+    ))
+}
+
+/// The table of uploads is another one and not asked: the file's name is left out.
+#[cfg(feature = "aws")]
+fn in_table(table: &str, args: &Args) -> anyhow::Result<TransactionDocument> {
+    let runtime = super::source::runtime()?;
+    let found = runtime.block_on(super::source::transactions(table, &args.transaction_id))?;
+    let nowhere = format!("in the table {table}: check the id");
+    let transaction = one_of(found, args, &nowhere)?;
+    let sequence = transaction
+        .as_of
+        .as_ref()
+        .map(|position| &position.sequence);
+    let as_of = AsOfDocument {
+        sequence: sequence.map_or_else(|| "0".to_owned(), ToString::to_string),
+        time: super::source::now(),
+    };
+    Ok(transaction_document(
+        &transaction,
+        None,
+        as_of,
+        Audience::Operator,
+    ))
+}
+
+#[cfg(not(feature = "aws"))]
+fn in_table(table: &str, _args: &Args) -> anyhow::Result<TransactionDocument> {
+    Err(super::source::without_aws(&format!("dynamodb:{table}")))
+}
+
 /// Up to where a snapshot is folded.
 pub(crate) fn as_of(snapshot: &Snapshot) -> AsOfDocument {
     AsOfDocument::new(snapshot.as_of.sequence, snapshot.as_of.arrival_millis)
 }
 
-fn one_of(
-    mut found: Vec<Transaction>,
-    args: &Args,
-    as_of: &AsOfDocument,
-) -> anyhow::Result<Transaction> {
+fn one_of(mut found: Vec<Transaction>, args: &Args, nowhere: &str) -> anyhow::Result<Transaction> {
     let id = &args.transaction_id;
     if let Some(merchant) = &args.merchant {
         found.retain(|transaction| *transaction.key.merchant_id == **merchant);
@@ -65,9 +117,7 @@ fn one_of(
                 .as_ref()
                 .map_or_else(String::new, |merchant| format!(" of merchant {merchant}"));
             Err(Refusal::problem(format!(
-                "there is no transaction {id}{of_merchant} up to event {} of {}: check the id and \
-                 --data-dir; a row is found once its upload is processed",
-                as_of.sequence, as_of.time
+                "there is no transaction {id}{of_merchant} {nowhere}"
             )))
         }
         (Some(last), false) => {

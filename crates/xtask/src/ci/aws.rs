@@ -9,11 +9,14 @@ use anyhow::{Context, Result, bail};
 /// The feature without which the emulator's tests do not exist, so that no other command skips them.
 pub(super) const FEATURE: &str = "txp-aws/emulator";
 
-/// The test targets, each of which starts the emulator by itself.
-const TESTS: [&str; 1] = ["dynamodb"];
+/// The test targets, each of which starts its emulator by itself.
+const TESTS: [&str; 3] = ["dynamodb", "history", "kinesis"];
 
 /// The variable by which the tests find the emulator's Python.
 const PYTHON_VARIABLE: &str = "TXP_MINISTACK";
+
+/// The variable by which the tests find the modules of Node, with the stream that can be resharded.
+const NODE_VARIABLE: &str = "TXP_KINESALITE";
 
 pub(super) fn run() -> Result<Tally> {
     let mut tally = interoperability()?;
@@ -44,7 +47,7 @@ fn interoperability() -> Result<Tally> {
     Ok(tally.with_exit(success))
 }
 
-/// The ports' conformance suite on the emulator's DynamoDB.
+/// The ports' conformance suite on the emulators' DynamoDB, S3 and Kinesis.
 fn emulator() -> Result<Tally> {
     let python = python::interpreter(python::EMULATOR)?;
     let mut command = cargo(&[
@@ -60,6 +63,7 @@ fn emulator() -> Result<Tally> {
         command.args(["--test", test]);
     }
     command.env(PYTHON_VARIABLE, python);
+    command.env(NODE_VARIABLE, node::modules()?);
     let (success, output) = tee(&mut command)?;
     Ok(libtest::tally(&output).with_exit(success))
 }

@@ -3,7 +3,7 @@
 //! Times that are compared come from the callers' clocks; they decide when somebody may try, never
 //! who may write.
 
-use super::super::attributes::{Fields, number, text};
+use super::super::attributes::{Fields, Item, number, text};
 use super::super::connection::corrupt;
 use super::super::{Damage, tables};
 use super::progress::ending_of;
@@ -203,12 +203,13 @@ impl Uploads {
         self.expect(upload_id, ends, arrival_millis).await
     }
 
-    /// Every row is folded. A failed upload stays failed.
+    /// Every row is folded. A failed upload stays failed. Gives the upload's item if this is what
+    /// completed it.
     pub(super) async fn complete(
         &self,
         upload_id: UploadId,
         arrival_millis: i64,
-    ) -> Result<(), PortError> {
+    ) -> Result<Option<Item>, PortError> {
         let update = self
             .update(upload_id, UPLOAD)
             .condition_expression("#state = :parsed")
@@ -217,8 +218,7 @@ impl Uploads {
             .expression_attribute_values(":parsed", text(UploadState::Parsed.name()))
             .expression_attribute_values(":completed", text(UploadState::Completed.name()))
             .expression_attribute_values(":at", number(arrival_millis));
-        self.send(update).await?;
-        Ok(())
+        self.send_for_item(update).await
     }
 
     async fn stored_ending(&self, upload_id: UploadId) -> Result<Option<Ending>, PortError> {

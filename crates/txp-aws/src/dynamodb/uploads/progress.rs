@@ -4,11 +4,14 @@ use super::super::Damage;
 use super::super::attributes::{Fields, Item, bytes, number};
 use super::super::connection::corrupt;
 use super::{PROGRESS, REMEMBERED_MAX, Uploads, codec};
+use crate::clock::SystemClock;
+use std::time::Duration;
 use txp_domain::event::{BucketRecords, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::{ClassCounts, Ending, Upload, Watermarks};
-use txp_pipeline::port::{Advance, PortError, Written};
+use txp_pipeline::port::{Advance, Clock as _, PortError, Written};
+use txp_pipeline::telemetry::{Metric, observe};
 
 /// Buckets of one update. An expression may be 4 KB long and have 300 operators: a bucket takes up
 /// to 30 bytes and 2 operators of the condition.
@@ -210,13 +213,25 @@ impl Uploads {
             Some(at) => at,
             None => self.changed_at(upload_id).await?,
         };
-        self.complete(upload_id, at).await?;
+        if let Some(item) = self.complete(upload_id, at).await? {
+            observe_completed(upload_id, &item);
+        }
         let update = self
             .update(upload_id, PROGRESS)
             .update_expression("SET closed_at_ms = if_not_exists(closed_at_ms, :at)")
             .expression_attribute_values(":at", number(at));
         self.send(update).await?;
         Ok(())
+    }
+}
+
+/// How long an upload took, told by whoever has just completed it.
+fn observe_completed(upload_id: UploadId, item: &Item) {
+    let received = Fields(item).optional_text("received").ok().flatten();
+    if let Some(received) = received.and_then(|json| codec::decode_received(upload_id, json)) {
+        let took = SystemClock.now().0.saturating_sub(received.uploaded_at.0);
+        let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
+        observe(Metric::UploadToCompleted, took.as_secs_f64());
     }
 }
 

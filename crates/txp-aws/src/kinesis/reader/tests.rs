@@ -1,0 +1,334 @@
+//! The reader on a stream in memory that reshards, throttles, forgets iterators and trims.
+
+use super::*;
+use crate::kinesis::aggregate::Aggregate;
+use crate::kinesis::put::PutEntry;
+use crate::kinesis::read::ListedShard;
+use proptest::prelude::*;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use txp_domain::position::Bucket;
+use txp_domain::time::Timestamp;
+use txp_tests::conformance::source;
+
+/// Records of one answer.
+const PAGE: usize = 3;
+/// When the first record arrived.
+const START_MILLIS: i64 = 1_700_000_000_000;
+
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+/// Waiting moves it on and takes no time.
+#[derive(Clone, Default)]
+struct TestClock(Rc<Cell<u64>>);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let millis = START_MILLIS as u64 + 1_000_000_000 + self.0.get();
+        Timestamp::from_unix_millis(millis).unwrap()
+    }
+
+    async fn sleep(&self, millis: u64) {
+        self.0.set(self.0.get() + millis);
+    }
+
+    fn jitter(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct FakeShard {
+    parents: Vec<usize>,
+    /// Buckets from, up to.
+    range: (usize, usize),
+    records: Vec<ReadRecord>,
+    is_closed: bool,
+}
+
+/// A stream; calls go wrong by turns, as `faults` says.
+#[derive(Clone, Debug, Default)]
+struct Fake {
+    shards: Vec<FakeShard>,
+    /// One call of so many: throttled, iterator too old; 0 for never.
+    faults: (u32, u32),
+    calls: Rc<Cell<u32>>,
+    /// An iterator is not too old twice in a row, unless all of them are.
+    was_old: Rc<Cell<bool>>,
+    /// Shards before this one are gone, with their records.
+    gone: usize,
+    next: u64,
+}
+
+impl Fake {
+    fn with_shards(count: usize) -> Self {
+        let shard = |n: usize| FakeShard {
+            parents: Vec::new(),
+            range: (n * 256 / count, (n + 1) * 256 / count),
+            records: Vec::new(),
+            is_closed: false,
+        };
+        Self {
+            shards: (0..count).map(shard).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn open_shard(&mut self, bucket: usize) -> usize {
+        let holds = |s: &FakeShard| !s.is_closed && (s.range.0..s.range.1).contains(&bucket);
+        self.shards.iter().position(holds).unwrap()
+    }
+
+    /// Appends one record of two events; gives their bytes.
+    fn append(&mut self, bucket: u8) -> Vec<Vec<u8>> {
+        self.next += 1;
+        let number = self.next;
+        let events: Vec<_> = (0..2)
+            .map(|n| format!("{{\"n\":{number}.{n}}}").into_bytes())
+            .collect();
+        let mut aggregate = Aggregate::new(Bucket(bucket));
+        for event in &events {
+            aggregate.push("key", event);
+        }
+        let PutEntry {
+            data,
+            partition_key,
+            ..
+        } = aggregate.finish().unwrap();
+        let shard = self.open_shard(usize::from(bucket));
+        self.shards[shard].records.push(ReadRecord {
+            sequence_number: format!("4959{number:052}"),
+            partition_key,
+            arrival_millis: START_MILLIS + number as i64 * 10,
+            data,
+        });
+        events
+    }
+
+    fn split(&mut self, bucket: u8) {
+        let parent = self.open_shard(usize::from(bucket));
+        let (from, to) = self.shards[parent].range;
+        let middle = from.midpoint(to);
+        if middle == from {
+            return;
+        }
+        self.shards[parent].is_closed = true;
+        for range in [(from, middle), (middle, to)] {
+            self.child(vec![parent], range);
+        }
+    }
+
+    fn merge(&mut self, bucket: u8) {
+        let lower = self.open_shard(usize::from(bucket));
+        let (from, middle) = self.shards[lower].range;
+        if middle == 256 {
+            return;
+        }
+        let upper = self.open_shard(middle);
+        let to = self.shards[upper].range.1;
+        self.shards[lower].is_closed = true;
+        self.shards[upper].is_closed = true;
+        self.child(vec![lower, upper], (from, to));
+    }
+
+    fn child(&mut self, parents: Vec<usize>, range: (usize, usize)) {
+        self.shards.push(FakeShard {
+            parents,
+            range,
+            records: Vec::new(),
+            is_closed: false,
+        });
+    }
+
+    fn fails(&self, every: u32) -> bool {
+        self.calls.set(self.calls.get() + 1);
+        every > 0 && self.calls.get() % every == 0
+    }
+
+    fn throttle(&self) -> Result<(), PortError> {
+        if self.fails(self.faults.0) {
+            return Err(PortError::new(ErrorKind::Throttled, "too much"));
+        }
+        Ok(())
+    }
+}
+
+fn name(shard: usize) -> String {
+    format!("shardId-{shard:012}")
+}
+
+fn number(name: &str) -> usize {
+    name.rsplit('-').next().unwrap().parse().unwrap()
+}
+
+impl ReadShards for Fake {
+    fn stream(&self) -> &str {
+        "events"
+    }
+
+    async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {
+        self.throttle()?;
+        let listed = self.shards.iter().enumerate().skip(self.gone);
+        let listed = listed.map(|(n, shard)| ListedShard {
+            id: name(n),
+            parents: shard.parents.iter().map(|parent| name(*parent)).collect(),
+        });
+        Ok(listed.collect())
+    }
+
+    async fn iterator(&self, shard: &str, place: Place<'_>) -> Result<String, PortError> {
+        self.throttle()?;
+        let number = number(shard);
+        let records = &self.shards[number].records;
+        let at = match place {
+            Place::Beginning => 0,
+            Place::At(millis) => records.partition_point(|r| r.arrival_millis < millis),
+            Place::After(last) => {
+                1 + records
+                    .iter()
+                    .position(|r| r.sequence_number == last)
+                    .unwrap()
+            }
+        };
+        Ok(format!("{number}:{at}"))
+    }
+
+    async fn records(&self, iterator: &str) -> Result<Option<Page>, PortError> {
+        self.throttle()?;
+        let is_old = self.fails(self.faults.1) && (self.faults.1 == 1 || !self.was_old.get());
+        self.was_old.set(is_old);
+        if is_old {
+            return Ok(None);
+        }
+        let (shard, at) = iterator.split_once(':').unwrap();
+        let shard = &self.shards[shard.parse::<usize>().unwrap()];
+        let at: usize = at.parse().unwrap();
+        let records: Vec<_> = shard.records.iter().skip(at).take(PAGE).cloned().collect();
+        let next = at + records.len();
+        let is_at_end = next == shard.records.len();
+        let has_ended = shard.is_closed && is_at_end;
+        Ok(Some(Page {
+            records,
+            next: (!has_ended).then(|| format!("{}:{next}", iterator.split_once(':').unwrap().0)),
+            behind_millis: if is_at_end { 0 } else { 10 },
+        }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append(u8),
+    Split(u8),
+    Merge(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => any::<u8>().prop_map(Step::Append),
+        1 => any::<u8>().prop_map(Step::Split),
+        1 => any::<u8>().prop_map(Step::Merge),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// However a stream was resharded and whatever goes wrong: each event once, in the order of its
+    /// bucket, from any place on and in any window of time.
+    #[test]
+    fn a_stream_conforms(
+        steps in steps(),
+        shards in 1_usize..5,
+        throttled in prop_oneof![Just(0), 2_u32..9],
+        expired in prop_oneof![Just(0), 4_u32..9],
+        time in 0_i64..100,
+    ) {
+        let mut stream = Fake::with_shards(shards);
+        let mut recorded: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+        for step in steps.into_iter().chain([Step::Append(7)]) {
+            match step {
+                Step::Append(bucket) => {
+                    let events = stream.append(bucket);
+                    recorded.entry(bucket).or_default().extend(events);
+                }
+                Step::Split(bucket) => stream.split(bucket),
+                Step::Merge(bucket) => stream.merge(bucket),
+            }
+        }
+        stream.faults = (throttled, expired);
+        let open = async |window| {
+            StreamSource::open(stream.clone(), TestClock::default(), window).await.unwrap()
+        };
+        now(source::every_event_comes_once_in_order(open, &recorded));
+        now(source::a_source_goes_on_from_any_place(open));
+        let times = [START_MILLIS + time * 10, START_MILLIS + time * 13 + 1];
+        now(source::a_window_of_time_is_what_arrived_in_it(open, &times));
+    }
+}
+
+#[test]
+fn a_shard_is_asked_as_often_as_it_may_be() {
+    let mut stream = Fake::with_shards(1);
+    for _ in 0..10 * PAGE {
+        stream.append(3);
+    }
+    let clock = TestClock::default();
+    let mut source = now(StreamSource::open(stream, clock.clone(), Window::default())).unwrap();
+    let given = now(source::read_all(&mut source));
+    assert_eq!(given.len(), 20 * PAGE);
+    // Ten full pages and the one that is empty.
+    assert_eq!(clock.0.get(), 10 * READ_EVERY_MILLIS as u64);
+    let mut batch = SourceBatch::default();
+    assert_eq!(now(source.next(&mut batch)).unwrap(), Progress::CaughtUp);
+    assert_eq!(clock.0.get(), (10 * READ_EVERY_MILLIS + IDLE_MILLIS) as u64);
+}
+
+#[test]
+fn what_lasts_is_told_and_nothing_is_lost() {
+    let mut stream = Fake::with_shards(2);
+    stream.append(3);
+    stream.faults = (0, 1);
+    let open = |stream: &Fake| {
+        let source = StreamSource::open(stream.clone(), TestClock::default(), Window::default());
+        now(source)
+    };
+    let mut source = open(&stream).unwrap();
+    let mut batch = SourceBatch::default();
+    let error = now(source.next(&mut batch)).unwrap_err();
+    assert!(error.is_retryable() && batch.is_empty());
+    source.calls.faults = (0, 0);
+    assert_eq!(now(source::read_all(&mut source)).len(), 2);
+    stream.faults = (1, 0);
+    assert_eq!(open(&stream).err().unwrap().kind, ErrorKind::Throttled);
+}
+
+#[test]
+fn a_foreign_place_is_refused() {
+    let stream = Fake::with_shards(1);
+    now(source::a_foreign_place_is_refused(async |window| {
+        StreamSource::open(stream.clone(), TestClock::default(), window).await
+    }));
+}
+
+/// A parent that is gone with its records does not keep its children waiting.
+#[test]
+fn a_trimmed_parent_is_passed_over() {
+    let mut stream = Fake::with_shards(1);
+    stream.append(3);
+    stream.split(3);
+    let expected = stream.append(3);
+    stream.gone = 1;
+    let source = StreamSource::open(stream, TestClock::default(), Window::default());
+    let given = now(source::read_all(&mut now(source).unwrap()));
+    let given: Vec<_> = given.into_iter().map(|event| event.bytes).collect();
+    assert_eq!(given, expected);
+}

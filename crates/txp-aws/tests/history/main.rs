@@ -1,0 +1,155 @@
+//! The archive, written and read again, and the quarantine, as objects in a bucket. Against
+//! ministack, a third party's emulator.
+//!
+//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is how they say no"
+)]
+
+#[path = "../dynamodb/emulator.rs"]
+#[allow(dead_code, reason = "the tables are for other tests")]
+mod emulator;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_smithy_http_client::Builder;
+use emulator::Emulator;
+use std::collections::BTreeMap;
+use txp_aws::clock::SystemClock;
+use txp_aws::quarantine::S3Quarantine;
+use txp_aws::s3::Bucket;
+use txp_aws::s3::archive::{Archive, ArchiveSource};
+use txp_domain::event::{Event, encode};
+use txp_domain::position::{self, Position, Sequence};
+use txp_pipeline::history::Recorded;
+use txp_pipeline::port::{Poison, Quarantine as _, Window};
+use txp_pipeline::stage::archive;
+use txp_tests::conformance::{sale, source, upload_id, valid};
+
+/// 2023-11-14T23:59:59.000Z.
+const BEFORE_MIDNIGHT: i64 = 1_700_006_399_000;
+/// Events of the history.
+const EVENTS: u64 = 60;
+
+async fn bucket(emulator: &Emulator, name: &str) -> Bucket {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(emulator.endpoint())
+        .force_path_style(true)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
+        .http_client(Builder::new().build_http())
+        .build();
+    let client = Client::from_conf(config);
+    client.create_bucket().bucket(name).send().await.unwrap();
+    Bucket::new(client, name)
+}
+
+fn event(number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let id: &'static str = format!("order-{number}").leak();
+    let row = valid(upload_id(3), number, sale("m-1", id, number));
+    encode(&Event::Row(row), &mut bytes).unwrap();
+    bytes
+}
+
+/// Two a record, half a second apart over midnight; some arrivals go back a little.
+fn recorded(events: &[Vec<u8>]) -> Vec<Recorded<'_>> {
+    (0..)
+        .zip(events)
+        .map(|(number, bytes)| {
+            let record = number / 2;
+            let back = if record % 5 == 4 { 1_500 } else { 0 };
+            Recorded {
+                position: Position {
+                    bucket: position::Bucket((record % 3) as u8),
+                    sequence: Sequence::parse(&format!("4959{record:040}")).unwrap(),
+                    subsequence: number % 2,
+                },
+                arrival_millis: BEFORE_MIDNIGHT + record as i64 * 500 - back,
+                bytes,
+            }
+        })
+        .collect()
+}
+
+/// Deliveries that failed and came again, cut elsewhere, over midnight: each event is read once, in
+/// order, from any place on.
+#[tokio::test]
+async fn an_archive_conforms() {
+    let emulator = Emulator::shared().await;
+    let bucket = bucket(&emulator, "archive-test").await;
+    let reports = self::bucket(&emulator, "archive-reports-test").await;
+    let events: Vec<_> = (1..=EVENTS).map(event).collect();
+    let history = recorded(&events);
+    let mut sink = Archive::new(bucket.clone(), "some/where/");
+    let mut quarantine = S3Quarantine::new(reports, archive::STAGE);
+    for (from, to) in [
+        (0, 10),
+        (4, 10),
+        (10, 12),
+        (4, 24),
+        (24, 40),
+        (30, 60),
+        (30, 44),
+    ] {
+        let batch = &history[from..to];
+        let shard = "shardId-000000000002";
+        let archived =
+            archive::archive(&mut sink, &mut quarantine, &SystemClock, shard, batch).await;
+        assert!(archived.failed.is_none(), "{:?}", archived.failed);
+        assert_eq!(archived.events, batch.len() as u64);
+    }
+    let mut by_bucket: BTreeMap<u8, Vec<Vec<u8>>> = BTreeMap::new();
+    for event in &history {
+        let bucket = by_bucket.entry(event.position.bucket.0).or_default();
+        bucket.push(event.bytes.to_vec());
+    }
+    let open = async |window| ArchiveSource::open(sink.clone(), window).await;
+    let opened = async |window: Window| open(window).await.unwrap();
+    source::every_event_comes_once_in_order(opened, &by_bucket).await;
+    source::a_source_goes_on_from_any_place(opened).await;
+    let times = [0, 700, 1_000, 8_000].map(|later| BEFORE_MIDNIGHT + later);
+    source::a_window_of_time_is_what_arrived_in_it(opened, &times).await;
+    source::a_foreign_place_is_refused(open).await;
+    let elsewhere = Archive::new(bucket, "");
+    let mut elsewhere = ArchiveSource::open(elsewhere, Window::default())
+        .await
+        .unwrap();
+    assert_eq!(source::read_all(&mut elsewhere).await, []);
+}
+
+/// What is put in quarantine is found by its position; again, it changes nothing.
+#[tokio::test]
+async fn a_poison_event_is_kept_by_position() {
+    let emulator = Emulator::shared().await;
+    let bucket = bucket(&emulator, "quarantine-test").await;
+    let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
+    let poison = Poison {
+        position: Position {
+            bucket: position::Bucket(10),
+            sequence: Sequence::parse("49590338271490256608559692538361571095921575989136588898")
+                .unwrap(),
+            subsequence: 3,
+        },
+        stage: "aggregate",
+        reason: "event type is unknown".to_owned(),
+    };
+    quarantine
+        .put_all(&[poison.clone(), poison.clone()])
+        .await
+        .unwrap();
+    quarantine.put(&poison).await.unwrap();
+    let key =
+        "quarantine/aggregate/0a/49590338271490256608559692538361571095921575989136588898-3.json";
+    let found = bucket.get(key, 1_000).await.unwrap().unwrap();
+    assert_eq!(
+        String::from_utf8(found).unwrap(),
+        r#"{"stage":"aggregate","position":{"bucket":10,"sequence":"49590338271490256608559692538361571095921575989136588898","subsequence":3},"reason":"event type is unknown"}"#
+    );
+}

@@ -1,0 +1,71 @@
+//! Calls that go wrong in a way that the emulator cannot be asked for.
+
+use std::cell::Cell;
+use txp_aws::kinesis::put::{EntryFailure, PutEntry, PutRecords};
+use txp_aws::kinesis::read::{ListedShard, Page, Place, ReadShards};
+use txp_pipeline::port::{ErrorKind, PortError};
+
+/// One call of so many goes wrong.
+const EVERY: u32 = 3;
+
+/// Every third time an iterator is used, it is too old.
+pub(crate) struct Expiring<R> {
+    calls: R,
+    used: Cell<u32>,
+}
+
+impl<R> Expiring<R> {
+    pub(crate) fn new(calls: R) -> Self {
+        let used = Cell::new(0);
+        Self { calls, used }
+    }
+}
+
+impl<R: ReadShards> ReadShards for Expiring<R> {
+    fn stream(&self) -> &str {
+        self.calls.stream()
+    }
+
+    async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {
+        self.calls.shards().await
+    }
+
+    async fn iterator(&self, shard: &str, place: Place<'_>) -> Result<String, PortError> {
+        self.calls.iterator(shard, place).await
+    }
+
+    async fn records(&self, iterator: &str) -> Result<Option<Page>, PortError> {
+        self.used.set(self.used.get() + 1);
+        if self.used.get() % EVERY == 0 {
+            return Ok(None);
+        }
+        self.calls.records(iterator).await
+    }
+}
+
+/// Every third time records are written, nobody hears of it.
+pub(crate) struct LosingAnswers<P> {
+    calls: P,
+    made: Cell<u32>,
+}
+
+impl<P> LosingAnswers<P> {
+    pub(crate) fn new(calls: P) -> Self {
+        let made = Cell::new(0);
+        Self { calls, made }
+    }
+}
+
+impl<P: PutRecords> PutRecords for LosingAnswers<P> {
+    async fn put_records(
+        &self,
+        entries: &[PutEntry],
+    ) -> Result<Vec<Result<(), EntryFailure>>, PortError> {
+        let answers = self.calls.put_records(entries).await?;
+        self.made.set(self.made.get() + 1);
+        if self.made.get() % EVERY == 0 {
+            return Err(PortError::new(ErrorKind::Transient, "no answer came"));
+        }
+        Ok(answers)
+    }
+}

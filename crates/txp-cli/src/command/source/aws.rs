@@ -1,0 +1,46 @@
+//! Sources on AWS: region, credentials and endpoint come from the environment and the profile, as
+//! for every AWS tool.
+
+use super::{Opened, Source};
+use crate::command::Refusal;
+use txp_aws::clock::SystemClock;
+use txp_aws::config;
+use txp_aws::dynamodb::{Connection, transactions::Transactions};
+use txp_aws::kinesis::{read::StreamReader, reader::StreamSource};
+use txp_aws::s3::Bucket;
+use txp_aws::s3::archive::{Archive, ArchiveSource};
+use txp_domain::time::Timestamp;
+use txp_domain::transaction::Transaction;
+use txp_pipeline::port::{Clock as _, Window};
+
+pub(super) async fn open(source: &Source, window: Window) -> anyhow::Result<Opened> {
+    let config = config::load().await;
+    match source {
+        Source::Stream(stream) => {
+            let calls = StreamReader::new(config::kinesis_client(&config), stream);
+            let source = StreamSource::open(calls, SystemClock, window).await?;
+            Ok(Opened::Stream(Box::new(source)))
+        }
+        Source::Archive { bucket, prefix } => {
+            let bucket = Bucket::new(config::s3_client(&config), bucket);
+            let source = ArchiveSource::open(Archive::new(bucket, prefix), window).await?;
+            Ok(Opened::Archive(Box::new(source)))
+        }
+        Source::Local(_) | Source::Table(_) => Err(Refusal::wrong_use("this is no history on AWS")),
+    }
+}
+
+/// The transactions of one id in a table, of every merchant.
+pub(in crate::command) async fn transactions(
+    table: &str,
+    transaction_id: &str,
+) -> anyhow::Result<Vec<Transaction>> {
+    let client = config::dynamodb_client(&config::load().await);
+    let table = Transactions::new(Connection::new(client), table);
+    Ok(table.of_id(transaction_id).await?)
+}
+
+/// The time that a table was read at.
+pub(in crate::command) fn now() -> Timestamp {
+    SystemClock.now()
+}
