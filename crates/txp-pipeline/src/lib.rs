@@ -10,6 +10,7 @@ pub mod csv;
 pub mod document;
 pub mod generate;
 mod json;
+pub mod memory;
 pub mod port;
 pub mod rejects;
 pub mod retry;

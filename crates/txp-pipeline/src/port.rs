@@ -32,6 +32,8 @@ pub enum ErrorKind {
     Full,
     /// Not allowed.
     Denied,
+    /// What was asked for is not there.
+    Missing,
     /// Will not go away by trying again.
     Permanent,
 }

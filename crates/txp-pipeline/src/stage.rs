@@ -4,3 +4,4 @@ pub mod aggregate;
 pub mod alert;
 pub mod detect;
 pub mod ingest;
+pub mod preview;

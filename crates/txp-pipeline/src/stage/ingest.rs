@@ -4,6 +4,7 @@
 //! from a point at or before its watermarks, and what is already in the history is not appended.
 
 mod options;
+pub mod refusal;
 mod rest;
 mod state;
 mod steps;

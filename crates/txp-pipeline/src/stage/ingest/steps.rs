@@ -12,6 +12,7 @@
 //!
 //! Deliberately absent: who may read (the caller holds the claim), and dry runs.
 
+use super::refusal::{object_gone, sha256_mismatch};
 use super::rest::read_rest;
 use super::state::{Phase, Place, ReadState};
 use super::stretch::{Stretch, check_stretch, read_stretch};
@@ -115,6 +116,18 @@ where
     /// A port failed, or another reads the file by now. A later step goes on from the last
     /// checkpoint.
     pub async fn run(mut self, kept: Option<&Kept>) -> Result<Outcome, IngestError> {
+        let done = self.step(kept).await;
+        if let (Err(IngestError::Sink(error)), Some(kept)) = (&done, kept)
+            && error.kind == ErrorKind::Corrupt
+        {
+            // What the checkpoint leads to is damaged: the next step begins at the start.
+            let state = Vec::new();
+            let _written = self.checkpoints.keep(&Kept { state, ..kept.clone() }).await?;
+        }
+        done
+    }
+
+    async fn step(&mut self, kept: Option<&Kept>) -> Result<Outcome, IngestError> {
         let mut state = self.restore(kept).await?;
         state.hops = state.hops.max(self.job.hop);
         let mut mark = Mark {
@@ -130,13 +143,17 @@ where
         }
         let ending = loop {
             let next = match &state.phase {
-                Phase::Hashing | Phase::Rest { .. } => self.bytes(&mut state, &mut mark).await?,
-                Phase::Checking | Phase::Reading => self.rows(&mut state, &mut mark).await?,
+                Phase::Hashing | Phase::Rest { .. } => self.bytes(&mut state, &mut mark).await,
+                Phase::Checking | Phase::Reading => self.rows(&mut state, &mut mark).await,
             };
             match next {
-                Next::Pass => {}
-                Next::End(ending) => break ending,
-                Next::Stop => {
+                Ok(Next::Pass) => {}
+                Ok(Next::End(ending)) => break ending,
+                Err(IngestError::Source(error)) if error.kind == ErrorKind::Missing => {
+                    break Ending::Failed(object_gone(), state.tally.finish(None, &[]));
+                }
+                Err(error) => return Err(error),
+                Ok(Next::Stop) => {
                     let is_stuck = state.progress() <= mark.started_at;
                     state.hops += 1;
                     if let Some(reason) = no_progress(is_stuck, state.hops) {
@@ -233,8 +250,10 @@ where
             let tally = if *has_rows { tally } else { tally.without_rows() };
             return Next::End(Ending::Failed(reason.clone(), tally));
         }
-        if tally.sha256.as_deref() != self.job.sha256 {
-            return Next::End(Ending::Failed(other_content(), tally));
+        let found = tally.sha256.as_deref().unwrap_or_default();
+        let is_agreed = |agreed: &str| agreed.eq_ignore_ascii_case(found);
+        if !self.job.sha256.is_none_or(is_agreed) {
+            return Next::End(Ending::Failed(sha256_mismatch(), tally.without_rows()));
         }
         state.next_pass(self.first_rows());
         Next::Pass
@@ -412,15 +431,6 @@ fn count_rows(before: &Tally, after: &Tally) {
     let valid = after.valid_records() - before.valid_records();
     count(Metric::RowsRead, after.records() - before.records());
     count(Metric::RowsValid, valid);
-}
-
-fn other_content() -> FailureReason {
-    FailureReason {
-        code: "sha256_mismatch".to_owned(),
-        message: "the file has another SHA-256 than the one that its link was made for".to_owned(),
-        hint: "ask for a new link with the SHA-256 of the file as it is sent".to_owned(),
-        line: None,
-    }
 }
 
 fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {
