@@ -3,18 +3,22 @@
 //! - [`clock`]: the time;
 //! - [`config`]: the clients, built once, and what the environment says;
 //! - [`error`]: what an SDK error means for whoever might try again;
+//! - [`invoke`]: calling a function;
 //! - [`kinesis`]: aggregated records, in and out;
 //! - [`dynamodb`]: the tables as stores;
 //! - [`s3`]: objects in buckets; the archive of the history;
-//! - [`quarantine`]: what cannot be processed, by position.
+//! - [`quarantine`]: what cannot be processed, by position;
+//! - [`secrets`]: the fingerprint key.
 //!
 //! Deliberately absent: stages (they are the pipeline's), the functions that call them, the creation
-//! of resources. Files and alerts (S3, SNS) are to come.
+//! of resources.
 
 pub mod clock;
 pub mod config;
 pub mod dynamodb;
 pub mod error;
+pub mod invoke;
 pub mod kinesis;
 pub mod quarantine;
 pub mod s3;
+pub mod secrets;

@@ -1,4 +1,14 @@
 //! Objects in buckets.
+//!
+//! - [`key`]: the keys of what is uploaded and what is reported;
+//! - [`notification`]: what S3 tells of new objects;
+//! - [`object`]: one version of an object, read as a stream;
+//! - [`report`]: the report of rejected rows, written in parts.
+
+pub mod key;
+pub mod notification;
+pub mod object;
+pub mod report;
 
 pub mod archive;
 

@@ -16,7 +16,9 @@ mod record;
 pub mod scan;
 
 pub use header::{AliasFault, Aliases, Header, HeaderFault, HeaderFaults};
-pub use reader::{FileDigest, ReadError, RecordFaults, RecordReader, Row};
+pub use reader::{
+    DIGEST_STATE_BYTES, FileDigest, ReadError, RecordFaults, RecordReader, Row, resume_offset,
+};
 pub use record::Record;
 pub use scan::{Checkpoint, Place, Scanner, Step, Unclosed, Window};
 

@@ -11,6 +11,7 @@ pub mod document;
 pub mod generate;
 pub mod history;
 mod json;
+pub mod memory;
 pub mod port;
 pub mod rejects;
 pub mod retry;

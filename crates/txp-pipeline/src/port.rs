@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Full,
     /// Not allowed.
     Denied,
+    /// What was asked for is not there.
+    Missing,
     /// Will not go away by trying again.
     Permanent,
 }
@@ -101,6 +103,74 @@ pub enum Written {
     Stored,
     /// Something else is there than was expected: read again.
     Conflict,
+}
+
+/// The bytes of an object, as they come: [`Read::read`](std::io::Read::read) never waits. Where the
+/// next bytes are not here yet it says [`WouldBlock`](std::io::ErrorKind::WouldBlock), and
+/// [`more`](Self::more) is to be awaited.
+///
+/// A source that blocks, as a file, is one that never says so.
+pub trait ObjectSource: std::io::Read {
+    /// Waits for the next bytes. Fails only for good: whatever may pass was tried again.
+    fn more(&mut self) -> impl Future<Output = Result<(), PortError>> {
+        async {
+            let context = "a source that blocks was asked to wait for more";
+            Err(PortError::new(ErrorKind::Permanent, context))
+        }
+    }
+}
+
+impl ObjectSource for std::fs::File {}
+impl ObjectSource for &std::fs::File {}
+impl ObjectSource for &[u8] {}
+
+/// Objects that can be read from anywhere: what is read in steps begins in the middle.
+pub trait ObjectStore {
+    /// What an object is read through.
+    type Source: ObjectSource;
+
+    /// The object, from an offset on.
+    fn open(&mut self, offset: u64) -> impl Future<Output = Result<Self::Source, PortError>>;
+}
+
+/// Where the report of rejected rows is kept, and how it gets there: in parts, as the rows come.
+pub trait ReportStore {
+    /// Takes all of the bytes, in bounded memory.
+    fn take(&mut self, bytes: &mut Vec<u8>) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Makes durable what was taken, and gives what is needed to go on from there: some 100 KB of
+    /// text at most.
+    fn save(&mut self) -> impl Future<Output = Result<String, PortError>>;
+
+    /// Goes on from what [`save`](Self::save) gave; nothing of an earlier try is left without.
+    /// [`ErrorKind::Corrupt`] if that cannot be: the file is to be read from its start.
+    fn resume(&mut self, saved: Option<&str>) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Publishes the report.
+    fn publish(&mut self) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Lets go of it: no row was rejected.
+    fn discard(&mut self) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// How far an object is read, durably, and who reads it.
+pub trait CheckpointStore {
+    /// Takes down where to go on. A conflict if another reads it by now: the caller must stop.
+    fn keep(&mut self, kept: &Kept) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Whether it is time to stop and leave the rest to the next.
+    fn is_time_up(&self) -> bool;
+}
+
+/// Where a reading stands: no row up to here is unacknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The offset behind the last row that was acknowledged.
+    pub byte_offset: u64,
+    /// That row's record.
+    pub record: u64,
+    /// All that is needed to go on, the two above included.
+    pub state: Vec<u8>,
 }
 
 /// The ordered history, for appending.

@@ -47,14 +47,7 @@ pub struct RejectsWriter<W> {
 impl<W: Write> RejectsWriter<W> {
     /// Starts the report of a file: writes its header.
     pub fn new(out: W, header: &Header) -> io::Result<Self> {
-        let columns: Vec<_> = header.columns().iter().map(|(column, _)| *column).collect();
-        let (line, cell) = (String::new(), String::new());
-        let mut report = Self {
-            out,
-            columns,
-            line,
-            cell,
-        };
+        let mut report = Self::resume(out, header);
         let names = report
             .columns
             .iter()
@@ -64,6 +57,23 @@ impl<W: Write> RejectsWriter<W> {
         report.line.push('\n');
         report.out.write_all(report.line.as_bytes())?;
         Ok(report)
+    }
+
+    /// Goes on with a report whose header is written: what comes is put out behind it.
+    #[must_use]
+    pub fn resume(out: W, header: &Header) -> Self {
+        let columns = header.columns().iter().map(|(column, _)| *column);
+        Self {
+            out,
+            columns: columns.collect(),
+            line: String::new(),
+            cell: String::new(),
+        }
+    }
+
+    /// What the report is written to.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     /// Adds one record, with every reason.

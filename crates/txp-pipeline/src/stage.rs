@@ -6,3 +6,4 @@ pub mod archive;
 pub mod decode;
 pub mod detect;
 pub mod ingest;
+pub mod preview;

@@ -20,6 +20,7 @@ mod codec;
 mod life;
 mod list;
 mod progress;
+mod report;
 
 pub use claims::{CHECKPOINT_STATE_BYTES_MAX, Checkpoint, Claim, ClaimView, Claimed, Fence};
 pub use life::{Announcement, Due, DueKind};

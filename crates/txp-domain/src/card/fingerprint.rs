@@ -166,6 +166,24 @@ impl Fingerprinter {
         made
     }
 
+    /// Makes fingerprints under the key that a text holds: 64 hexadecimal digits, blanks around
+    /// them ignored. `None` if it holds anything else.
+    #[must_use]
+    pub fn of_hexadecimal(text: &[u8]) -> Option<Self> {
+        let mut key = [0; 32];
+        let (pairs, rest) = text.trim_ascii().as_chunks::<2>();
+        if pairs.len() != key.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in key.iter_mut().zip(pairs) {
+            let digit = |letter: u8| char::from(letter).to_digit(16);
+            *byte = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
+        }
+        let made = Self::new(key);
+        key.zeroize();
+        Some(made)
+    }
+
     /// The key's id.
     #[must_use]
     pub const fn key_id(&self) -> KeyId {

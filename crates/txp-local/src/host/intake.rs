@@ -8,16 +8,14 @@ use std::io::{BufWriter, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use txp_domain::event::{
-    Event, FailureReason, UploadEvent, UploadFailed, UploadParsed, UploadReceived,
-};
+use txp_domain::event::{Event, FailureReason, UploadEvent, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::upload::{Upload, Watermarks};
 use txp_pipeline::batch::UploadContext;
 use txp_pipeline::csv::{FileDigest, ReadError, RecordReader};
 use txp_pipeline::rejects::RejectsWriter;
 use txp_pipeline::stage::ingest::{
-    Ending, IngestError, Progress, ReadingRules, RowIngest, check, failure_of, ingest,
+    Ending, IngestError, Progress, ReadingRules, RowIngest, check, ended, failure_of, ingest,
     strict_refusal,
 };
 
@@ -198,7 +196,7 @@ impl Host {
             Err(error) => return Ok(refused(&error, &rows)),
         };
         let mut report = Report::start(self, intake.received.upload_id, &reader)?;
-        let ending = check(reader, &mut rows, &mut report.writer, told)?;
+        let ending = block_on(check(reader, &mut rows, &mut report.writer, told))?;
         report.finish(rows.tally().rejected_records())?;
         Ok(ending)
     }
@@ -296,23 +294,6 @@ fn open(path: &Path) -> Result<File, HostError> {
         ));
     }
     Ok(file)
-}
-
-fn ended(received: &UploadReceived, ending: Ending) -> UploadEvent {
-    let (upload_id, uploaded_at) = (received.upload_id, received.uploaded_at);
-    match ending {
-        Ending::Parsed(tally) => UploadEvent::Parsed(UploadParsed {
-            upload_id,
-            uploaded_at,
-            tally,
-        }),
-        Ending::Failed(reason, tally) => UploadEvent::Failed(UploadFailed {
-            upload_id,
-            uploaded_at,
-            reason,
-            tally,
-        }),
-    }
 }
 
 fn refused(error: &ReadError, rows: &RowIngest) -> Ending {

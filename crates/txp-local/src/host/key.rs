@@ -50,26 +50,10 @@ fn default_path() -> Result<PathBuf, HostError> {
 fn read(path: &Path) -> Result<Fingerprinter, HostError> {
     let text = std::fs::read(path).map_err(HostError::io("reading the fingerprint key", path))?;
     let why = "it must hold 64 hexadecimal digits and nothing else";
-    let key = parse(text.trim_ascii()).ok_or_else(|| HostError::Key {
+    Fingerprinter::of_hexadecimal(&text).ok_or_else(|| HostError::Key {
         path: path.to_path_buf(),
         why,
-    })?;
-    Ok(Fingerprinter::new(key))
-}
-
-fn parse(text: &[u8]) -> Option<[u8; KEY_BYTES]> {
-    let mut key = [0; KEY_BYTES];
-    let (pairs, rest) = text.as_chunks::<2>();
-    if pairs.len() != KEY_BYTES || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in key.iter_mut().zip(pairs) {
-        let digits = std::str::from_utf8(pair)
-            .ok()
-            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(key)
+    })
 }
 
 fn create(path: &Path) -> Result<(), HostError> {

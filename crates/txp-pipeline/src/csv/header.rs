@@ -15,6 +15,7 @@ pub use fault::{HeaderFault, HeaderFaults};
 use super::scan::{Checkpoint, Scanner, Step, Window};
 use super::{COLUMNS_MAX, RECORD_BYTES_MAX, Record};
 use crate::rejects::{OWN_COLUMNS, show};
+use serde::{Deserialize, Serialize};
 use txp_domain::redact::needs_redaction;
 use txp_domain::row::{COLUMN_COUNT, Column, RawRow};
 
@@ -35,8 +36,8 @@ const OWN_PREFIX: &str = "reject_";
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What the first record says about the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the first record says about the others. Serialised, it is a part of a reader's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     delimiter: u8,
     width: usize,

@@ -1,13 +1,21 @@
-//! The blocking reader: one buffer of fixed size, rows borrowed from it, and a digest of every byte
-//! on the way.
+//! The reader: one buffer of fixed size, rows borrowed from it, and a digest of every byte on the
+//! way.
+//!
+//! It never waits. A source that has no bytes yet ([`ReadError::Pending`]) is asked again, and
+//! nothing is lost or repeated: [`RecordReader::more`] waits in between. A source that blocks never
+//! says so.
 //!
 //! Deliberately absent: seeking and opening (the caller brings a source at the right place), and
 //! any look at what a cell says.
 
+mod digest;
+
+pub use digest::{DIGEST_STATE_BYTES, FileDigest};
+
 use super::header::{Aliases, Header, HeaderFaults};
 use super::scan::{Checkpoint, Place, Scanner, Step, Unclosed, Window};
 use super::{RECORD_BYTES_MAX, Record};
-use sha2::{Digest, Sha256};
+use crate::port::{ObjectSource, PortError};
 use std::io::{self, ErrorKind, Read};
 use txp_domain::row::RawRow;
 use txp_domain::violation::{Code, Note, Violation, Violations};
@@ -27,6 +35,9 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
+    /// The next bytes are not here yet; nothing is lost.
+    #[error("the next bytes of the file are not here yet")]
+    Pending,
     /// The header is refused.
     #[error(transparent)]
     Header(#[from] HeaderFaults),
@@ -87,39 +98,6 @@ pub struct Row<'r> {
     pub faults: RecordFaults,
 }
 
-/// The SHA-256 and number of the bytes of a file, as far as it has been read.
-#[derive(Clone, Debug, Default)]
-pub struct FileDigest {
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl FileDigest {
-    /// Nothing read yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-    }
-
-    /// How many bytes there were.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// The SHA-256 of them.
-    #[must_use]
-    pub fn sha256(&self) -> [u8; 32] {
-        self.hash.clone().finalize().into()
-    }
-}
-
 /// Reads a file row by row.
 #[derive(Debug)]
 pub struct RecordReader<R> {
@@ -129,7 +107,7 @@ pub struct RecordReader<R> {
 }
 
 impl<R: Read> RecordReader<R> {
-    /// Starts at the beginning of a file and reads its header.
+    /// Starts at the beginning of a file that blocks, and reads its header.
     ///
     /// With a digest (a new one), every byte is added to it.
     pub fn open(
@@ -138,9 +116,11 @@ impl<R: Read> RecordReader<R> {
         digest: Option<FileDigest>,
     ) -> Result<Self, ReadError> {
         let mut source = Source::new(source, 0, digest);
-        while !source.is_last && !source.is_full() {
-            source.fill(0)?;
-        }
+        source.fill_start()?;
+        Self::of_start(source, aliases)
+    }
+
+    fn of_start(source: Source<R>, aliases: &Aliases) -> Result<Self, ReadError> {
         let (header, from) = Header::read(source.window().bytes, aliases)?;
         let scanner = Scanner::new(header.delimiter(), from);
         Ok(Self {
@@ -150,14 +130,13 @@ impl<R: Read> RecordReader<R> {
         })
     }
 
-    /// Goes on at a checkpoint: `source` stands at its offset.
-    ///
-    /// A digest, if wanted, must have been fed with the bytes before it.
+    /// Goes on at a checkpoint: `source` stands at [`resume_offset`].
     #[must_use]
     pub fn resume(source: R, header: Header, from: Checkpoint, digest: Option<FileDigest>) -> Self {
         let scanner = Scanner::new(header.delimiter(), from);
+        let offset = resume_offset(&from, digest.as_ref());
         Self {
-            source: Source::new(source, from.offset, digest),
+            source: Source::new(source, offset, digest),
             scanner,
             header,
         }
@@ -191,6 +170,18 @@ impl<R: Read> RecordReader<R> {
         self.scanner.checkpoint()
     }
 
+    /// The digest of what was read so far, which is more than the rows that were handed out.
+    #[must_use]
+    pub fn digest(&self) -> Option<&FileDigest> {
+        self.source.digest.as_ref()
+    }
+
+    /// The source and the digest of all that was read from it: the source goes on behind that.
+    #[must_use]
+    pub fn into_rest(self) -> (R, Option<FileDigest>) {
+        (self.source.inner, self.source.digest)
+    }
+
     /// Reads what is left, rows or not, and gives the digest of the file.
     pub fn finish(mut self) -> Result<Option<FileDigest>, ReadError> {
         while self.source.digest.is_some() && !self.source.is_last {
@@ -198,6 +189,35 @@ impl<R: Read> RecordReader<R> {
             self.source.fill(end)?;
         }
         Ok(self.source.digest)
+    }
+}
+
+impl<R: ObjectSource> RecordReader<R> {
+    /// As [`Self::open`], of a source that may have to be waited for.
+    ///
+    /// # Errors
+    /// The source failed; inside: the file is refused.
+    pub async fn open_object(
+        source: R,
+        aliases: &Aliases,
+        digest: Option<FileDigest>,
+    ) -> Result<Result<Self, ReadError>, PortError> {
+        let mut source = Source::new(source, 0, digest);
+        loop {
+            match source.fill_start() {
+                Ok(()) => return Ok(Self::of_start(source, aliases)),
+                Err(ReadError::Pending) => source.inner.more().await?,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// Waits for the source's next bytes.
+    ///
+    /// # Errors
+    /// The source failed.
+    pub async fn more(&mut self) -> Result<(), PortError> {
+        self.source.inner.more().await
     }
 }
 
@@ -229,6 +249,13 @@ impl<'r> Row<'r> {
             faults,
         }
     }
+}
+
+/// Where a source must stand for a reader that goes on at a checkpoint: at its record, or earlier
+/// where the digest lacks bytes.
+#[must_use]
+pub fn resume_offset(from: &Checkpoint, digest: Option<&FileDigest>) -> u64 {
+    digest.map_or(from.offset, |digest| digest.bytes().min(from.offset))
 }
 
 /// A source and the stretch of it that is in the buffer.
@@ -273,6 +300,14 @@ impl<R: Read> Source<R> {
         self.start == 0 && self.filled == self.buffer.len()
     }
 
+    /// Reads until the buffer is full or the file ends.
+    fn fill_start(&mut self) -> Result<(), ReadError> {
+        while !self.is_last && !self.is_full() {
+            self.fill(0)?;
+        }
+        Ok(())
+    }
+
     /// The offset behind the last byte that has been read.
     fn end(&self) -> u64 {
         self.offset + (self.filled - self.start) as u64
@@ -297,13 +332,16 @@ impl<R: Read> Source<R> {
         let count = loop {
             match self.inner.read(free) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(ReadError::Pending);
+                }
                 Err(source) => return Err(ReadError::Io { offset, source }),
                 Ok(count) => break count,
             }
         };
         let fresh = free.get(..count).unwrap_or_default();
         if let Some(digest) = &mut self.digest {
-            digest.update(fresh);
+            digest.update_at(offset, fresh);
         }
         self.filled += fresh.len();
         self.is_last = count == 0;

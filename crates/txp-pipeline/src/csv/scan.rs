@@ -16,9 +16,10 @@
 use super::mark::{BLOCK_BYTES, Marks, mark_some};
 use super::record::{Field, Record, unescape};
 use super::{COLUMNS_MAX, RECORD_BYTES_MAX};
+use serde::{Deserialize, Serialize};
 
 /// Where a scan can start: always between two records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Offset in the file of the first byte that has not been read as part of a record.
     pub offset: u64,

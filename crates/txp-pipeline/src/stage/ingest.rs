@@ -4,16 +4,23 @@
 //! from a point at or before its watermarks, and what is already in the history is not appended.
 
 mod options;
+pub mod refusal;
+mod rest;
+mod state;
+mod steps;
+mod stretch;
 mod tally;
 
 pub use options::{OptionsFault, ReadingRules, shown_file_name};
+pub use steps::{HOPS_MAX, Job, Outcome, Stepwise, append_event, ended};
 pub use tally::Tally;
 
 use crate::batch::{EventBatch, UploadContext};
 use crate::csv::{FileDigest, HeaderFault, HeaderFaults, ReadError, RecordReader, Row};
-use crate::port::{EventSink, PortError};
+use crate::port::{EventSink, ObjectSource, PortError};
 use crate::rejects::RejectsWriter;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use stretch::{Stretch, check_stretch, read_stretch};
 use std::sync::Arc;
 use txp_domain::card::{
     CardNumber, Fingerprint, FingerprintCache, FingerprintSource, Fingerprinter,
@@ -49,12 +56,18 @@ pub enum IngestError {
     /// The history does not take the events.
     #[error(transparent)]
     Sink(#[from] PortError),
+    /// The file does not come on.
+    #[error(transparent)]
+    Source(PortError),
     /// The rejects report cannot be written.
     #[error("the rejects report cannot be written")]
     Rejects(#[source] io::Error),
     /// It was asked to stop; the upload is unfinished and can be resumed.
     #[error("reading was stopped; the upload is resumed at the next start")]
     Stopped,
+    /// Another reads the file by now.
+    #[error("another reader has taken the upload over; this one stops")]
+    Superseded,
 }
 
 /// Validates, masks and encodes the rows of one upload, and counts them.
@@ -83,6 +96,12 @@ impl RowIngest {
             violations: Violations::new(),
             tally: Tally::default(),
         }
+    }
+
+    /// Goes on counting from here.
+    #[must_use]
+    pub fn counting_from(self, tally: Tally) -> Self {
+        Self { tally, ..self }
     }
 
     /// What the rows share.
@@ -171,8 +190,8 @@ impl<F: FnMut(u64, u64) -> bool> Progress for F {
 /// appended again.
 ///
 /// # Errors
-/// The history or the report failed, or it was told to stop; the upload can be resumed.
-pub async fn ingest<R: Read, W: Write, S: EventSink>(
+/// The history, the source or the report failed, or it was told to stop; the upload can be resumed.
+pub async fn ingest<R: ObjectSource, W: Write, S: EventSink>(
     mut reader: RecordReader<R>,
     rows: &mut RowIngest,
     sink: &mut S,
@@ -183,94 +202,72 @@ pub async fn ingest<R: Read, W: Write, S: EventSink>(
     let mut batch = EventBatch::default();
     batch.restart(rows.context());
     let failed = loop {
-        match reader.next_row() {
-            Ok(Some(row)) => {
-                let violations = rows.take(&row, &mut batch);
-                if !violations.is_empty() {
-                    rejects
-                        .write(&row, violations)
-                        .map_err(IngestError::Rejects)?;
-                }
-                if let Some(folded) = folded {
-                    rows.settle(&mut batch);
-                    batch.drop_last_if_folded(folded);
-                }
-                if batch.bytes.len() >= BATCH_BYTES {
-                    rows.settle(&mut batch);
-                    sink.append(&mut batch).await?;
-                    batch.restart(rows.context());
-                    if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
-                        sink.flush().await?;
-                        return Err(IngestError::Stopped);
-                    }
+        match read_stretch(&mut reader, rows, &mut batch, rejects, folded).await? {
+            Stretch::Full => {
+                sink.append(&mut batch).await?;
+                batch.restart(rows.context());
+                if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
+                    sink.flush().await?;
+                    return Err(IngestError::Stopped);
                 }
             }
-            Ok(None) => break None,
-            Err(error) => break Some(failure_of(&error)),
+            Stretch::End => break None,
+            Stretch::Fault(reason) => break Some(reason),
         }
     };
-    rows.settle(&mut batch);
     if !batch.is_empty() {
         sink.append(&mut batch).await?;
     }
     sink.flush().await?;
-    let unknown = reader.header().unknown().to_vec();
-    let bytes_read = reader.checkpoint().offset;
-    progress.read(rows.tally().records(), bytes_read);
-    Ok(match (failed, reader.finish()) {
-        (None, Ok(digest)) => Ending::Parsed(rows.finish(digest.as_ref(), &unknown)),
-        (Some(reason), digest) => {
-            let digest = digest.ok().flatten();
-            Ending::Failed(reason, rows.finish(digest.as_ref(), &unknown))
-        }
-        (None, Err(error)) => Ending::Failed(failure_of(&error), rows.finish(None, &unknown)),
-    })
+    progress.read(rows.tally().records(), reader.checkpoint().offset);
+    end(reader, rows, failed).await
 }
 
 /// Validates a whole file and appends nothing: the first pass of a strict upload.
 ///
 /// # Errors
-/// The rejects report cannot be written, or it was told to stop.
-pub fn check<R: Read, W: Write>(
+/// The source failed, the rejects report cannot be written, or it was told to stop.
+pub async fn check<R: ObjectSource, W: Write>(
     mut reader: RecordReader<R>,
     rows: &mut RowIngest,
     rejects: &mut RejectsWriter<W>,
     progress: &mut impl Progress,
 ) -> Result<Ending, IngestError> {
     let mut batch = EventBatch::default();
-    let mut told_at = 0;
     let failed = loop {
-        match reader.next_row() {
-            Ok(Some(row)) => {
-                if batch.unsettled() == 0 {
-                    batch.restart(rows.context());
-                }
-                let violations = rows.take(&row, &mut batch);
-                if !violations.is_empty() {
-                    rejects
-                        .write(&row, violations)
-                        .map_err(IngestError::Rejects)?;
-                }
-                let offset = reader.checkpoint().offset;
-                if offset - told_at >= BATCH_BYTES as u64 {
-                    told_at = offset;
-                    if !progress.read(rows.tally().records(), offset) {
-                        return Err(IngestError::Stopped);
-                    }
+        match check_stretch(&mut reader, rows, &mut batch, rejects).await? {
+            Stretch::Full => {
+                if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
+                    return Err(IngestError::Stopped);
                 }
             }
-            Ok(None) => break None,
-            Err(error) => break Some(failure_of(&error)),
+            Stretch::End => break None,
+            Stretch::Fault(reason) => break Some(reason),
         }
     };
-    rows.settle(&mut batch);
+    end(reader, rows, failed).await
+}
+
+/// What reading gave, once all rows that can be read are; the rest of the file is read for its
+/// digest.
+async fn end<R: ObjectSource>(
+    reader: RecordReader<R>,
+    rows: &RowIngest,
+    failed: Option<FailureReason>,
+) -> Result<Ending, IngestError> {
     let unknown = reader.header().unknown().to_vec();
-    let digest = reader.finish().ok().flatten();
+    let (mut source, mut digest) = reader.into_rest();
+    let Some(reason) = failed else {
+        return Ok(Ending::Parsed(rows.finish(digest.as_ref(), &unknown)));
+    };
+    if let Some(of_all) = &mut digest {
+        let rest = rest::read_rest(&mut source, of_all, u64::MAX).await;
+        if rest.map_err(IngestError::Source)?.is_err() {
+            digest = None;
+        }
+    }
     let tally = rows.finish(digest.as_ref(), &unknown);
-    Ok(match failed {
-        None => Ending::Parsed(tally),
-        Some(reason) => Ending::Failed(reason, tally),
-    })
+    Ok(Ending::Failed(reason, tally))
 }
 
 /// Why a strict upload with bad rows is refused.
@@ -289,7 +286,7 @@ pub fn strict_refusal(rejected: u64, records: u64) -> FailureReason {
 #[must_use]
 pub fn failure_of(error: &ReadError) -> FailureReason {
     match error {
-        ReadError::Io { .. } => FailureReason {
+        ReadError::Io { .. } | ReadError::Pending => FailureReason {
             code: "unreadable".to_owned(),
             message: error.to_string(),
             hint: "send the file again; if it fails again, look at the disk that it lies on"

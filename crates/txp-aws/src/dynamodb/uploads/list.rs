@@ -30,6 +30,8 @@ pub struct UploadView {
     pub upload: Upload,
     /// The terms of its link, if there was one.
     pub terms: Option<String>,
+    /// What a dry run of it found, as JSON.
+    pub report: Option<String>,
     /// Who reads its object; not told in lists.
     pub claim: Option<ClaimView>,
 }
@@ -177,6 +179,7 @@ fn decode(
         state,
         upload,
         terms: owned(fields.optional_text("terms")?),
+        report: owned(fields.optional_text("report")?),
         claim,
     })
 }

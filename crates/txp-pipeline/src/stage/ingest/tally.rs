@@ -1,5 +1,9 @@
 //! What is counted while a file is read: plain arrays, no allocation per row.
 
+mod form;
+
+pub(super) use form::TallyForm;
+
 use crate::csv::FileDigest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +14,7 @@ use txp_domain::row::{Facts, TransactionType};
 use txp_domain::violation::{Code, Violations};
 
 /// The counts of an upload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     records: u64,
     valid: u64,
@@ -21,7 +25,7 @@ pub struct Tally {
 }
 
 /// Amounts of one currency, by type of transaction.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     rows: [u64; 3],
     amounts: [Sum; 3],
@@ -45,6 +49,12 @@ impl Tally {
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Records that are valid.
+    #[must_use]
+    pub fn valid_records(&self) -> u64 {
+        self.valid
     }
 
     /// Records that some rule is broken for.
@@ -144,7 +154,7 @@ impl Sums {
 }
 
 /// Bytes in hexadecimal.
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

@@ -1,0 +1,288 @@
+//! One file: claimed, looked at, read as far as time allows, and ended or passed on.
+
+use super::event::Continuation;
+use super::lease::{LEASE_SECONDS, Lease, Until};
+use super::{CallAgain, Validation};
+use anyhow::Context;
+use txp_aws::clock::SystemClock;
+use txp_aws::dynamodb::uploads::{Claim, Claimed, Fence, UploadView};
+use txp_aws::kinesis::producer::Producer;
+use txp_aws::s3::object::{ObjectHead, StoredObject};
+use txp_aws::s3::report::RejectsReport;
+use txp_domain::event::{FailureReason, Merchants, UploadEvent, UploadReceived};
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
+use txp_pipeline::api::{Terms, UPLOAD_BYTES_MAX};
+use txp_pipeline::port::{Clock, ErrorKind, Kept, PortError};
+use txp_pipeline::stage::ingest::{
+    Ending, IngestError, Job, Outcome, ReadingRules, Stepwise, append_event, ended, refusal,
+};
+
+/// Whose an upload is that nobody announced.
+pub(super) const UNANNOUNCED: &str = "unannounced";
+
+/// What is known of a file before it is read.
+struct Arrived {
+    received: UploadReceived,
+    is_dry_run: bool,
+    /// The digest that was agreed on and is still to be looked at.
+    sha256: Option<String>,
+    /// The object, or why it is not read.
+    object: Result<ObjectHead, FailureReason>,
+}
+
+impl<A: CallAgain> Validation<A> {
+    /// Reads a file now, or has that done by another invocation if this one has little time left.
+    pub(super) async fn read_or_pass_on(
+        &mut self,
+        task: &Continuation,
+        at: Option<Timestamp>,
+        until: Until<'_>,
+    ) -> anyhow::Result<()> {
+        if until.is_up() {
+            return Ok(self.again.call_again(task).await?);
+        }
+        self.read(task, at, until).await
+    }
+
+    /// Reads a file, or goes on with it. `at` is when it was put, as far as it was told.
+    pub(super) async fn read(
+        &mut self,
+        task: &Continuation,
+        at: Option<Timestamp>,
+        until: Until<'_>,
+    ) -> anyhow::Result<()> {
+        let upload_id = task.upload_id;
+        let view = self.uploads.load(upload_id).await?;
+        let is_new = view.as_ref().is_none_or(|view| view.claim.is_none());
+        if is_new && self.is_later_version(task).await? {
+            tracing::warn!(%upload_id, "a file that was put again is left alone");
+            return Ok(());
+        }
+        let arrived = self.look(task, at, view).await?;
+        let Some(claimed) = self.claim(task).await? else {
+            return Ok(());
+        };
+        let fence = claimed.fence;
+        let done = self.read_claimed(task, arrived, claimed, until).await;
+        match done {
+            Ok(None) => self.finish(upload_id, fence).await,
+            Ok(Some(hop)) => {
+                self.release(upload_id, fence).await?;
+                let next = Continuation { hop, ..task.clone() };
+                tracing::info!(%upload_id, hop, "reading goes on in another invocation");
+                Ok(self.again.call_again(&next).await?)
+            }
+            Err(error) => {
+                if let Some(IngestError::Superseded) = error.downcast_ref() {
+                    tracing::warn!(%upload_id, "another invocation reads the file by now");
+                    return Ok(());
+                }
+                // The next try need not wait for the lease to run out; if this fails too, it does.
+                if let Err(second) = self.release(upload_id, fence).await {
+                    tracing::warn!(%upload_id, error = %second, "the claim is not given back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether another version of the object was put before this one.
+    async fn is_later_version(&self, task: &Continuation) -> anyhow::Result<bool> {
+        let first = self.files.first_version(&task.key).await?;
+        Ok(first.is_some_and(|first| first != task.version))
+    }
+
+    async fn claim(&self, task: &Continuation) -> anyhow::Result<Option<Claimed>> {
+        let upload_id = task.upload_id;
+        // A new name for each try.
+        let owner = format!("{:016x}", SystemClock.jitter());
+        let now = SystemClock.now();
+        let claim = self
+            .uploads
+            .claim(upload_id, &task.version, &owner, now, LEASE_SECONDS)
+            .await?;
+        match claim {
+            Claim::Claimed(claimed) => return Ok(Some(claimed)),
+            Claim::Held { .. } => tracing::info!(%upload_id, "another invocation reads the file"),
+            Claim::Done => tracing::info!(%upload_id, "the file is read already"),
+            Claim::OtherVersion => {
+                tracing::warn!(%upload_id, "another version of the file is the upload");
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is to be done with a file, as far as that can be told without reading it.
+    async fn look(
+        &self,
+        task: &Continuation,
+        at: Option<Timestamp>,
+        view: Option<UploadView>,
+    ) -> anyhow::Result<Arrived> {
+        let head = match self.files.head(&task.key, &task.version).await {
+            Ok(head) => Some(head),
+            Err(error) if error.kind == ErrorKind::Missing => None,
+            Err(error) => return Err(error.into()),
+        };
+        let known = view.as_ref().and_then(|view| view.upload.received.clone());
+        let terms = view.and_then(|view| view.terms);
+        let terms: Option<Terms> = terms
+            .map(|terms| serde_json::from_str(&terms))
+            .transpose()
+            .context("the terms of the upload's link cannot be read")?;
+        let put_at = head.as_ref().map(|head| head.put_at);
+        let put_at = put_at.or(known.as_ref().map(|known| known.uploaded_at)).or(at);
+        let put_at = put_at.unwrap_or_else(|| link_given_at(task.upload_id));
+        let bytes = head.as_ref().map_or(0, |head| head.bytes);
+        let announced = match (&terms, known) {
+            (Some(terms), _) => Some(terms.received(task.upload_id, put_at, bytes)),
+            (None, known) => known,
+        };
+        let is_announced = announced.is_some();
+        let received = announced.unwrap_or_else(|| unannounced(task.upload_id, put_at, bytes));
+        let (object, sha256) = match head {
+            None => (Err(refusal::object_gone()), None),
+            Some(_) if !is_announced => (Err(refusal::not_announced()), None),
+            Some(head) => (check(&head, terms.as_ref()), unproven(&head, terms.as_ref())),
+        };
+        Ok(Arrived {
+            received,
+            is_dry_run: terms.is_some_and(|terms| terms.dry_run),
+            sha256,
+            object,
+        })
+    }
+
+    /// Reads a file that is ours to read; gives the number of the next invocation if there must be
+    /// one.
+    async fn read_claimed(
+        &mut self,
+        task: &Continuation,
+        arrived: Arrived,
+        claimed: Claimed,
+        until: Until<'_>,
+    ) -> anyhow::Result<Option<u32>> {
+        let received = &arrived.received;
+        let stream = self.stream.clone();
+        let mut sink = Producer::new(stream, SystemClock, self.settings);
+        let rules = ReadingRules::of(received).map_err(|fault| refusal::bad_options(&fault));
+        let (head, rules) = match (arrived.object, rules) {
+            (Ok(head), Ok(rules)) => (head, rules),
+            (Err(reason), _) | (_, Err(reason)) => {
+                tracing::warn!(upload_id = %task.upload_id, code = reason.code, "the file is refused");
+                refuse(&mut sink, received, reason).await?;
+                return Ok(None);
+            }
+        };
+        let bucket = self.files.clone();
+        let mut object = StoredObject::new(bucket, &task.key, &task.version, head, SystemClock);
+        let mut report = RejectsReport::new(self.reports.clone(), task.upload_id);
+        let mut lease = Lease {
+            uploads: &self.uploads,
+            upload_id: task.upload_id,
+            fence: claimed.fence,
+            clock: SystemClock,
+            until,
+        };
+        let kept = claimed.checkpoint.map(|checkpoint| Kept {
+            byte_offset: checkpoint.byte_offset,
+            record: checkpoint.record,
+            state: checkpoint.state,
+        });
+        let step = Stepwise {
+            job: Job {
+                received,
+                rules: &rules,
+                fingerprinter: &self.fingerprinter,
+                sha256: arrived.sha256.as_deref(),
+                hop: task.hop,
+            },
+            objects: &mut object,
+            sink: &mut sink,
+            report: &mut report,
+            checkpoints: &mut lease,
+            clock: &SystemClock,
+        };
+        match step.run(kept.as_ref()).await? {
+            Outcome::Ended(event) => {
+                let outcome = match &event {
+                    UploadEvent::Failed(failed) => failed.reason.code.as_str(),
+                    _ => "parsed",
+                };
+                tracing::info!(upload_id = %task.upload_id, outcome, "the file is read");
+                Ok(None)
+            }
+            Outcome::Stopped { hops } => Ok(Some(hops)),
+        }
+    }
+
+    async fn finish(&self, upload_id: UploadId, fence: Fence) -> anyhow::Result<()> {
+        // A conflict: another did the same, or has taken over and will.
+        let _written = self.uploads.finish(upload_id, fence, SystemClock.now()).await?;
+        Ok(())
+    }
+
+    async fn release(&self, upload_id: UploadId, fence: Fence) -> Result<(), PortError> {
+        // A conflict: it is somebody else's already.
+        let _written = self.uploads.release(upload_id, fence, SystemClock.now()).await?;
+        Ok(())
+    }
+}
+
+/// Tells the history of a file that is not read, and why.
+async fn refuse<S: txp_pipeline::port::EventSink>(
+    sink: &mut S,
+    received: &UploadReceived,
+    reason: FailureReason,
+) -> Result<(), PortError> {
+    append_event(sink, UploadEvent::Received(received.clone())).await?;
+    let tally = txp_domain::event::UploadTally::default();
+    append_event(sink, ended(received, Ending::Failed(reason, tally))).await
+}
+
+/// Holds an object to what was agreed on.
+fn check(head: &ObjectHead, terms: Option<&Terms>) -> Result<ObjectHead, FailureReason> {
+    if head.bytes > UPLOAD_BYTES_MAX {
+        return Err(refusal::too_large(head.bytes, UPLOAD_BYTES_MAX));
+    }
+    let Some(terms) = terms else {
+        return Ok(head.clone());
+    };
+    if let Some(agreed) = terms.content_length.filter(|agreed| *agreed != head.bytes) {
+        return Err(refusal::length_mismatch(head.bytes, agreed));
+    }
+    match (&terms.sha256, &head.sha256) {
+        (Some(agreed), Some(found)) if !agreed.eq_ignore_ascii_case(found) => {
+            Err(refusal::sha256_mismatch())
+        }
+        _ => Ok(head.clone()),
+    }
+}
+
+/// The digest that was agreed on, if S3 does not vouch for it.
+fn unproven(head: &ObjectHead, terms: Option<&Terms>) -> Option<String> {
+    let agreed = terms.and_then(|terms| terms.sha256.clone());
+    agreed.filter(|_| head.sha256.is_none())
+}
+
+fn unannounced(upload_id: UploadId, put_at: Timestamp, bytes: u64) -> UploadReceived {
+    let terms = Terms {
+        client_id: UNANNOUNCED.to_owned(),
+        merchants: Merchants::Only(Vec::new()),
+        long_number_ids_allowed: false,
+        file_name: None,
+        content_length: None,
+        sha256: None,
+        strict: false,
+        dry_run: false,
+        defaults: txp_domain::event::Defaults::default(),
+        columns: std::collections::BTreeMap::new(),
+    };
+    terms.received(upload_id, put_at, bytes)
+}
+
+/// The time that an upload's id says: the same on every try.
+fn link_given_at(upload_id: UploadId) -> Timestamp {
+    Timestamp::from_unix_millis(upload_id.unix_millis()).unwrap_or(Timestamp::EPOCH)
+}
