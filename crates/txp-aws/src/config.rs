@@ -1,6 +1,7 @@
 //! The clients' common configuration, built once per process, and names from the environment.
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -12,6 +13,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attempts by the SDK; what still fails then is the stage's to try again, with its own backoff.
 const ATTEMPTS: u32 = 3;
+
+/// The variable of S3's own endpoint.
+const S3_ENDPOINT: &str = "AWS_ENDPOINT_URL_S3";
 
 /// Region, credentials and endpoint as the environment gives them.
 pub async fn load() -> SdkConfig {
@@ -26,6 +30,19 @@ pub async fn load() -> SdkConfig {
         .timeout_config(timeouts)
         .load()
         .await
+}
+
+/// The client of S3: by path where an endpoint is set, since that serves no names of buckets, and
+/// without checksums that nobody asked for: they would be a part of what a link is bound to.
+#[must_use]
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let has_endpoint = config.endpoint_url().is_some() || std::env::var_os(S3_ENDPOINT).is_some();
+    let config = aws_sdk_s3::config::Builder::from(config)
+        .force_path_style(has_endpoint)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
 }
 
 /// A name that the environment must give.

@@ -5,7 +5,8 @@
 //! - [`error`]: what an SDK error means for whoever might try again;
 //! - [`kinesis`]: aggregated records, in and out;
 //! - [`dynamodb`]: the tables as stores;
-//! - [`s3`]: objects in buckets.
+//! - [`random`]: new upload ids;
+//! - [`s3`]: objects in buckets, links to them.
 //!
 //! Deliberately absent: stages (they are the pipeline's), the functions that call them, the creation
 //! of resources. Files and alerts (S3, SNS) are to come.
@@ -15,4 +16,5 @@ pub mod config;
 pub mod dynamodb;
 pub mod error;
 pub mod kinesis;
+pub mod random;
 pub mod s3;

@@ -1,4 +1,12 @@
 //! Objects in buckets.
+//!
+//! - [`key`]: the keys of what is uploaded and what is reported;
+//! - [`presign`]: links to send a file and to fetch a report.
+
+mod head;
+
+pub mod key;
+pub mod presign;
 
 use crate::error::port_error;
 use aws_sdk_s3::Client;
