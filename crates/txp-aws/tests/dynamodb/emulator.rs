@@ -81,10 +81,14 @@ impl Emulator {
         emulator
     }
 
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn client(&self) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(format!("http://127.0.0.1:{}", self.port))
+            .endpoint_url(self.endpoint())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
             .http_client(Builder::new().build_http())

@@ -25,7 +25,7 @@ const UPLOADS_BUCKET: &str = "UPLOADS_BUCKET";
 const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
 
 /// What is looked at of a report for its first rows, at some hundreds of bytes each.
-pub const REPORT_HEAD_BYTES: u64 = 64 * 1024;
+const REPORT_HEAD_BYTES: u64 = 64 * 1024;
 
 /// Tables and buckets.
 #[derive(Clone, Debug)]
