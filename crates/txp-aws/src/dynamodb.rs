@@ -6,6 +6,7 @@
 //!
 //! - [`tables`]: names, keys, indexes; what the deployment must create;
 //! - [`transactions`], [`uploads`], [`profiles`], [`alerts`]: the ports;
+//! - [`clients`]: who may ask;
 //! - [`State`]: transactions and uploads together, as the aggregator takes them.
 //!
 //! Deliberately absent: transactions over several items (no step needs one: what comes first is
@@ -18,6 +19,7 @@ mod position;
 mod state;
 
 pub mod alerts;
+pub mod clients;
 pub mod profiles;
 pub mod tables;
 pub mod transactions;

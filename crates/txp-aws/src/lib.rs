@@ -2,12 +2,13 @@
 //!
 //! - [`clock`]: the time;
 //! - [`config`]: the clients, built once, and what the environment says;
+//! - [`dynamodb`]: the tables as stores;
 //! - [`error`]: what an SDK error means for whoever might try again;
 //! - [`invoke`]: calling a function;
 //! - [`kinesis`]: aggregated records, in and out;
-//! - [`dynamodb`]: the tables as stores;
-//! - [`s3`]: objects in buckets; the archive of the history;
 //! - [`quarantine`]: what cannot be processed, by position;
+//! - [`random`]: new upload ids;
+//! - [`s3`]: objects in buckets, links to them, the archive;
 //! - [`secrets`]: the fingerprint key.
 //!
 //! Deliberately absent: stages (they are the pipeline's), the functions that call them, the creation
@@ -20,5 +21,6 @@ pub mod error;
 pub mod invoke;
 pub mod kinesis;
 pub mod quarantine;
+pub mod random;
 pub mod s3;
 pub mod secrets;

@@ -1,16 +1,20 @@
 //! Objects in buckets.
 //!
+//! - [`archive`]: the history, kept for good;
 //! - [`key`]: the keys of what is uploaded and what is reported;
 //! - [`notification`]: what S3 tells of new objects;
 //! - [`object`]: one version of an object, read as a stream;
+//! - [`presign`]: links to send a file and to fetch a report;
 //! - [`report`]: the report of rejected rows, written in parts.
 
+mod head;
+
+pub mod archive;
 pub mod key;
 pub mod notification;
 pub mod object;
+pub mod presign;
 pub mod report;
-
-pub mod archive;
 
 use crate::error::port_error;
 use aws_sdk_s3::Client;

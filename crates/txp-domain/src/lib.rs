@@ -11,6 +11,7 @@ pub mod card;
 pub mod event;
 pub mod finding;
 pub mod id;
+pub mod letters;
 pub mod money;
 pub mod position;
 pub mod profile;

@@ -1,16 +1,46 @@
-//! The function `api`.
+//! The function `api`: the routes, documents and problems of the API behind API Gateway.
+//!
+//! A request of the gateway ([`event`]) goes to its route, its handler ([`link`], [`read`]) asks the
+//! [`World`], and what that gives is written out as the gateway wants it ([`answer`]). What a request
+//! may say and who may see what is decided in `txp_pipeline::api`, as for the embedded server. Who
+//! asks, the gateway has found out: by the id of the key that it let in. Deliberately absent: keys,
+//! quotas and rates (the gateway's), files (S3's).
+
+mod answer;
+mod aws;
+mod event;
+mod link;
+mod read;
+mod world;
+
+pub use answer::ProxyAnswer;
+pub use aws::{Aws, Names};
+pub use event::ProxyEvent;
+pub use world::World;
 
 use crate::runtime::{Function, Invocation};
+use answer::{Failure, Outcome, finish, json};
+use event::{Request, decoded};
+use std::sync::Arc;
+use txp_pipeline::api::{Client, Route, openapi, refusal};
+use txp_pipeline::document::{Problem, ProblemKind};
+use txp_pipeline::telemetry::Metric;
+
+/// What requests without a route are counted as.
+const NO_ROUTE: &str = "none";
 
 /// The function.
-pub struct Api;
+pub struct Api {
+    world: Aws,
+}
 
 impl Function for Api {
-    type Event = serde_json::Value;
-    type Answer = serde_json::Value;
+    type Event = ProxyEvent;
+    type Answer = ProxyAnswer;
 
     async fn start() -> anyhow::Result<Self> {
-        Ok(Self)
+        let world = Aws::start().await?;
+        Ok(Self { world })
     }
 
     async fn handle(
@@ -18,6 +48,101 @@ impl Function for Api {
         event: Self::Event,
         _invocation: &Invocation,
     ) -> anyhow::Result<Self::Answer> {
-        Ok(event)
+        Ok(answer(&mut self.world, event).await)
     }
 }
+
+/// Answers one request.
+pub async fn answer<W: World>(world: &mut W, event: ProxyEvent) -> ProxyAnswer {
+    let request = Request::from(event);
+    let there: Vec<_> = Route::at(&request.path)
+        .filter(|(route, _)| is_behind_gateway(*route))
+        .collect();
+    let asked = there
+        .iter()
+        .find(|(route, _)| route.method() == request.method);
+    let outcome = match asked {
+        Some((route, parameter)) => routed(world, &request, *route, *parameter).await,
+        None => unrouted(&request, there.iter().map(|(route, _)| *route).collect()),
+    };
+    let answer = finish(outcome, &request.id);
+    let route = asked.map_or(NO_ROUTE, |(route, _)| route.path());
+    let status = answer.status_code.to_string();
+    let name = Metric::Requests.name();
+    metrics::counter!(name, "route" => route, "status" => status).increment(1);
+    answer
+}
+
+/// Files go to S3; the rest is the embedded server's own.
+const fn is_behind_gateway(route: Route) -> bool {
+    match route {
+        Route::PostUpload
+        | Route::GetStatus
+        | Route::GetUpload
+        | Route::GetRejects
+        | Route::GetUploads
+        | Route::GetOpenapi => true,
+        Route::PutContent | Route::GetHealth | Route::GetMetrics | Route::GetShell => false,
+    }
+}
+
+/// Where no route has both path and method.
+fn unrouted(request: &Request, there: Vec<Route>) -> Outcome {
+    if there.is_empty() {
+        return Err(refusal::no_route().into());
+    }
+    let allowed = Route::allowed(there);
+    if request.method == "OPTIONS" {
+        return Ok(ProxyAnswer::preflight(allowed));
+    }
+    Err(Failure::method(refusal::no_method(), allowed))
+}
+
+async fn routed<W: World>(
+    world: &mut W,
+    request: &Request,
+    route: Route,
+    parameter: Option<&str>,
+) -> Outcome {
+    if route == Route::GetOpenapi {
+        return description(request, route);
+    }
+    let client = caller(world, request).await?;
+    // What cannot be decoded is no id: it is looked for as nothing, and not found.
+    let id = parameter.and_then(decoded).unwrap_or_default();
+    match route {
+        Route::PostUpload => link::create(world, &client, request).await,
+        Route::GetStatus => read::status(world, &client, request, &id).await,
+        Route::GetUpload => read::upload(world, &client, &id).await,
+        Route::GetRejects => read::rejects(world, &client, &id).await,
+        Route::GetUploads => read::uploads(world, &client, request).await,
+        _ => Err(refusal::no_route().into()),
+    }
+}
+
+/// Who asks. Without a key the gateway lets nobody in; a key that it knows and the table of clients
+/// does not is refused alike.
+async fn caller<W: World>(world: &mut W, request: &Request) -> Result<Arc<Client>, Failure> {
+    let client = match &request.api_key_id {
+        Some(api_key_id) => world.client(api_key_id).await?,
+        None => None,
+    };
+    client.ok_or_else(|| {
+        let detail = "the API key of the request is no client's";
+        Box::new(Problem::new(ProblemKind::KeyRefused, detail)).into()
+    })
+}
+
+/// The description, its paths below where this one was asked for: a stage, or a domain's mapping.
+fn description(request: &Request, route: Route) -> Outcome {
+    let mut document = openapi();
+    let base = request.public_path.strip_suffix(route.path());
+    let base = base.filter(|base| base.starts_with('/'));
+    if let (Some(base), Some(url)) = (base, document.pointer_mut("/servers/0/url")) {
+        *url = base.into();
+    }
+    json(200, &document)
+}
+
+#[cfg(test)]
+mod tests;

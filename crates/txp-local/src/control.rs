@@ -22,9 +22,9 @@ pub use error::ControlError;
 pub use keyring::{Caller, KeyRing};
 pub use keys::IssuedKey;
 pub use known::{Known, read_links};
-pub use letters::{random_letters, to_letters};
+pub use letters::random_letters;
 pub use links::{Issued, Link, Links};
-pub use record::{Arrival, Idempotency};
+pub use record::Arrival;
 pub use signing::Signer;
 
 /// Where control records lie in a data directory.

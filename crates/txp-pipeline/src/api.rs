@@ -3,6 +3,12 @@
 //!
 //! Pure functions of values. Deliberately absent: HTTP itself, keys and links, clocks.
 
+pub mod headers;
+pub mod refusal;
+
+mod client;
+mod idempotency;
+mod link;
 mod openapi;
 mod page;
 mod request;
@@ -10,12 +16,15 @@ mod route;
 mod tenancy;
 mod terms;
 
+pub use client::Client;
+pub use idempotency::Idempotency;
+pub use link::{LINK_HEADERS, LINK_METHOD, digest_of_hex, hex_of_digest, link_expiry, upload_key};
 pub use openapi::openapi;
 pub use page::{Page, Query, merchant_id};
 pub use request::{BODY_BYTES_MAX, UPLOAD_BYTES_MAX, UploadRequest};
 pub use route::Route;
-pub use tenancy::{owns_upload, visible_transaction};
-pub use terms::Terms;
+pub use tenancy::{asked_transaction, asked_upload, owns_upload, visible_transaction};
+pub use terms::{Terms, file_name};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -81,7 +81,7 @@ impl App {
     pub(crate) fn request_id(&self) -> String {
         let number = self.requests_seen.fetch_add(1, Ordering::Relaxed);
         let mut id = self.request_prefix.clone();
-        id.push_str(&txp_local::control::to_letters(&number.to_be_bytes()));
+        id.push_str(&txp_domain::letters::to_letters(&number.to_be_bytes()));
         id
     }
 }

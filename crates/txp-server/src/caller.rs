@@ -32,7 +32,10 @@ impl FromRequestParts<Arc<App>> for Caller {
             let detail = "the header x-api-key holds no valid key";
             return Err(Failure::new(ProblemKind::KeyRefused, detail));
         };
-        if !app.rates.admit(&caller.client.client_id, Instant::now()) {
+        if !app
+            .rates
+            .admit(&caller.client.who.client_id, Instant::now())
+        {
             let detail = "your client makes more requests than its rate allows";
             return Err(Failure::new(ProblemKind::TooManyRequests, detail));
         }

@@ -18,10 +18,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-use txp_domain::event::{SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_local::control::{Arrival, Client, Link};
-use txp_pipeline::api::{ArrivedDocument, Route};
+use txp_pipeline::api::{ArrivedDocument, Route, hex_of_digest};
 use txp_pipeline::document::ProblemKind;
 use txp_pipeline::stage::ingest::arrival_of;
 
@@ -225,23 +224,8 @@ fn write(
 
 /// Writes down that the file is there, and has it read.
 fn arrived(app: &App, link: &Link, client: &Client, received: Received) -> Result<(), Failure> {
-    let upload_received = UploadReceived {
-        upload_id: link.upload_id,
-        uploaded_at: arrival_of(app.now()),
-        client_id: link.client_id.clone(),
-        file: SourceFile {
-            name: link.file_name(),
-            bytes: Some(received.bytes),
-            identity: None,
-        },
-        options: UploadOptions {
-            strict: link.strict,
-            defaults: link.defaults.clone(),
-            columns: link.columns.clone(),
-            long_number_ids_allowed: client.long_number_ids_allowed,
-        },
-        merchants: client.merchants.clone(),
-    };
+    let terms = link.terms(&client.who);
+    let upload_received = terms.received(link.upload_id, arrival_of(app.now()), received.bytes);
     let arrival = Arrival::new(upload_received, link.dry_run);
     if let Err(error) = app.links.arrive(arrival.clone()) {
         // Not written down, so never acknowledged: the link can be used again.
@@ -293,11 +277,7 @@ fn document(upload_id: UploadId, received: Received) -> ArrivedDocument {
     ArrivedDocument {
         upload_id,
         bytes: received.bytes,
-        sha256: received
-            .sha256
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: hex_of_digest(&received.sha256),
         status_url: status,
     }
 }

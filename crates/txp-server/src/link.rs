@@ -8,22 +8,20 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::timeout;
-use txp_domain::event::Defaults;
 use txp_domain::redact::needs_redaction;
-use txp_domain::time::Timestamp;
-use txp_local::control::{Client, Idempotency, Issued, Link};
+use txp_local::control::{Issued, Link};
 use txp_pipeline::api::{
-    BODY_BYTES_MAX, IDEMPOTENCY_HEADER, IDEMPOTENCY_KEY_BYTES_MAX, LINK_SECONDS, LinkDocument,
-    Route, UploadRequest,
+    BODY_BYTES_MAX, IDEMPOTENCY_HEADER, Idempotency, LINK_HEADERS, LINK_METHOD, LinkDocument,
+    Route, Terms, UploadRequest, link_expiry, refusal, upload_key,
 };
-use txp_pipeline::document::{FieldFault, Problem, ProblemKind};
+use txp_pipeline::document::ProblemKind;
+use txp_pipeline::stage::ingest::arrival_of;
 
 /// The longest Host header that links are made with.
 const HOST_BYTES_MAX: usize = 255;
@@ -37,22 +35,16 @@ pub(crate) async fn create(
 ) -> Answer {
     app.can_record()?;
     let body = small_body(&app, &headers, body).await?;
-    if !body.is_empty() && !is_json(&headers) {
-        let detail = "the content-type is not application/json";
-        return Err(Failure::new(ProblemKind::UnsupportedMediaType, detail));
-    }
-    let request = UploadRequest::read(&body)?;
-    if request
-        .content_length
-        .is_some_and(|bytes| bytes > app.options.upload_bytes_max)
-    {
-        let detail = "the file is larger than this server takes";
-        return Err(Failure::new(ProblemKind::TooLarge, detail));
-    }
-    let idempotency = idempotency(&headers, &client, &request)?;
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let request = UploadRequest::of(&body, content_type, app.options.upload_bytes_max)?;
+    let keys = headers.get_all(IDEMPOTENCY_HEADER).iter();
+    let keys = keys.map(HeaderValue::as_bytes);
+    let idempotency = Idempotency::read(keys, &client.who.client_id, &request)?;
     let shared = Arc::clone(&app);
     let issued = blocking(move || {
-        let link = link(&shared, &client, request, idempotency);
+        let link = link(&shared, Terms::of(request, &client.who), idempotency);
         Ok(shared.links.issue(link, shared.now())?)
     })
     .await?;
@@ -61,10 +53,7 @@ pub(crate) async fn create(
             StatusCode::CREATED,
             &document(&app, &link, &base(&app, &headers, peer)),
         ),
-        Issued::KeyReused => Err(Failure::new(
-            ProblemKind::IdempotencyKeyReused,
-            "this Idempotency-Key came with another body within the last 24 hours",
-        )),
+        Issued::KeyReused => Err(refusal::key_reused().into()),
         Issued::TooMany => Err(Failure::new(
             ProblemKind::TooManyRequests,
             "too many links are open: use some, or wait until they expire",
@@ -74,7 +63,7 @@ pub(crate) async fn create(
 
 /// A body of the size of a form, in a bounded time.
 async fn small_body(app: &App, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Failure> {
-    let too_large = || Failure::new(ProblemKind::TooLarge, "the body has more than 64 KiB");
+    let too_large = || Failure::from(refusal::body_too_large());
     if announced(headers).is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
@@ -108,90 +97,15 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = value.and_then(|value| value.split(';').next());
-    essence.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
-}
-
-fn idempotency(
-    headers: &HeaderMap,
-    client: &Client,
-    request: &UploadRequest,
-) -> Result<Option<Idempotency>, Failure> {
-    let mut values = headers.get_all(IDEMPOTENCY_HEADER).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let key = value.as_bytes();
-    let is_visible = key.iter().all(u8::is_ascii_graphic);
-    if values.next().is_some()
-        || key.is_empty()
-        || key.len() > IDEMPOTENCY_KEY_BYTES_MAX
-        || !is_visible
-    {
-        let detail = "the header Idempotency-Key is not valid";
-        let fault = FieldFault::new(
-            IDEMPOTENCY_HEADER,
-            "expected 1 to 255 visible ASCII characters",
-        );
-        let problem = Problem::new(ProblemKind::InvalidParameter, detail).with_errors(vec![fault]);
-        return Err(Box::new(problem).into());
-    }
-    // A client's keys are its own; no client's id holds a zero byte.
-    let hash = Sha256::new()
-        .chain_update(client.client_id.as_bytes())
-        .chain_update([0])
-        .chain_update(key);
-    Ok(Some(Idempotency {
-        key: hash.finalize().into(),
-        body: request.digest(),
-    }))
-}
-
-fn link(
-    app: &App,
-    client: &Client,
-    request: UploadRequest,
-    idempotency: Option<Idempotency>,
-) -> Link {
+fn link(app: &App, terms: Terms, idempotency: Option<Idempotency>) -> Link {
     let now = app.now();
-    let seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
-    let expires_at = Timestamp::from_unix_seconds(seconds + u64::from(LINK_SECONDS));
-    Link {
-        upload_id: app.host.mint_upload_id(),
-        client_id: client.client_id.clone(),
-        issued_at: txp_pipeline::stage::ingest::arrival_of(now),
-        expires_at: expires_at.unwrap_or(now),
-        file_name: request.filename,
-        content_length: request.content_length,
-        sha256: request.sha256.as_deref().and_then(from_hex),
-        strict: request.strict,
-        dry_run: request.dry_run,
-        defaults: Defaults {
-            currency: request
-                .defaults
-                .currency
-                .or_else(|| client.defaults.currency.clone()),
-            time_zone: request
-                .defaults
-                .time_zone
-                .or_else(|| client.defaults.time_zone.clone()),
-        },
-        columns: request.columns,
+    Link::of(
+        terms,
+        app.host.mint_upload_id(),
+        arrival_of(now),
+        link_expiry(now),
         idempotency,
-    }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let (pairs, _) = text.as_bytes().as_chunks::<2>();
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    )
 }
 
 fn document(app: &App, link: &Link, base: &str) -> LinkDocument {
@@ -200,13 +114,14 @@ fn document(app: &App, link: &Link, base: &str) -> LinkDocument {
         .replace("{upload_id}", link.upload_id.as_str());
     let expires = link.expires_at.unix_seconds();
     let signature = app.signer.sign(link);
-    let headers = [("if-none-match", "*"), ("content-type", "text/csv")];
     LinkDocument {
         upload_id: link.upload_id,
         url: format!("{base}{path}?expires={expires}&signature={signature}"),
-        method: Route::PutContent.method().to_owned(),
-        headers: BTreeMap::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned()))),
-        key: format!("uploads/{}/{}.csv", link.client_id, link.upload_id),
+        method: LINK_METHOD.to_owned(),
+        headers: BTreeMap::from(
+            LINK_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned())),
+        ),
+        key: upload_key(&link.client_id, link.upload_id),
         expires_at: link.expires_at,
         max_bytes: link.content_length.unwrap_or(app.options.upload_bytes_max),
     }

@@ -14,10 +14,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::sync::Arc;
-use txp_domain::id::{UploadId, is_identifier};
+use txp_domain::id::UploadId;
 use txp_domain::upload::Upload;
 use txp_local::control::Known;
-use txp_pipeline::api::{Page, Route, merchant_id, owns_upload, visible_transaction};
+use txp_pipeline::api::{
+    Page, Route, asked_transaction, asked_upload, merchant_id, owns_upload, refusal,
+    visible_transaction,
+};
 use txp_pipeline::document::{
     AsOfDocument, Audience, Problem, ProblemKind, StateName, UploadDocument, UploadSource,
     UploadsDocument, first_errors, transaction_document, upload_document, upload_of,
@@ -33,25 +36,19 @@ pub(crate) async fn status(
     path: AskedPath,
     query: AskedQuery,
 ) -> Answer {
-    let not_found = || {
-        let detail = "no transaction of this id is known for your merchants";
-        Failure::new(ProblemKind::TransactionNotFound, detail)
-    };
     let pairs = pairs(query)?;
     let merchant = merchant_id(&pairs)?.map(str::to_owned);
-    let Path(transaction_id) = path.map_err(|_| not_found())?;
-    if !is_identifier(transaction_id.as_bytes()) {
-        return Err(not_found());
-    }
+    let Path(transaction_id) = path.map_err(|_| refusal::no_transaction())?;
+    asked_transaction(&transaction_id)?;
     let document = blocking(move || {
         let (found, as_of) = app.host.transactions(&transaction_id)?;
-        let transaction = visible_transaction(found, &client.merchants, merchant.as_deref())?;
+        let transaction = visible_transaction(found, &client.who.merchants, merchant.as_deref())?;
         let upload = match upload_of(&transaction) {
             Some(upload_id) => app.host.upload(upload_id)?,
             None => None,
         };
         // The names of another client's files are not this one's.
-        let upload = upload.filter(|upload| owns_upload(upload, &client.client_id));
+        let upload = upload.filter(|upload| owns_upload(upload, &client.who.client_id));
         let as_of = AsOfDocument::new(as_of.sequence, as_of.arrival_millis);
         let audience = Audience::Merchant;
         Ok(transaction_document(
@@ -70,9 +67,9 @@ pub(crate) async fn upload(
     Caller(client): Caller,
     path: AskedPath,
 ) -> Answer {
-    let upload_id = asked_upload(path)?;
+    let upload_id = upload_in(path)?;
     let document = blocking(move || {
-        let found = find(&app, &client.client_id, upload_id)?.ok_or_else(no_upload)?;
+        let found = find(&app, &client.who.client_id, upload_id)?.ok_or_else(refusal::no_upload)?;
         document(&app, &found, Detail::Whole)
     })
     .await?;
@@ -85,7 +82,7 @@ pub(crate) async fn uploads(
     query: AskedQuery,
 ) -> Answer {
     let page = Page::read(&pairs(query)?)?;
-    let document = blocking(move || list(&app, &client.client_id, page)).await?;
+    let document = blocking(move || list(&app, &client.who.client_id, page)).await?;
     json(StatusCode::OK, &document)
 }
 
@@ -94,14 +91,11 @@ pub(crate) async fn rejects(
     Caller(client): Caller,
     path: AskedPath,
 ) -> Answer {
-    let upload_id = asked_upload(path)?;
+    let upload_id = upload_in(path)?;
     let stall = app.options.body_idle_timeout;
     let file = blocking(move || {
-        let found = find(&app, &client.client_id, upload_id)?.ok_or_else(no_upload)?;
-        open_report(&app, &found)?.ok_or_else(|| {
-            let detail = "no row of it was rejected, or it is not read yet";
-            Failure::new(ProblemKind::RejectsNotFound, detail)
-        })
+        let found = find(&app, &client.who.client_id, upload_id)?.ok_or_else(refusal::no_upload)?;
+        open_report(&app, &found)?.ok_or_else(|| refusal::no_rejects().into())
     })
     .await?;
     let body = FileBody::of(file, stall).map_err(|error| Failure::internal(&error))?;
@@ -127,14 +121,9 @@ fn pairs(query: AskedQuery) -> Result<Pairs, Failure> {
     })
 }
 
-fn asked_upload(path: AskedPath) -> Result<UploadId, Failure> {
-    let Path(text) = path.map_err(|_| no_upload())?;
-    UploadId::parse(text.as_bytes()).ok_or_else(no_upload)
-}
-
-fn no_upload() -> Failure {
-    let detail = "no upload of this id is known for your client";
-    Failure::new(ProblemKind::UploadNotFound, detail)
+fn upload_in(path: AskedPath) -> Result<UploadId, Failure> {
+    let Path(text) = path.map_err(|_| refusal::no_upload())?;
+    Ok(asked_upload(&text)?)
 }
 
 /// What is known of an upload: in the history, and of its link.

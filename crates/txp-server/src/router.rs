@@ -7,8 +7,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
-use txp_pipeline::api::Route;
-use txp_pipeline::document::ProblemKind;
+use txp_pipeline::api::{Route, refusal};
 
 /// The routes of a server.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -30,10 +29,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 pub(crate) fn no_route() -> Failure {
-    Failure::new(ProblemKind::NotFound, "no route has this path")
+    refusal::no_route().into()
 }
 
 fn no_method() -> Failure {
-    let detail = "the route at this path does not take this method";
-    Failure::new(ProblemKind::MethodNotAllowed, detail)
+    refusal::no_method().into()
 }

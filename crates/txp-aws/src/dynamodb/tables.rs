@@ -122,5 +122,19 @@ pub const ALERTS: Table = Table {
     has_stream: false,
 };
 
+/// Clients: an item per API key of the gateway, by the key's id. See [`super::clients`].
+pub const CLIENTS: Table = Table {
+    base: "clients",
+    variable: "CLIENTS_TABLE",
+    hash: text("api_key_id"),
+    range: None,
+    indexes: &[],
+    has_stream: false,
+};
+
+/// The attribute by which items of [`UPLOADS`] age, where they have it: Unix seconds. The
+/// deployment switches time to live on for it.
+pub const EXPIRES_AT_S: &str = "expires_at_s";
+
 /// All of them.
-pub const ALL: [Table; 4] = [TRANSACTIONS, UPLOADS, PROFILES, ALERTS];
+pub const ALL: [Table; 5] = [TRANSACTIONS, UPLOADS, PROFILES, ALERTS, CLIENTS];

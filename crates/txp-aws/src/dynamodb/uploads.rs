@@ -12,6 +12,8 @@
 //!   upload.
 //! - `claim`: who reads the object, see [`claims`].
 //!
+//! Beside them, for a day, an item per Idempotency-Key: see [`requests`].
+//!
 //! An upload is done when every bucket is at its last record. Whoever makes that true completes it:
 //! each update answers with the item as it then is, and updates of one item have an order.
 
@@ -21,10 +23,12 @@ mod life;
 mod list;
 mod progress;
 mod report;
+mod requests;
 
 pub use claims::{CHECKPOINT_STATE_BYTES_MAX, Checkpoint, Claim, ClaimView, Claimed, Fence};
 pub use life::{Announcement, Due, DueKind};
 pub use list::{PAGE_MAX, UploadPage, UploadView};
+pub use requests::{RememberedLink, Request};
 
 use super::attributes::{Item, text};
 use super::connection::{Connection, conditional};
@@ -77,12 +81,16 @@ impl Uploads {
 
     /// One of an upload's items, as it is now.
     async fn get(&self, upload_id: UploadId, part: &str) -> Result<Option<Item>, PortError> {
+        self.get_item(upload_id.as_str(), part).await
+    }
+
+    async fn get_item(&self, key: &str, part: &str) -> Result<Option<Item>, PortError> {
         let output = self
             .connection
             .client()
             .get_item()
             .table_name(&self.table)
-            .key("upload_id", text(upload_id.as_str()))
+            .key("upload_id", text(key))
             .key("part", text(part))
             .consistent_read(true)
             .send()

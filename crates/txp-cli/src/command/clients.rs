@@ -179,10 +179,10 @@ impl From<Client> for ClientDocument {
             last_used_at: key.last_used_at,
         });
         Self {
-            client_id: client.client_id,
-            merchants: client.merchants,
-            defaults: client.defaults,
-            long_number_ids_allowed: client.long_number_ids_allowed,
+            client_id: client.who.client_id,
+            merchants: client.who.merchants,
+            defaults: client.who.defaults,
+            long_number_ids_allowed: client.who.long_number_ids_allowed,
             created_at: client.created_at,
             revoked_at: client.revoked_at,
             keys: keys.collect(),

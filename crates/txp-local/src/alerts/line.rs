@@ -3,11 +3,11 @@
 //! A line is a JSON object whose last member is a checksum of all that is before it, in letters: a
 //! changed amount or name would be JSON as well.
 
-use crate::control::to_letters;
 use serde::{Deserialize, Serialize};
 use txp_domain::alert::Decision;
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::finding::Finding;
+use txp_domain::letters::to_letters;
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::AlertRecord;

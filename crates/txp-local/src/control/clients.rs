@@ -4,7 +4,6 @@
 //! running serve.
 
 use super::keys::{self, IssuedKey};
-use super::letters::serde_letters;
 use super::{CONTROL_DIR, ControlError, file};
 use crate::format;
 use serde::{Deserialize, Serialize};
@@ -13,9 +12,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use txp_domain::event::{Defaults, Merchants};
 use txp_domain::id::is_identifier;
+use txp_domain::letters;
 use txp_domain::money::Currency;
 use txp_domain::redact::holds_card_number;
 use txp_domain::time::{TimeZone, Timestamp};
+use txp_pipeline::api::Client as Who;
 
 pub(super) const CLIENTS_FILE: &str = "clients.json";
 pub(super) const LAST_USED_FILE: &str = "last-used.json";
@@ -32,16 +33,9 @@ const KEYS_MAX: usize = 2;
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// Its name, which is its id in events too.
-    pub client_id: String,
-    /// The merchants that it may send for and see.
-    pub merchants: Merchants,
-    /// What a row means that does not say.
-    #[serde(default)]
-    pub defaults: Defaults,
-    /// Its ids may look like card numbers: an operator's exemption.
-    #[serde(default)]
-    pub long_number_ids_allowed: bool,
+    /// Who it is and what it may do.
+    #[serde(flatten)]
+    pub who: Who,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was revoked, if it was.
@@ -57,7 +51,7 @@ pub struct ClientKey {
     /// Names the key.
     pub key_id: String,
     /// SHA-256 of its secret.
-    #[serde(rename = "secret_hash", with = "serde_letters")]
+    #[serde(rename = "secret_hash", with = "letters::digest")]
     pub(super) hash: [u8; 32],
     /// When it was made.
     pub created_at: Timestamp,
@@ -124,16 +118,18 @@ impl Clients {
             if records
                 .clients
                 .iter()
-                .any(|client| client.client_id == new.name)
+                .any(|client| client.who.client_id == new.name)
             {
                 return Err(ControlError::NameTaken);
             }
             let (issued, key) = new_key(now)?;
             records.clients.push(Client {
-                client_id: new.name,
-                merchants: sorted(new.merchants),
-                defaults: new.defaults,
-                long_number_ids_allowed: new.long_number_ids_allowed,
+                who: Who {
+                    client_id: new.name,
+                    merchants: sorted(new.merchants),
+                    defaults: new.defaults,
+                    long_number_ids_allowed: new.long_number_ids_allowed,
+                },
                 created_at: now,
                 revoked_at: None,
                 keys: vec![key],
@@ -185,7 +181,7 @@ impl Clients {
         for key in clients.iter_mut().flat_map(|client| &mut client.keys) {
             key.last_used_at = used.get(&key.key_id).copied();
         }
-        clients.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+        clients.sort_by(|a, b| a.who.client_id.cmp(&b.who.client_id));
         Ok(clients)
     }
 
@@ -225,7 +221,7 @@ fn new_key(now: Timestamp) -> Result<(IssuedKey, ClientKey), ControlError> {
 fn active<'a>(records: &'a mut Records, name: &str) -> Result<&'a mut Client, ControlError> {
     let mut clients = records.clients.iter_mut();
     clients
-        .find(|client| client.client_id == name && client.revoked_at.is_none())
+        .find(|client| client.who.client_id == name && client.revoked_at.is_none())
         .ok_or(ControlError::UnknownClient)
 }
 

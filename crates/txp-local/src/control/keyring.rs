@@ -151,7 +151,7 @@ impl KeyRing {
                     let entry = (Arc::clone(&client), key.hash);
                     cached.keys.insert(key.key_id.as_str().into(), entry);
                 }
-                let client_id = client.client_id.as_str().into();
+                let client_id = client.who.client_id.as_str().into();
                 cached.clients.insert(client_id, client);
             }
             cached.stamp = stamp;

@@ -1,10 +1,11 @@
 //! API keys: an id, and a secret of 256 bits of which only the hash is kept.
 
 use super::ControlError;
-use super::letters::{from_letters, random_letters, to_letters};
+use super::letters::random_letters;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use txp_domain::letters::{from_letters, to_letters};
 
 /// A key's id: 64 bits.
 const KEY_ID_BYTES: usize = 8;

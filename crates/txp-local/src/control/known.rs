@@ -50,11 +50,10 @@ impl Known {
             None if now < link.expires_at => StateName::Pending,
             None => StateName::Expired,
         };
-        let mut document = UploadDocument::empty(link.upload_id, state);
-        document.file = Some(link.file_name());
-        document.received_at = arrival.as_ref().map(|arrival| arrival.uploaded_at);
-        document.expires_at = arrival.is_none().then_some(link.expires_at);
-        document
+        UploadDocument {
+            received_at: arrival.as_ref().map(|arrival| arrival.uploaded_at),
+            ..UploadDocument::announced(link.upload_id, state, link.file_name(), link.expires_at)
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 //! links, and those by client.
 
 use super::known::{self, Known, apply, is_kept, is_remembered, steps};
-use super::letters::to_letters;
 use super::record::{Arrival, Step};
 use super::{ControlError, file};
 use serde::{Deserialize, Serialize};
@@ -18,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use txp_domain::event::Defaults;
 use txp_domain::id::UploadId;
+use txp_domain::letters::to_letters;
 use txp_domain::time::Timestamp;
-
-use super::record::Idempotency;
+use txp_pipeline::api::{Client, Idempotency, Terms, digest_of_hex, file_name, hex_of_digest};
 
 /// The links' file.
 pub(super) const LINKS_FILE: &str = "links.jsonl";
@@ -71,8 +70,50 @@ impl Link {
     /// What its file is called, from the first to the last: as the request said, else by the upload.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let given = self.file_name.clone();
-        given.unwrap_or_else(|| format!("{}.csv", self.upload_id))
+        file_name(self.file_name.as_deref(), self.upload_id)
+    }
+
+    /// A link of these terms. Of the client it keeps the name only: what that may do is asked again
+    /// when the file comes.
+    #[must_use]
+    pub fn of(
+        terms: Terms,
+        upload_id: UploadId,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+        idempotency: Option<Idempotency>,
+    ) -> Self {
+        Self {
+            upload_id,
+            client_id: terms.client_id,
+            issued_at,
+            expires_at,
+            file_name: terms.file_name,
+            content_length: terms.content_length,
+            sha256: terms.sha256.as_deref().and_then(digest_of_hex),
+            strict: terms.strict,
+            dry_run: terms.dry_run,
+            defaults: terms.defaults,
+            columns: terms.columns,
+            idempotency,
+        }
+    }
+
+    /// The terms of the file that comes by it, from its client as that stands now.
+    #[must_use]
+    pub fn terms(&self, client: &Client) -> Terms {
+        Terms {
+            client_id: self.client_id.clone(),
+            merchants: client.merchants.clone(),
+            long_number_ids_allowed: client.long_number_ids_allowed,
+            file_name: self.file_name.clone(),
+            content_length: self.content_length,
+            sha256: self.sha256.as_ref().map(hex_of_digest),
+            strict: self.strict,
+            dry_run: self.dry_run,
+            defaults: self.defaults.clone(),
+            columns: self.columns.clone(),
+        }
     }
 }
 
@@ -309,10 +350,10 @@ fn open_for_append(path: &Path) -> Result<File, ControlError> {
 
 /// A digest that may be missing, in letters.
 mod digest {
-    use super::super::letters::from_letters;
     use super::to_letters;
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
+    use txp_domain::letters::from_letters;
 
     pub(super) fn serialize<S: Serializer>(
         digest: &Option<[u8; 32]>,

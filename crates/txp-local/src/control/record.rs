@@ -1,6 +1,5 @@
 //! What is written down of a link's life: one JSON line per step.
 
-use super::letters::serde_letters;
 use super::links::Link;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,15 +58,4 @@ pub(super) enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         report: Option<Value>,
     },
-}
-
-/// Which request a link answered, so that a repeat gets the same link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Idempotency {
-    /// SHA-256 of client and Idempotency-Key.
-    #[serde(with = "serde_letters")]
-    pub key: [u8; 32],
-    /// SHA-256 of the body.
-    #[serde(with = "serde_letters")]
-    pub body: [u8; 32],
 }

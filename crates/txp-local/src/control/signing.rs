@@ -1,10 +1,11 @@
 //! The signature of upload links: HMAC-SHA-256 over all that a link is bound to.
 
-use super::letters::{from_letters, random_letters, to_letters};
+use super::letters::random_letters;
 use super::{ControlError, Link, file};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::path::Path;
+use txp_domain::letters::{from_letters, to_letters};
 
 const KEY_FILE: &str = "links.key";
 const KEY_BYTES: usize = 32;

@@ -69,9 +69,9 @@ fn only_the_right_secret_is_a_key_and_only_its_hash_is_kept() {
         );
     }
     let caller = ring.authenticate(&key.key, at(1)).unwrap().unwrap();
-    assert_eq!(caller.client.client_id, "shop");
+    assert_eq!(caller.client.who.client_id, "shop");
     let merchants = Merchants::Only(vec!["a".to_owned(), "b".to_owned()]);
-    assert_eq!(caller.client.merchants, merchants);
+    assert_eq!(caller.client.who.merchants, merchants);
     ring.flush().unwrap();
     let listed = clients.list().unwrap();
     assert_eq!(listed[1].keys[0].last_used_at, Some(at(1)));

@@ -54,7 +54,7 @@ pub fn openapi() -> Value {
                     "type": "apiKey",
                     "in": "header",
                     "name": super::KEY_HEADER,
-                    "description": "`{key_id}.{secret}`, as `txp clients add` printed it",
+                    "description": "`{key_id}.{secret}`, as `txp clients add` printed it; on AWS, the value of the gateway's API key",
                 },
             },
         },

@@ -1,5 +1,6 @@
 //! The body of POST /upload, checked whole: every fault is named with its place.
 
+use super::refusal;
 use crate::csv::Aliases;
 use crate::document::{FieldFault, Problem, ProblemKind};
 use crate::json::Node;
@@ -39,6 +40,32 @@ pub struct UploadRequest {
 }
 
 impl UploadRequest {
+    /// Reads a body that came as this type, for a host that takes files of so many bytes.
+    ///
+    /// # Errors
+    /// It is of another type than JSON, says what it cannot say, or announces a larger file.
+    pub fn of(
+        body: &[u8],
+        content_type: Option<&str>,
+        upload_bytes_max: u64,
+    ) -> Result<Self, Box<Problem>> {
+        if body.len() > BODY_BYTES_MAX {
+            return Err(refusal::body_too_large());
+        }
+        if !body.is_empty() && !content_type.is_some_and(is_json) {
+            let detail = "the content-type is not application/json";
+            let problem = Problem::new(ProblemKind::UnsupportedMediaType, detail);
+            return Err(Box::new(problem));
+        }
+        let request = Self::read(body)?;
+        let announced = request.content_length.unwrap_or(0);
+        if announced > upload_bytes_max {
+            let detail = "the file is larger than this server takes";
+            return Err(Box::new(Problem::new(ProblemKind::TooLarge, detail)));
+        }
+        Ok(request)
+    }
+
     /// Reads a body; an empty one asks for nothing special.
     ///
     /// # Errors
@@ -69,6 +96,11 @@ impl UploadRequest {
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
     }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn invalid(errors: Vec<FieldFault>) -> Box<Problem> {

@@ -79,4 +79,35 @@ impl Route {
                 | Self::GetUploads
         )
     }
+
+    /// The routes at a path, with what stands there in the place of the parameter, as it stands:
+    /// nothing is decoded, so that no encoded slash makes another path.
+    pub fn at(path: &str) -> impl Iterator<Item = (Self, Option<&str>)> {
+        let matched = |route: Self| Some((route, matched(route.path(), path)?));
+        Self::ALL.into_iter().filter_map(matched)
+    }
+
+    /// What the header Allow says for these routes of one path.
+    #[must_use]
+    pub fn allowed(routes: impl IntoIterator<Item = Self>) -> String {
+        let methods = routes.into_iter().map(Self::method);
+        let methods: Vec<_> = methods.chain(["OPTIONS"]).collect();
+        methods.join(", ")
+    }
+}
+
+/// Whether a path is of this form; a parameter stands for one segment that is not empty.
+fn matched<'a>(form: &str, path: &'a str) -> Option<Option<&'a str>> {
+    let (mut wanted, mut given) = (form.split('/'), path.split('/'));
+    let mut parameter = None;
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(parameter),
+            (Some(name), Some(value)) if name.starts_with('{') && !value.is_empty() => {
+                parameter = Some(value);
+            }
+            (Some(wanted), Some(given)) if wanted == given => {}
+            _ => return None,
+        }
+    }
 }

@@ -1,13 +1,31 @@
 //! Who may see what. What is another's does not exist: it is 404, never 403.
 
+use super::refusal::{no_transaction, no_upload};
 use crate::document::{Choice, Problem, ProblemKind};
 use txp_domain::event::Merchants;
-use txp_domain::id::is_identifier;
+use txp_domain::id::{UploadId, is_identifier};
 use txp_domain::transaction::Transaction;
 use txp_domain::upload::Upload;
 
 /// The most merchants that an ambiguous answer lists.
 const CHOICES_MAX: usize = 100;
+
+/// The transaction id that a path asks for, decoded.
+///
+/// # Errors
+/// It can be none: then there is no such transaction.
+pub fn asked_transaction(text: &str) -> Result<&str, Box<Problem>> {
+    let is_one = is_identifier(text.as_bytes());
+    Some(text).filter(|_| is_one).ok_or_else(no_transaction)
+}
+
+/// The upload that a path asks for, decoded.
+///
+/// # Errors
+/// It can be none: then there is no such upload.
+pub fn asked_upload(text: &str) -> Result<UploadId, Box<Problem>> {
+    UploadId::parse(text.as_bytes()).ok_or_else(no_upload)
+}
 
 /// Whether an upload is a client's own. What is not known to be is not.
 #[must_use]
@@ -38,10 +56,7 @@ pub fn visible_transaction(
             visible.push(last);
             Err(Box::new(ambiguous(&visible)))
         }
-        (None, _) => Err(Box::new(Problem::new(
-            ProblemKind::TransactionNotFound,
-            "no transaction of this id is known for your merchants",
-        ))),
+        (None, _) => Err(no_transaction()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was agreed on when a link was given: kept beside the link until the file comes, and then
 //! what the file is read by.
 
-use super::UploadRequest;
+use super::{Client, UploadRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
@@ -42,20 +42,15 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The terms that a client asks for. `defaults` are the client's own.
+    /// The terms that a client asks for.
     #[must_use]
-    pub fn of(
-        request: UploadRequest,
-        client_id: &str,
-        merchants: Merchants,
-        long_number_ids_allowed: bool,
-        defaults: &Defaults,
-    ) -> Self {
+    pub fn of(request: UploadRequest, client: &Client) -> Self {
         let own = request.defaults;
+        let defaults = &client.defaults;
         Self {
-            client_id: client_id.to_owned(),
-            merchants,
-            long_number_ids_allowed,
+            client_id: client.client_id.clone(),
+            merchants: client.merchants.clone(),
+            long_number_ids_allowed: client.long_number_ids_allowed,
             file_name: request.filename,
             content_length: request.content_length,
             sha256: request.sha256,
@@ -77,13 +72,12 @@ impl Terms {
         uploaded_at: Timestamp,
         bytes: u64,
     ) -> UploadReceived {
-        let name = self.file_name.clone();
         UploadReceived {
             upload_id,
             uploaded_at,
             client_id: self.client_id.clone(),
             file: SourceFile {
-                name: name.unwrap_or_else(|| format!("{upload_id}.csv")),
+                name: file_name(self.file_name.as_deref(), upload_id),
                 bytes: Some(bytes),
                 identity: None,
             },
@@ -96,4 +90,11 @@ impl Terms {
             merchants: self.merchants.clone(),
         }
     }
+}
+
+/// What an upload's file is called, from the first to the last: as the request said, else by the
+/// upload.
+#[must_use]
+pub fn file_name(given: Option<&str>, upload_id: UploadId) -> String {
+    given.map_or_else(|| format!("{upload_id}.csv"), str::to_owned)
 }

@@ -64,7 +64,7 @@ problems! {
     DigestMismatch = "digest_mismatch", 400, "The body has another SHA-256 than announced",
         "send the announced file, or ask for a new link with the right sha256";
     KeyRefused = "key_refused", 403, "The API key is missing or not valid",
-        "send your key in the header x-api-key as {key_id}.{secret}; ask the operator for a new one if it is lost";
+        "send your key in the header x-api-key, whole, as it was given to you; ask the operator for a new one if it is lost";
     LinkRefused = "link_refused", 403, "The upload link is not valid",
         "links live 15 minutes and must be used unchanged: ask for a new one with POST /upload, with another Idempotency-Key if you gave one";
     NotFound = "not_found", 404, "There is nothing at this path",
@@ -176,6 +176,21 @@ impl Problem {
     pub fn with_choices(mut self, choices: Vec<Choice>) -> Self {
         self.choices = choices;
         self
+    }
+}
+
+impl Problem {
+    /// As it goes out to a request of this name.
+    #[must_use]
+    pub fn for_request(mut self, request_id: &str) -> Self {
+        self.instance = Some(format!("urn:transaction-processor:request:{request_id}"));
+        self
+    }
+
+    /// Whether the same request may go well a moment later: the answer says when to come back.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self.status, 429 | 503)
     }
 }
 

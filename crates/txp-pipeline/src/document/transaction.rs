@@ -52,6 +52,13 @@ pub struct AsOfDocument {
     pub sequence: String,
     /// When that event was appended.
     pub time: Timestamp,
+    /// Where the history has no order between buckets, the bucket that this is said of: the
+    /// transaction's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u8>,
+    /// With it, the index inside an aggregated record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsequence: Option<u64>,
 }
 
 impl AsOfDocument {
@@ -61,6 +68,32 @@ impl AsOfDocument {
         Self {
             sequence: sequence.to_string(),
             time: moment(arrival_millis),
+            bucket: None,
+            subsequence: None,
+        }
+    }
+
+    /// From the transaction itself, where nothing is known of the whole history: its last event and
+    /// when that was appended. Of a transaction with more events than its history keeps, the last
+    /// time kept; of a placeholder, whose event is in another bucket, the arrival of the upload.
+    #[must_use]
+    pub fn of(transaction: &Transaction) -> Self {
+        let Some(Position {
+            bucket,
+            sequence,
+            subsequence,
+        }) = &transaction.as_of
+        else {
+            let uploads = transaction.disputes.iter().map(|event| event.upload_id);
+            let newest = uploads.map(|id| id.unix_millis()).max().unwrap_or(0);
+            return Self::new(0, i64::try_from(newest).unwrap_or(0));
+        };
+        let last = transaction.history.last();
+        Self {
+            sequence: sequence.to_string(),
+            time: moment(last.map_or(0, |entry| entry.arrival_millis)),
+            bucket: Some(bucket.0),
+            subsequence: Some(*subsequence),
         }
     }
 }

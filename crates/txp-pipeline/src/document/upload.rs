@@ -207,6 +207,22 @@ impl UploadDocument {
         }
     }
 
+    /// The document of an upload of which the history knows nothing yet. `expires_at` is its link's.
+    #[must_use]
+    pub fn announced(
+        upload_id: UploadId,
+        state: StateName,
+        file: String,
+        expires_at: Timestamp,
+    ) -> Self {
+        let is_waited_for = matches!(state, StateName::Pending | StateName::Expired);
+        Self {
+            file: Some(file),
+            expires_at: is_waited_for.then_some(expires_at),
+            ..Self::empty(upload_id, state)
+        }
+    }
+
     fn tell(&mut self, tally: &UploadTally) {
         self.rows = Some(tally.records);
         self.rejected_by_code.clone_from(&tally.rejected_by_code);

@@ -13,11 +13,13 @@ use super::{CLAIM, ClaimView, PROGRESS, UPLOAD, Uploads, codec};
 use crate::error::port_error;
 use std::collections::HashMap;
 use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
 use txp_domain::upload::{Upload, UploadState};
+use txp_pipeline::api::Page;
 use txp_pipeline::port::PortError;
 
-/// The most uploads of a page.
-pub const PAGE_MAX: usize = 100;
+/// The most uploads of a page: as the API has them, and one more that says whether there are more.
+pub const PAGE_MAX: usize = Page::LIMIT_MAX + 1;
 
 /// An upload as it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,8 @@ pub struct UploadView {
     pub terms: Option<String>,
     /// What a dry run of it found, as JSON.
     pub report: Option<String>,
+    /// Until when the link can be used, if there was one.
+    pub expires_at: Option<Timestamp>,
     /// Who reads its object; not told in lists.
     pub claim: Option<ClaimView>,
 }
@@ -180,6 +184,10 @@ fn decode(
         upload,
         terms: owned(fields.optional_text("terms")?),
         report: owned(fields.optional_text("report")?),
+        expires_at: fields
+            .get("expires_at")
+            .map(|_| fields.parsed("expires_at"))
+            .transpose()?,
         claim,
     })
 }

@@ -178,6 +178,9 @@ fn responses(route: Route, schemas: &mut Schemas) -> Value {
     let mut responses = Map::new();
     let (status, response) = success(route, schemas);
     responses.insert(status.to_owned(), response);
+    if route == Route::GetRejects {
+        responses.insert("303".to_owned(), elsewhere());
+    }
     let mut kinds: Vec<_> = ANYWHERE.iter().chain(own_problems(route)).collect();
     kinds.sort_by_key(|kind| kind.status());
     let problem = schemas.of::<Problem>();
@@ -206,6 +209,21 @@ fn responses(route: Route, schemas: &mut Schemas) -> Value {
         );
     }
     Value::Object(responses)
+}
+
+/// A gateway's answers are small: a report may not be.
+fn elsewhere() -> Value {
+    let mut headers = common_headers();
+    if let Some(headers) = headers.as_object_mut() {
+        headers.insert(
+            "Location".to_owned(),
+            json!({ "required": true, "schema": { "type": "string" } }),
+        );
+    }
+    json!({
+        "description": "On AWS: the report is at this address, which needs no key and can be used for a quarter of an hour",
+        "headers": headers,
+    })
 }
 
 fn common_headers() -> Value {
