@@ -28,6 +28,14 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
+/// A client of S3. Where an endpoint is given, buckets are in the path: no name of a host has them.
+#[must_use]
+pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let builder = aws_sdk_s3::config::Builder::from(config);
+    let is_elsewhere = config.endpoint_url().is_some();
+    aws_sdk_s3::Client::from_conf(builder.force_path_style(is_elsewhere).build())
+}
+
 /// A name that the environment must give.
 ///
 /// # Errors

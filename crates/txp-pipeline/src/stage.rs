@@ -2,5 +2,7 @@
 
 pub mod aggregate;
 pub mod alert;
+pub mod anomaly;
 pub mod detect;
 pub mod ingest;
+pub mod rulebook;

@@ -1,7 +1,7 @@
 //! Transactions: one item each, whole, under the transaction's id and its merchant.
 
 mod amount;
-mod codec;
+pub(super) mod codec;
 
 use super::attributes::{Fields, Item, number, text};
 use super::connection::{Connection, conditional, corrupt};

@@ -20,11 +20,13 @@ use txp_domain::transaction::{
     KeptConflict, Rejection, Transaction, Writer,
 };
 
+/// The running pipeline as a writer.
+pub(in crate::dynamodb) const LIVE: &str = "live";
 /// What comes before a replay's id as a writer.
 const REPLAY: &str = "replay:";
 
 /// Makes the item.
-pub(super) fn encode(transaction: &Transaction) -> Item {
+pub(in crate::dynamodb) fn encode(transaction: &Transaction) -> Item {
     let mut pen = Pen::default();
     pen.text("transaction_id", &*transaction.key.transaction_id);
     pen.text("merchant_id", &*transaction.key.merchant_id);
@@ -68,7 +70,7 @@ pub(super) fn encode(transaction: &Transaction) -> Item {
         pen.text("as_of", position::write(as_of));
     }
     match &transaction.writer {
-        Writer::Live => pen.text("writer", "live"),
+        Writer::Live => pen.text("writer", LIVE),
         Writer::Replay(id) => pen.text("writer", format!("{REPLAY}{id}")),
     }
     pen.0
@@ -135,7 +137,7 @@ fn encode_entry(entry: &HistoryEntry, as_of: Option<&Position>) -> AttributeValu
 }
 
 /// Reads an item.
-pub(super) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
+pub(in crate::dynamodb) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
     let ids = (fields.text("merchant_id")?, fields.text("transaction_id")?);
     let mut item = Transaction::empty(ids.0, ids.1);
     if fields.get("amount").is_some() {
@@ -182,7 +184,7 @@ pub(super) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
     let writer = fields.text("writer")?;
     item.writer = match writer.strip_prefix(REPLAY) {
         Some(id) => Writer::Replay(id.into()),
-        None if writer == "live" => Writer::Live,
+        None if writer == LIVE => Writer::Live,
         None => return Err(Damage("writer")),
     };
     Ok(item)
