@@ -8,7 +8,7 @@ mod quarantine;
 pub use event::AnomalyEvent;
 
 use crate::runtime::{Failure, Function, Invocation};
-use aws_lambda_events::event::streams::DynamoDbEventResponse;
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use quarantine::ReportsQuarantine;
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
@@ -221,7 +221,9 @@ fn answer(records: &[StreamRecord], undone: Undone) -> anyhow::Result<DynamoDbEv
             "a card has more sales in this batch than are recognised when they come again: the rest comes after what is judged is acknowledged"
         ),
     }
-    response.add_failure(sequence);
+    let mut failure = DynamoDbBatchItemFailure::default();
+    failure.item_identifier = Some(sequence.to_owned());
+    response.batch_item_failures.push(failure);
     Ok(response)
 }
 
