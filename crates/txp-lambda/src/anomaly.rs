@@ -74,7 +74,9 @@ impl Function for Anomaly {
         let config = config::load().await;
         let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
         let objects = config::s3_client(&config);
-        let file = std::env::var(RULES_OBJECT).ok().filter(|name| !name.is_empty());
+        let file = std::env::var(RULES_OBJECT)
+            .ok()
+            .filter(|name| !name.is_empty());
         let file = file.map(|name| RulesObject::new(objects.clone(), name));
         let alerts = Alerts::new(connection.clone(), alerts);
         let publisher = aws_sdk_sns::Client::new(&config);

@@ -212,10 +212,7 @@ fn judged(
     Some((row, Some(Box::new(first.clone()))))
 }
 
-fn entry_of(
-    item: &Transaction,
-    event: EventId,
-) -> Option<&txp_domain::transaction::HistoryEntry> {
+fn entry_of(item: &Transaction, event: EventId) -> Option<&txp_domain::transaction::HistoryEntry> {
     item.history.iter().find(
         |entry| matches!(&entry.what, HistoryEvent::Row { event: known, .. } if *known == event),
     )

@@ -17,7 +17,8 @@ impl Quarantine for ReportsQuarantine {
         let (bucket, sequence) = (position.bucket.0, position.sequence.to_string());
         let subsequence = position.subsequence;
         let key = format!("quarantine/{stage}/{bucket:02x}/{sequence}-{subsequence}.json");
-        let position = json!({ "bucket": bucket, "sequence": sequence, "subsequence": subsequence });
+        let position =
+            json!({ "bucket": bucket, "sequence": sequence, "subsequence": subsequence });
         let document = json!({ "stage": stage, "position": position, "reason": reason });
         let body = document.to_string().into_bytes();
         self.0.put(&key, "application/json", body).await

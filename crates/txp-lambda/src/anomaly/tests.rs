@@ -12,7 +12,12 @@ fn an_event_is_a_batch_or_a_tick() {
         let tick = json!({ "source": source, "detail-type": "Scheduled Event", "detail": {} });
         assert!(matches!(of(tick), Ok(AnomalyEvent::Tick)));
     }
-    for other in [json!({}), json!({ "source": "aws.s3" }), json!([]), json!(1)] {
+    for other in [
+        json!({}),
+        json!({ "source": "aws.s3" }),
+        json!([]),
+        json!(1),
+    ] {
         assert!(of(other).is_err());
     }
 }

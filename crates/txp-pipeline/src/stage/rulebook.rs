@@ -177,9 +177,8 @@ async fn read<S: RuleSource>(source: &mut S) -> Result<CheckedRules, String> {
 }
 
 fn defaults() -> Result<CheckedRules, PortError> {
-    rulefile::default_rules().map_err(|error| {
-        PortError::caused(ErrorKind::Permanent, "the program's own rules", error)
-    })
+    rulefile::default_rules()
+        .map_err(|error| PortError::caused(ErrorKind::Permanent, "the program's own rules", error))
 }
 
 fn parse_registered(event: &RulesetActivated) -> Result<CheckedRules, PortError> {

@@ -276,11 +276,7 @@ impl CooldownStore for SharedCooldowns {
         Ok(())
     }
 
-    async fn due(
-        &mut self,
-        _: &AlertPolicy,
-        now: Timestamp,
-    ) -> Result<Vec<DueDigest>, PortError> {
+    async fn due(&mut self, _: &AlertPolicy, now: Timestamp) -> Result<Vec<DueDigest>, PortError> {
         let mut digests = Vec::new();
         for partition in window::due_keys() {
             let room = WINDOWS_AT_ONCE - digests.len();

@@ -39,7 +39,9 @@ fn json_of(value: &AttributeValue) -> Value {
 }
 
 fn image_of(item: &Item) -> Value {
-    let attributes = item.iter().map(|(name, value)| (name.clone(), json_of(value)));
+    let attributes = item
+        .iter()
+        .map(|(name, value)| (name.clone(), json_of(value)));
     Value::Object(attributes.collect())
 }
 
@@ -327,7 +329,10 @@ fn every_step_between_two_images_is_judged() {
         let records = [record_of(old.as_ref(), &new)];
         let feed = Feed::read(&records);
         let judgements = feed.judgements();
-        let revisions = judgements.changes.iter().map(|change| change.facts_revision);
+        let revisions = judgements
+            .changes
+            .iter()
+            .map(|change| change.facts_revision);
         let expected: Vec<_> = expected.map(|revision| revision as u32).collect();
         assert_eq!(revisions.collect::<Vec<_>>(), expected);
         // The row that made a facts revision stood at this place of the file.
@@ -396,7 +401,10 @@ fn what_makes_no_sense_is_poison_and_the_rest_goes_on() {
     // Where the item can be looked at, its position is told; else the stream's number.
     let position = |at: usize| feed.poison[at].1.position.clone();
     assert_eq!(Some(position(4)), item(0).as_of);
-    assert_eq!(position(3).sequence.to_string(), "4421584500000000017450439091");
+    assert_eq!(
+        position(3).sequence.to_string(),
+        "4421584500000000017450439091"
+    );
     assert_eq!(position(3).bucket, bucket_of("m-1", "t-0"));
 }
 

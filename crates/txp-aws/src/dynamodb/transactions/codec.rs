@@ -16,8 +16,8 @@ use txp_domain::position::Position;
 use txp_domain::row::{Country, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::{
-    Class, ConflictDigest, ConflictingRow, Content, FirstAccepted, Flag, HistoryEntry, HistoryEvent,
-    KeptConflict, Rejection, Transaction, Writer,
+    Class, ConflictDigest, ConflictingRow, Content, FirstAccepted, Flag, HistoryEntry,
+    HistoryEvent, KeptConflict, Rejection, Transaction, Writer,
 };
 
 /// The running pipeline as a writer.
