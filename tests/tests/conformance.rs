@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use txp_domain::alert::Cooldowns;
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::Upload;
@@ -72,6 +73,12 @@ fn alerts_conform() {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, _waiting) = Ledger::open(dir.path(), NOW).unwrap();
     now(alerts::an_alert_is_recorded_then_marked(&mut ledger));
+    let cooldowns = Cooldowns::default;
+    now(alerts::a_storm_is_told_by_digests(&mut ledger, cooldowns()));
+    now(alerts::an_old_finding_is_recorded_only(
+        &mut ledger,
+        cooldowns(),
+    ));
 }
 
 /// When a frame of the log arrived: three of them at the same time.

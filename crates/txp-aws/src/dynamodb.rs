@@ -7,6 +7,7 @@
 //! - [`tables`]: names, keys, indexes; what the deployment must create;
 //! - [`transactions`], [`uploads`], [`profiles`], [`alerts`]: the ports;
 //! - [`clients`]: who may ask;
+//! - [`stream`]: what changed in the transactions, as judgements that are due;
 //! - [`State`]: transactions and uploads together, as the aggregator takes them.
 //!
 //! Deliberately absent: transactions over several items (no step needs one: what comes first is
@@ -21,6 +22,7 @@ mod state;
 pub mod alerts;
 pub mod clients;
 pub mod profiles;
+pub mod stream;
 pub mod tables;
 pub mod transactions;
 pub mod uploads;

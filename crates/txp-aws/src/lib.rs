@@ -8,8 +8,10 @@
 //! - [`kinesis`]: aggregated records, in and out;
 //! - [`quarantine`]: what cannot be processed, by position;
 //! - [`random`]: new upload ids;
+//! - [`rules`]: the operator's rule file;
 //! - [`s3`]: objects in buckets, links to them, the archive;
-//! - [`secrets`]: the fingerprint key.
+//! - [`secrets`]: the fingerprint key;
+//! - [`sns`]: alerts to people.
 //!
 //! Deliberately absent: stages (they are the pipeline's), the functions that call them, the creation
 //! of resources.
@@ -22,5 +24,7 @@ pub mod invoke;
 pub mod kinesis;
 pub mod quarantine;
 pub mod random;
+pub mod rules;
 pub mod s3;
 pub mod secrets;
+pub mod sns;

@@ -10,7 +10,7 @@ mod content;
 mod fold;
 mod fresh;
 
-pub use content::{ConflictDigest, Content, Standing};
+pub use content::{ConflictDigest, ConflictingRow, Content, KeptConflict, Standing};
 pub use fold::{Applied, Class, DisputeLink, FIRST_FACTS_REVISION};
 pub use fresh::FreshTransaction;
 
@@ -176,7 +176,7 @@ pub struct Transaction {
     /// Why there is none, if a bad row came.
     pub rejection: Option<Rejection>,
     /// Distinct contents that were refused, in order of arrival.
-    pub conflicts: Vec<ConflictDigest>,
+    pub conflicts: Vec<KeptConflict>,
     /// There were more.
     pub conflicts_truncated: bool,
     /// Chargebacks that name this transaction, ascending.

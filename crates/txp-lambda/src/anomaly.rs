@@ -1,23 +1,233 @@
-//! The function `anomaly`.
+//! The function `anomaly`: judges what the stream of the transactions' table says has changed, tells
+//! people, and appends what was found to the history. Once a minute it looks after alerts: digests
+//! that are due, and alerts that a crash left behind.
 
-use crate::runtime::{Function, Invocation};
+mod event;
+mod quarantine;
+
+pub use event::AnomalyEvent;
+
+use crate::runtime::{Failure, Function, Invocation};
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use quarantine::ReportsQuarantine;
+use txp_aws::clock::SystemClock;
+use txp_aws::config;
+use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
+use txp_aws::dynamodb::profiles::Profiles;
+use txp_aws::dynamodb::stream::{Feed, StreamRecord};
+use txp_aws::dynamodb::{Connection, tables};
+use txp_aws::kinesis::producer::{Producer, Settings};
+use txp_aws::kinesis::put::StreamWriter;
+use txp_aws::rules::{RULES_OBJECT, RulesObject};
+use txp_aws::s3::Bucket;
+use txp_aws::sns::Topic;
+use txp_domain::time::Timestamp;
+use txp_pipeline::port::{Clock as _, PortError, Quarantine as _};
+use txp_pipeline::retry::RetryPolicy;
+use txp_pipeline::stage::anomaly::{self, Ports};
+use txp_pipeline::stage::rulebook::Rulebook;
+use txp_pipeline::telemetry::{Metric, count};
+
+const EVENTS_STREAM: &str = "EVENTS_STREAM";
+const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
+const ALERTS_TOPIC: &str = "ALERTS_TOPIC";
+
+/// How long an alert may be on its way before somebody else hands it on: longer than an invocation
+/// takes between recording and marking.
+const ON_ITS_WAY_SECONDS: i64 = 60;
+/// The most alerts left behind that one tick hands on; the next finds the others.
+const LEFT_BEHIND_MAX: usize = 1_000;
+/// What is left of an invocation when a tick stops looking for more digests.
+const TICK_ENDS_BEFORE_MILLIS: u64 = 20_000;
+/// Messages that fail are sent again within the invocation, for some seconds.
+const PUBLISHING: RetryPolicy = RetryPolicy {
+    first_wait_millis: 50,
+    max_wait_millis: 2_000,
+    attempts_max: 6,
+};
 
 /// The function.
-pub struct Anomaly;
+pub struct Anomaly {
+    stage: anomaly::Anomaly<SharedCooldowns>,
+    rulebook: Rulebook<ActiveRules, RulesObject>,
+    profiles: Profiles,
+    alerts: Alerts,
+    topic: Topic<SystemClock>,
+    history: StreamWriter,
+    settings: Settings,
+    quarantine: ReportsQuarantine,
+    clock: SystemClock,
+}
 
 impl Function for Anomaly {
-    type Event = serde_json::Value;
-    type Answer = serde_json::Value;
+    type Event = AnomalyEvent;
+    type Answer = DynamoDbEventResponse;
 
     async fn start() -> anyhow::Result<Self> {
-        Ok(Self)
+        let [profiles, alerts] =
+            [tables::PROFILES, tables::ALERTS].map(|table| config::name(table.variable));
+        let (profiles, alerts) = (profiles?, alerts?);
+        let [stream, topic, reports] =
+            [EVENTS_STREAM, ALERTS_TOPIC, REPORTS_BUCKET].map(config::name);
+        let (stream, topic, reports) = (stream?, topic?, reports?);
+        let settings = Settings::from_environment()?;
+        let config = config::load().await;
+        let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
+        let objects = config::s3_client(&config);
+        let file = std::env::var(RULES_OBJECT)
+            .ok()
+            .filter(|name| !name.is_empty());
+        let file = file.map(|name| RulesObject::new(objects.clone(), name));
+        let alerts = Alerts::new(connection.clone(), alerts);
+        let publisher = aws_sdk_sns::Client::new(&config);
+        Ok(Self {
+            stage: anomaly::Anomaly::new(SharedCooldowns::new(alerts.clone())),
+            rulebook: Rulebook::new(ActiveRules::new(alerts.clone()), file.transpose()?),
+            profiles: Profiles::new(connection, profiles),
+            alerts,
+            topic: Topic::new(publisher, topic, SystemClock, PUBLISHING),
+            history: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
+            settings,
+            quarantine: ReportsQuarantine(Bucket::new(objects, reports)),
+            clock: SystemClock,
+        })
     }
 
     async fn handle(
         &mut self,
         event: Self::Event,
-        _invocation: &Invocation,
+        invocation: &Invocation,
     ) -> anyhow::Result<Self::Answer> {
-        Ok(event)
+        let now = self.clock.now();
+        match event {
+            AnomalyEvent::Stream(records) => self.judge(&records, now).await,
+            AnomalyEvent::Tick => {
+                self.tick(invocation, now).await?;
+                Ok(DynamoDbEventResponse::default())
+            }
+        }
     }
 }
+
+/// The first record that is not wholly done, and why, where something failed.
+type Undone = Option<(usize, Option<PortError>)>;
+
+impl Anomaly {
+    async fn judge(
+        &mut self,
+        records: &[StreamRecord],
+        now: Timestamp,
+    ) -> anyhow::Result<DynamoDbEventResponse> {
+        let feed = Feed::read(records);
+        let in_quarantine = self.put_aside(&feed).await;
+        let judgements = feed.judgements();
+        // One for each invocation: after an error it would take nothing more.
+        let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
+        let rules = self.rulebook.rules(&mut events, now).await;
+        let rules = rules.map(Clone::clone);
+        self.say_refusal();
+        let mut ports = Ports {
+            profiles: &mut self.profiles,
+            ledger: &mut self.alerts,
+            sink: &mut self.topic,
+            events: &mut events,
+        };
+        let (deliveries, changes) = (&judgements.deliveries, &judgements.changes);
+        let outcome = self
+            .stage
+            .judge(&mut ports, &rules?, deliveries, changes, now)
+            .await;
+        tracing::info!(
+            records = records.len(),
+            judgements = changes.len(),
+            findings = outcome.findings,
+            quarantined = feed.poison.len(),
+            "judged"
+        );
+        let judged = outcome.undone.and_then(|undone| {
+            let record = judgements.records.get(undone.delivery)?;
+            Some((*record, undone.error))
+        });
+        let undone = [in_quarantine, judged].into_iter().flatten();
+        answer(records, undone.min_by_key(|(record, _)| *record))
+    }
+
+    /// Puts what makes no sense aside, so that the rest goes on.
+    async fn put_aside(&mut self, feed: &Feed) -> Undone {
+        for (record, poison) in &feed.poison {
+            if let Err(error) = self.quarantine.put(poison).await {
+                return Some((*record, Some(error)));
+            }
+            count(Metric::Quarantined, 1);
+            tracing::error!(reason = poison.reason, "a record is in quarantine");
+        }
+        None
+    }
+
+    async fn tick(&mut self, invocation: &Invocation, now: Timestamp) -> anyhow::Result<()> {
+        let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
+        let rules = self.rulebook.rules(&mut events, now).await;
+        let policy = rules.map(|rules| *rules.rules.alerts());
+        self.say_refusal();
+        let policy = policy?;
+        let (ledger, sink) = (&mut self.alerts, &mut self.topic);
+        let alerting = self.stage.alerting();
+        let before = alerting.handed();
+        loop {
+            let handed = alerting.handed();
+            alerting.tick(ledger, sink, &policy, now).await?;
+            let is_done = alerting.handed() == handed;
+            if is_done || invocation.remaining_millis() < TICK_ENDS_BEFORE_MILLIS {
+                break;
+            }
+        }
+        let until = Timestamp(now.0.saturating_sub(ON_ITS_WAY_SECONDS * 1_000_000_000));
+        let left_behind = ledger.unsent(until, LEFT_BEHIND_MAX).await?;
+        alerting.hand_on(ledger, sink, &left_behind).await?;
+        tracing::info!(
+            left_behind = left_behind.len(),
+            messages = alerting.handed().messages - before.messages,
+            "looked after alerts"
+        );
+        Ok(())
+    }
+
+    fn say_refusal(&mut self) {
+        if let Some(refusal) = self.rulebook.refusal() {
+            tracing::error!(refusal, "the rule file is refused");
+        }
+    }
+}
+
+/// Lambda delivers the first record that is not wholly done again, and all behind it.
+fn answer(records: &[StreamRecord], undone: Undone) -> anyhow::Result<DynamoDbEventResponse> {
+    let mut response = DynamoDbEventResponse::default();
+    let Some((record, error)) = undone else {
+        return Ok(response);
+    };
+    let sequence = records.get(record).map(StreamRecord::sequence_number);
+    let sequence = sequence.unwrap_or_default();
+    match error {
+        // Without a number all that can be asked for is the whole batch.
+        Some(error) if sequence.is_empty() => return Err(error.into()),
+        Some(error) => {
+            let error = Failure::of(&anyhow::Error::from(error));
+            tracing::error!(
+                sequence,
+                ?error,
+                "a record could not be judged; it is delivered again"
+            );
+        }
+        None => tracing::info!(
+            sequence,
+            "a card has more sales in this batch than are recognised when they come again: the rest comes after what is judged is acknowledged"
+        ),
+    }
+    let mut failure = DynamoDbBatchItemFailure::default();
+    failure.item_identifier = Some(sequence.to_owned());
+    response.batch_item_failures.push(failure);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests;

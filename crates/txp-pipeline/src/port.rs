@@ -400,6 +400,9 @@ pub enum Handed {
         rule: String,
         /// How many findings it stands for.
         count: u64,
+        /// The alerts that it stands for, by id; empty where the ledger knows by itself, being the
+        /// only one that gathers.
+        alerts: Vec<String>,
     },
 }
 
@@ -436,6 +439,20 @@ pub trait AlertLedger {
 
 /// Whoever is to be told.
 pub trait AlertSink {
+    /// How many messages are best handed over together. Alerts are marked as often, so that a crash
+    /// hands no more than these over again.
+    const AT_ONCE: usize = 1;
+
     /// Hands a message over. May come again after a crash; the message's id tells.
     fn send(&mut self, message: &Message) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Hands several messages over. After an error some of them may have been.
+    fn send_all(&mut self, messages: &[Message]) -> impl Future<Output = Result<(), PortError>> {
+        async move {
+            for message in messages {
+                self.send(message).await?;
+            }
+            Ok(())
+        }
+    }
 }

@@ -1,11 +1,15 @@
 //! The port of the alert table.
 
 use super::{NOW, position};
-use txp_domain::alert::Decision;
+use txp_domain::alert::{Decision, Message};
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::{Position, Sequence};
+use txp_domain::rule::AlertPolicy;
 use txp_domain::time::Timestamp;
-use txp_pipeline::port::{AlertLedger, AlertRecord, Handed, Recorded};
+use txp_pipeline::port::{
+    AlertLedger, AlertRecord, AlertSink, ErrorKind, Handed, PortError, Recorded,
+};
+use txp_pipeline::stage::alert::{Alerting, CooldownStore};
 
 /// A finding of a rule about a merchant, recorded with this decision.
 #[must_use]
@@ -88,6 +92,7 @@ pub async fn an_alert_is_recorded_then_marked(ledger: &mut impl AlertLedger) {
             merchant_id: "m-1".to_owned(),
             rule: String::new(),
             count: 1,
+            alerts: vec![gathered.flagged.id().to_owned()],
         },
     ];
     ledger.mark(&handed, at(60)).await.unwrap();
@@ -97,4 +102,138 @@ pub async fn an_alert_is_recorded_then_marked(ledger: &mut impl AlertLedger) {
     }
     ledger.record(&[]).await.unwrap();
     ledger.mark(&[], at(62)).await.unwrap();
+}
+
+/// How long the cooldowns of these tests are, in seconds.
+pub const COOLDOWN_SECONDS: u32 = 60;
+
+/// A policy under which no finding of [`record`] is too old.
+#[must_use]
+pub fn policy() -> AlertPolicy {
+    AlertPolicy {
+        alert_max_age_seconds: u32::MAX,
+        cooldown_seconds: COOLDOWN_SECONDS,
+        ..AlertPolicy::default()
+    }
+}
+
+/// A sink that remembers what it was told, and that may be out of order.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Whether it takes nothing.
+    pub is_broken: bool,
+}
+
+impl Told {
+    /// The ids of the messages since the last look.
+    pub fn take(&mut self) -> Vec<String> {
+        let messages = std::mem::take(&mut self.messages);
+        messages.into_iter().map(|message| message.id).collect()
+    }
+}
+
+impl AlertSink for Told {
+    async fn send(&mut self, message: &Message) -> Result<(), PortError> {
+        if self.is_broken {
+            return Err(PortError::new(ErrorKind::Transient, "not now"));
+        }
+        self.messages.push(message.clone());
+        Ok(())
+    }
+}
+
+/// Findings as they come from the history: those of these numbers, about one merchant.
+pub fn findings(
+    numbers: impl IntoIterator<Item = u64>,
+    merchant_id: &str,
+) -> Vec<(Position, AnomalyFlagged)> {
+    let records = numbers
+        .into_iter()
+        .map(|number| record(number, merchant_id, Decision::Send));
+    records
+        .map(|record| (record.position, record.flagged))
+        .collect()
+}
+
+/// The id of the alert of a finding.
+#[must_use]
+pub fn id(number: u64) -> String {
+    record(number, "", Decision::Send).flagged.id().to_owned()
+}
+
+/// The first finding is told by itself, the others by one digest a cooldown while the storm lasts;
+/// after it, the next is told by itself again. What was recorded before is told nothing of.
+pub async fn a_storm_is_told_by_digests<C: CooldownStore>(
+    ledger: &mut impl AlertLedger,
+    cooldowns: C,
+) {
+    let (policy, mut told) = (policy(), Told::default());
+    let mut alerting = Alerting::new(cooldowns);
+    let storm = findings(101..=105, "storm");
+    for _ in 0..2 {
+        let handled = alerting.handle(ledger, &mut told, &policy, storm.clone(), at(0));
+        handled.await.unwrap();
+    }
+    assert_eq!(told.take(), [id(101)]);
+    let other = findings([106], "calm");
+    let handled = alerting.handle(ledger, &mut told, &policy, other, at(1));
+    handled.await.unwrap();
+    assert_eq!(told.take(), [id(106)]);
+    for (second, expected) in [(59, None), (60, Some(4)), (61, None)] {
+        let ticked = alerting.tick(ledger, &mut told, &policy, at(second)).await;
+        ticked.unwrap();
+        let counts: Vec<_> = told.messages.iter().map(|message| &*message.body).collect();
+        match expected {
+            None => assert!(counts.is_empty(), "at {second}"),
+            Some(count) => {
+                assert!(counts[0].starts_with(&format!("{count} more findings by ")));
+                assert_eq!(told.take(), [format!("{}:digest", id(102))]);
+            }
+        }
+    }
+    // The window was opened again: the storm goes on.
+    let more = findings([107], "storm");
+    let handled = alerting.handle(ledger, &mut told, &policy, more, at(70));
+    handled.await.unwrap();
+    assert_eq!(told.take(), [""; 0]);
+    alerting
+        .tick(ledger, &mut told, &policy, at(120))
+        .await
+        .unwrap();
+    assert_eq!(told.take(), [format!("{}:digest", id(107))]);
+    // Nothing came since: the window is put away.
+    alerting
+        .tick(ledger, &mut told, &policy, at(180))
+        .await
+        .unwrap();
+    let later = findings([108], "storm");
+    let handled = alerting.handle(ledger, &mut told, &policy, later, at(181));
+    handled.await.unwrap();
+    assert_eq!(told.take(), [id(108)]);
+    assert_eq!(alerting.handed().findings, 8);
+    assert_eq!(alerting.handed().messages, 5);
+}
+
+/// A finding on an old event time is recorded, and nobody is told.
+pub async fn an_old_finding_is_recorded_only<C: CooldownStore>(
+    ledger: &mut impl AlertLedger,
+    cooldowns: C,
+) {
+    let policy = AlertPolicy {
+        alert_max_age_seconds: 60,
+        ..policy()
+    };
+    let (mut alerting, mut told) = (Alerting::new(cooldowns), Told::default());
+    let old = findings([201], "old");
+    // Seconds from [`NOW`] until two years after the event.
+    let years_later = at(100_000_000);
+    let handled = alerting.handle(ledger, &mut told, &policy, old.clone(), years_later);
+    handled.await.unwrap();
+    assert_eq!(told.take(), [""; 0]);
+    for (position, flagged) in old {
+        let known = ledger.look_up(flagged.id(), &position).await.unwrap();
+        assert_eq!(known, Recorded::Yes);
+    }
 }

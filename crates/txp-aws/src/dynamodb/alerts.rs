@@ -1,9 +1,15 @@
 //! Alerts: one item per finding, under its id, recorded before it is handed on and marked after.
 //!
-//! What is recorded and not handed on stands in the sparse index `by_waiting`, by merchant and
-//! rule: whoever closes a cooldown finds there what its digest stands for, also after the process
-//! that gathered it is gone. The index is behind the table for a moment, so a digest may leave a
-//! newest alert waiting; then the next digest tells of it once more.
+//! What is recorded and not handed on stands in the sparse index `by_waiting`. Gathered alerts stand
+//! there by merchant and rule: whoever closes a cooldown ([`cooldowns`]) finds what its digest stands
+//! for, also after the process that gathered it is gone. Alerts to be sent by themselves stand there
+//! in a few partitions of their own: whoever looks after what a crash left behind finds them.
+
+mod cooldowns;
+mod rules;
+
+pub use cooldowns::SharedCooldowns;
+pub use rules::ActiveRules;
 
 use super::attributes::{Fields, Item, Pen, number, text};
 use super::connection::{Connection, conditional, corrupt};
@@ -14,12 +20,16 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use txp_domain::alert::{Decision, Notice};
 use txp_domain::event::AnomalyFlagged;
-use txp_domain::position::Position;
+use txp_domain::position::{Bucket, Position};
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{AlertLedger, AlertRecord, ErrorKind, Handed, PortError, Recorded};
 
 /// Writes in flight.
 const IN_FLIGHT_MAX: usize = 16;
+
+/// Over so many partitions of the index is spread what does not wait by merchant and rule: each takes
+/// a thousand writes a second, and whoever looks asks each of them.
+const PARTITIONS: u8 = 8;
 
 /// The table of alerts.
 #[derive(Clone, Debug)]
@@ -38,25 +48,61 @@ impl Alerts {
         }
     }
 
-    /// The alerts of a merchant and rule that are recorded and not handed on, the oldest first, up
-    /// to `limit`. From the index: the newest may be missing.
+    /// The gathered alerts of a merchant and rule that no digest has told of, the oldest first, up to
+    /// `limit`. From the index: the newest may be missing.
     ///
     /// # Errors
     /// The table cannot be read, or an item is damaged.
-    pub async fn waiting(
+    pub async fn gathered(
         &self,
         merchant_id: &str,
         rule: &str,
         limit: usize,
     ) -> Result<Vec<AlertRecord>, PortError> {
+        let until = Timestamp(i64::MAX);
+        let waiting = waiting_key(merchant_id, rule);
+        let items = self.waiting(waiting, until, limit).await?;
+        items.iter().map(|item| self.decode(item)).collect()
+    }
+
+    /// The alerts to be sent by themselves that were decided by `until` and that nobody has handed
+    /// on, up to about `limit`.
+    ///
+    /// # Errors
+    /// The table cannot be read, or an item is damaged.
+    pub async fn unsent(
+        &self,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<AlertRecord>, PortError> {
+        let mut found = Vec::new();
+        for partition in (0..PARTITIONS).map(unsent_key) {
+            for item in self.waiting(partition, until, limit - found.len()).await? {
+                found.push(self.decode(&item)?);
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What waits under a key of the index, the earliest first.
+    async fn waiting(
+        &self,
+        key: String,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Item>, PortError> {
         let mut pages = self
             .connection
             .client()
             .query()
             .table_name(&self.table)
             .index_name(tables::BY_WAITING)
-            .key_condition_expression("waiting = :waiting")
-            .expression_attribute_values(":waiting", text(waiting_key(merchant_id, rule)))
+            .key_condition_expression("waiting = :waiting AND waiting_since <= :until")
+            .expression_attribute_values(":waiting", text(key))
+            .expression_attribute_values(":until", number(until.unix_millis()))
             .into_paginator()
             .items()
             .send();
@@ -64,8 +110,7 @@ impl Alerts {
         while found.len() < limit
             && let Some(item) = pages.next().await
         {
-            let item = item.map_err(|error| port_error(self.reading(), error))?;
-            found.push(self.decode(&item)?);
+            found.push(item.map_err(|error| port_error(self.reading(), error))?);
         }
         Ok(found)
     }
@@ -119,34 +164,14 @@ impl Alerts {
             .await
     }
 
-    /// Marks the gathered alerts of a merchant and rule as told by a digest.
+    /// Marks alerts as told by a digest.
     async fn mark_digest(
         &self,
         digest_id: &str,
-        waiting: String,
+        alerts: &[String],
         at: Timestamp,
     ) -> Result<(), PortError> {
-        let pages = self
-            .connection
-            .client()
-            .query()
-            .table_name(&self.table)
-            .index_name(tables::BY_WAITING)
-            .key_condition_expression("waiting = :waiting AND waiting_since <= :until")
-            .filter_expression("decision = :digest")
-            .expression_attribute_values(":waiting", text(waiting))
-            .expression_attribute_values(":until", number(at.unix_millis()))
-            .expression_attribute_values(":digest", text(Decision::Digest.name()))
-            .into_paginator()
-            .items()
-            .send();
-        let gathered: Vec<Item> = pages
-            .collect::<Result<_, _>>()
-            .await
-            .map_err(|error| port_error(self.reading(), error))?;
-        let marks = gathered.iter().map(async |item| {
-            let id = Fields(item).text("alert_id");
-            let id = id.map_err(|damage| corrupt(&self.table, damage))?;
+        let marks = alerts.iter().map(async |id| {
             let expression = "SET handed_at = :at, digest_id = :by REMOVE waiting, waiting_since";
             let update = self
                 .marking(id, at)
@@ -174,6 +199,15 @@ fn waiting_key(merchant_id: &str, rule: &str) -> String {
     format!("{merchant_id} {rule}")
 }
 
+/// A partition of the alerts to be sent. A blank is in no merchant's id, and neither is `#`.
+fn unsent_key(partition: u8) -> String {
+    format!("send#{partition}")
+}
+
+fn partition_of(key: &str) -> u8 {
+    Bucket::of(key.as_bytes()).0 % PARTITIONS
+}
+
 fn encode(alert: &AlertRecord) -> Result<Item, serde_json::Error> {
     let finding = &alert.flagged.finding;
     let notice = Notice::of(finding);
@@ -188,8 +222,13 @@ fn encode(alert: &AlertRecord) -> Result<Item, serde_json::Error> {
     pen.text("uploaded_at", alert.flagged.time.to_string());
     pen.text("position", position::write(&alert.position));
     pen.text("finding", serde_json::to_string(finding)?);
-    if alert.decision != Decision::RecordOnly {
-        pen.text("waiting", waiting_key(&notice.merchant_id, &notice.rule));
+    let waiting = match alert.decision {
+        Decision::Send => Some(unsent_key(partition_of(alert.flagged.id()))),
+        Decision::Digest => Some(waiting_key(&notice.merchant_id, &notice.rule)),
+        Decision::RecordOnly => None,
+    };
+    if let Some(waiting) = waiting {
+        pen.text("waiting", waiting);
         pen.number("waiting_since", alert.decided_at.unix_millis());
     }
     Ok(pen.0)
@@ -246,15 +285,7 @@ impl AlertLedger for Alerts {
         for one in handed {
             match one {
                 Handed::Alert { id } => self.mark_alert(id, at).await?,
-                Handed::Digest {
-                    id,
-                    merchant_id,
-                    rule,
-                    ..
-                } => {
-                    self.mark_digest(id, waiting_key(merchant_id, rule), at)
-                        .await?;
-                }
+                Handed::Digest { id, alerts, .. } => self.mark_digest(id, alerts, at).await?,
             }
         }
         Ok(())

@@ -104,10 +104,11 @@ pub const PROFILES: Table = Table {
     has_stream: false,
 };
 
-/// The sparse index of [`ALERTS`] by merchant and rule: what is recorded and not handed on.
+/// The sparse index of [`ALERTS`] by what waits, and since or until when: the gathered alerts of a
+/// merchant and rule, alerts to be sent by themselves, and windows whose digest will be due.
 pub const BY_WAITING: &str = "by_waiting";
 
-/// Alerts: an item per finding.
+/// Alerts: an item per finding, one per cooldown, and the rules that judge.
 pub const ALERTS: Table = Table {
     base: "alerts",
     variable: "ALERTS_TABLE",

@@ -4,7 +4,7 @@
 //! again costs a hundredth of the reads.
 
 mod amount;
-mod codec;
+pub(super) mod codec;
 
 use super::attributes::{Fields, Item, number, text};
 use super::batch_get::batch_get;

@@ -1,28 +1,46 @@
-//! The alert table, and what the stage makes of it when a delivery comes again.
+//! The alert table and the cooldowns in it: what the stage makes of them when deliveries come again,
+//! when processes race, and when they die half-way.
 
 use crate::emulator::Emulator;
 use txp_aws::dynamodb::Connection;
-use txp_aws::dynamodb::alerts::Alerts;
+use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
 use txp_aws::dynamodb::tables;
-use txp_domain::alert::{Decision, Message};
-use txp_domain::rule::AlertPolicy;
-use txp_pipeline::port::{AlertLedger as _, AlertSink, ErrorKind, Handed, PortError, Recorded};
-use txp_pipeline::stage::alert::Alerting;
-use txp_tests::conformance::alerts::{an_alert_is_recorded_then_marked, at, record};
+use txp_domain::alert::{Decision, Notice};
+use txp_pipeline::batch::EventBatch;
+use txp_pipeline::port::{AlertLedger as _, EventSink, Handed, PortError, Recorded};
+use txp_pipeline::rulefile::default_rules;
+use txp_pipeline::stage::alert::{Alerting, CooldownStore as _};
+use txp_pipeline::stage::rulebook::{RuleRegistry as _, RuleSource, Rulebook};
+use txp_tests::conformance::alerts::{
+    COOLDOWN_SECONDS, Told, a_storm_is_told_by_digests, an_alert_is_recorded_then_marked,
+    an_old_finding_is_recorded_only, at, findings, id, policy, record,
+};
 
 async fn ledger(emulator: &Emulator) -> Alerts {
     let connection = Connection::new(emulator.client());
     Alerts::new(connection, emulator.table(&tables::ALERTS).await)
 }
 
+/// A process of its own over the table.
+fn process(ledger: &Alerts) -> (Alerting<SharedCooldowns>, Alerts, Told) {
+    let cooldowns = SharedCooldowns::new(ledger.clone());
+    (Alerting::new(cooldowns), ledger.clone(), Told::default())
+}
+
+const END: u64 = COOLDOWN_SECONDS as u64;
+
 #[tokio::test]
 async fn alerts_conform() {
     let emulator = Emulator::shared().await;
-    an_alert_is_recorded_then_marked(&mut ledger(&emulator).await).await;
+    let mut ledger = ledger(&emulator).await;
+    let cooldowns = SharedCooldowns::new(ledger.clone());
+    an_alert_is_recorded_then_marked(&mut ledger).await;
+    a_storm_is_told_by_digests(&mut ledger, cooldowns.clone()).await;
+    an_old_finding_is_recorded_only(&mut ledger, cooldowns).await;
 }
 
 #[tokio::test]
-async fn what_waits_is_found_by_merchant_and_rule() {
+async fn what_waits_is_found() {
     let emulator = Emulator::shared().await;
     let mut ledger = ledger(&emulator).await;
     let alerts = [
@@ -33,20 +51,23 @@ async fn what_waits_is_found_by_merchant_and_rule() {
         record(9, "m-1", Decision::Digest),
     ];
     ledger.record(&alerts).await.unwrap();
-    let waiting = ledger.waiting("m-1", "", 10).await.unwrap();
-    assert_eq!(waiting, [0, 1, 4].map(|at: usize| alerts[at].clone()));
-    assert_eq!(ledger.waiting("m-1", "", 1).await.unwrap().len(), 1);
-    // A digest of what was gathered until second 5: not the alert of its own, not the later one.
+    let gathered = ledger.gathered("m-1", "", 10).await.unwrap();
+    assert_eq!(gathered, [1, 4].map(|at: usize| alerts[at].clone()));
+    assert_eq!(ledger.gathered("m-1", "", 1).await.unwrap().len(), 1);
+    assert_eq!(ledger.unsent(at(0), 10).await.unwrap(), []);
+    assert_eq!(ledger.unsent(at(1), 10).await.unwrap(), alerts[..1]);
+    // A digest marks what it tells of, and nothing else.
     let digest = Handed::Digest {
         id: "d-1".to_owned(),
         merchant_id: "m-1".to_owned(),
         rule: String::new(),
         count: 1,
+        alerts: vec![alerts[1].flagged.id().to_owned()],
     };
     ledger.mark(&[digest], at(5)).await.unwrap();
-    let waiting = ledger.waiting("m-1", "", 10).await.unwrap();
-    assert_eq!(waiting, [0, 4].map(|at: usize| alerts[at].clone()));
-    assert_eq!(ledger.waiting("m-2", "", 10).await.unwrap().len(), 1);
+    let gathered = ledger.gathered("m-1", "", 10).await.unwrap();
+    assert_eq!(gathered, alerts[4..]);
+    assert_eq!(ledger.gathered("m-2", "", 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -63,45 +84,208 @@ async fn an_alert_recorded_again_stays_as_it_is() {
     assert_eq!(known, Recorded::Waiting(Box::new(first.clone())));
 }
 
-/// A sink that is out of order at first.
-#[derive(Default)]
-struct Sink {
-    is_broken: bool,
-    sent: u32,
+/// Invariant 5 on a table: recorded, not handed on, delivered again to another process: handed on
+/// then, and once. Or not delivered again: whoever looks after what was left behind hands it on.
+#[tokio::test]
+async fn an_alert_that_a_crash_left_waiting_is_handed_on() {
+    let emulator = Emulator::shared().await;
+    for is_delivered_again in [true, false] {
+        let ledger = ledger(&emulator).await;
+        let one = || findings([1], "m-1");
+        let (mut alerting, mut alerts, mut told) = process(&ledger);
+        told.is_broken = true;
+        let handled = alerting.handle(&mut alerts, &mut told, &policy(), one(), at(2));
+        assert!(handled.await.is_err());
+        let (mut alerting, mut alerts, mut told) = process(&ledger);
+        for expected in [1, 0] {
+            if is_delivered_again {
+                let handled = alerting.handle(&mut alerts, &mut told, &policy(), one(), at(3));
+                handled.await.unwrap();
+            } else {
+                let left = alerts.unsent(at(3), 10).await.unwrap();
+                alerting
+                    .hand_on(&mut alerts, &mut told, &left)
+                    .await
+                    .unwrap();
+            }
+            assert_eq!(told.take().len(), expected);
+        }
+    }
 }
 
-impl AlertSink for Sink {
-    async fn send(&mut self, _: &Message) -> Result<(), PortError> {
-        if self.is_broken {
-            return Err(PortError::new(ErrorKind::Transient, "not now"));
+/// Several processes, one cooldown: one message by itself, and digests that count each other finding
+/// once.
+#[tokio::test]
+async fn processes_that_race_share_one_cooldown() {
+    let emulator = Emulator::shared().await;
+    let ledger = ledger(&emulator).await;
+    let mut processes = [0; 3].map(|_| process(&ledger));
+    let [a, b, c] = &mut processes;
+    let handle = async |(alerting, alerts, told): &mut (Alerting<_>, Alerts, Told), from: u64| {
+        let some = findings(from..from + 5, "m-1");
+        let handled = alerting.handle(alerts, told, &policy(), some, at(1));
+        handled.await.unwrap();
+    };
+    tokio::join!(handle(a, 10), handle(b, 20), handle(c, 30));
+    let sent: Vec<_> = [a, b, c].into_iter().flat_map(|p| p.2.take()).collect();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+
+    let [a, b, c] = &mut processes;
+    let tick = async |(alerting, alerts, told): &mut (Alerting<_>, Alerts, Told)| {
+        let ticked = alerting.tick(alerts, told, &policy(), at(1 + END)).await;
+        ticked.unwrap();
+    };
+    tokio::join!(tick(a), tick(b), tick(c));
+    let bodies = [&a.2, &b.2, &c.2].map(|told| told.messages.iter().map(|m| m.body.clone()));
+    let bodies: Vec<_> = bodies.into_iter().flatten().collect();
+    assert_eq!(bodies.len(), 1);
+    assert!(
+        bodies[0].starts_with("14 more findings by "),
+        "{}",
+        bodies[0]
+    );
+    assert_eq!(ledger.gathered("m-1", "", 100).await.unwrap(), []);
+}
+
+/// A process decides and dies; the finding comes again to another.
+#[tokio::test]
+async fn a_decision_that_was_not_recorded_is_made_again() {
+    let emulator = Emulator::shared().await;
+    let ledger = ledger(&emulator).await;
+    for (number, expected) in [
+        (1, Decision::Send),
+        (1, Decision::Send),
+        (2, Decision::Digest),
+        (1, Decision::Send),
+    ] {
+        let mut cooldowns = SharedCooldowns::new(ledger.clone());
+        let notice = Notice::of(&record(number, "m-1", Decision::Send).flagged.finding);
+        let decided = cooldowns.decide(&policy(), &notice, at(number)).await;
+        assert_eq!(decided.unwrap(), (expected, None), "{number}");
+    }
+}
+
+/// Deaths between recording, taking a window, sending its digest and marking: the digest comes, at
+/// the latest when the window that was taken is due again, and what it counts is right.
+#[tokio::test]
+async fn a_digest_that_a_crash_interrupted_comes_again() {
+    let emulator = Emulator::shared().await;
+    let mut ledger = ledger(&emulator).await;
+    let (mut alerting, mut alerts, mut told) = process(&ledger);
+    let first = findings([1, 2], "m-1");
+    let handled = alerting.handle(&mut alerts, &mut told, &policy(), first, at(0));
+    handled.await.unwrap();
+    assert_eq!(told.take(), [id(1)]);
+    // Recorded, and dead before the window was armed for it: it comes again.
+    let unarmed = record(3, "m-2", Decision::Digest);
+    ledger.record(std::slice::from_ref(&unarmed)).await.unwrap();
+    let (mut alerting, mut alerts, mut told) = process(&ledger);
+    let again = findings([3], "m-2");
+    let handled = alerting.handle(&mut alerts, &mut told, &policy(), again, at(0));
+    handled.await.unwrap();
+    // Taken, and dead before anything was sent.
+    let mut cooldowns = SharedCooldowns::new(ledger.clone());
+    let taken = cooldowns.due(&policy(), at(END)).await.unwrap();
+    assert_eq!(taken.len(), 2);
+    let (mut alerting, mut alerts, mut told) = process(&ledger);
+    for (second, is_broken, expected) in [
+        (END + 1, false, 0),
+        // Due again; this time the sink is out of order, and then another process finds it due.
+        (2 * END, true, 0),
+        (3 * END, false, 2),
+        (3 * END + 1, false, 0),
+    ] {
+        told.is_broken = is_broken;
+        let ticked = alerting
+            .tick(&mut alerts, &mut told, &policy(), at(second))
+            .await;
+        assert_eq!(ticked.is_err(), is_broken);
+        for message in &told.messages {
+            assert!(message.body.starts_with("1 more finding by "));
         }
-        self.sent += 1;
+        assert_eq!(told.take().len(), expected, "at {second}");
+    }
+}
+
+/// A history that takes everything.
+#[derive(Default)]
+struct History(Vec<String>);
+
+impl EventSink for History {
+    async fn append(&mut self, batch: &mut EventBatch) -> Result<(), PortError> {
+        for entry in batch.entries() {
+            let json: serde_json::Value = serde_json::from_slice(batch.json(entry)).unwrap();
+            self.0.push(json["id"].as_str().unwrap().to_owned());
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), PortError> {
         Ok(())
     }
 }
 
-/// Invariant 5 on a table: recorded, not handed on, delivered again to another process: handed on
-/// then, and once.
+struct File(Vec<u8>);
+
+impl RuleSource for File {
+    fn name(&self) -> &str {
+        "file"
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, PortError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+/// Processes that see a new rule file at the same time activate it once; what was activated and not
+/// announced is announced by the next.
 #[tokio::test]
-async fn an_alert_that_a_crash_left_waiting_is_handed_on_by_the_redelivery() {
+async fn processes_agree_on_the_rules() {
     let emulator = Emulator::shared().await;
-    let mut ledger = ledger(&emulator).await;
-    let alert = record(1, "m-1", Decision::Send);
-    let policy = AlertPolicy {
-        alert_max_age_seconds: u32::MAX,
-        ..AlertPolicy::default()
-    };
-    let mut sink = Sink {
-        is_broken: true,
-        ..Sink::default()
-    };
-    for (is_broken, sent) in [(true, 0), (false, 1), (false, 1)] {
-        sink.is_broken = is_broken;
-        let findings = vec![(alert.position.clone(), alert.flagged.clone())];
-        let handled = Alerting::default()
-            .handle(&mut ledger, &mut sink, &policy, findings, at(2))
-            .await;
-        assert_eq!(handled.is_err(), is_broken);
-        assert_eq!(sink.sent, sent);
+    let ledger = ledger(&emulator).await;
+    let mut registry = ActiveRules::new(ledger.clone());
+    let (mut one, mut other) = (History::default(), History::default());
+    let book = |file: Option<File>| Rulebook::new(ActiveRules::new(ledger.clone()), file);
+    let (mut a, mut b) = (book(None), book(None));
+    let (x, y) = tokio::join!(a.rules(&mut one, at(1)), b.rules(&mut other, at(1)));
+    assert_eq!(x.unwrap(), y.unwrap());
+    let version = default_rules().unwrap().rules.version().to_owned();
+    // Both may have announced it: under one id.
+    one.0.append(&mut other.0);
+    assert!(!one.0.is_empty());
+    assert!(one.0.iter().all(|id| *id == format!("ruleset:{version}:1")));
+    one.0.clear();
+
+    let latest = registry.latest().await.unwrap().unwrap();
+    assert!(latest.is_announced);
+    let mut changed = default_rules().unwrap().file;
+    changed.version = "next".to_owned();
+    let file = || Some(File(changed.to_json().into_bytes()));
+    // Registered, and dead before it was announced.
+    let mut event = latest.event;
+    event.activation = 2;
+    event.version = "next".to_owned();
+    event.rules = serde_json::from_str(&changed.to_json()).unwrap();
+    let sha256 = txp_pipeline::rulefile::parse(changed.to_json().as_bytes()).unwrap();
+    event.sha256 = sha256
+        .rules
+        .sha256()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    assert_eq!(
+        registry.register(&event).await.unwrap(),
+        txp_pipeline::port::Written::Stored
+    );
+    assert_eq!(
+        registry.register(&event).await.unwrap(),
+        txp_pipeline::port::Written::Conflict
+    );
+    for expected in [vec!["ruleset:next:2".to_owned()], vec![]] {
+        let mut history = History::default();
+        let mut book = book(file());
+        let rules = book.rules(&mut history, at(100)).await.unwrap();
+        assert_eq!(rules.rules.version(), "next");
+        assert_eq!(history.0, expected);
     }
 }

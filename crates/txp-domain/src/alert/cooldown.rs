@@ -58,7 +58,7 @@ impl Cooldowns {
     /// [`Cooldowns::due`]; they go into that digest.
     #[must_use]
     pub fn decide(&self, policy: &AlertPolicy, notice: &Notice, now: Timestamp) -> Decision {
-        if after(notice.event_time, policy.alert_max_age_seconds) < now {
+        if policy.is_too_old(notice.event_time, now) {
             return Decision::RecordOnly;
         }
         match self.windows.get(&key_of(notice)) {
@@ -175,6 +175,14 @@ impl Cooldowns {
         let window = self.windows.remove(key)?;
         self.ends.remove(&(window.ends_at, Arc::clone(key)));
         Some(window)
+    }
+}
+
+impl AlertPolicy {
+    /// Whether a finding on this event time is recorded only.
+    #[must_use]
+    pub fn is_too_old(&self, event_time: Timestamp, now: Timestamp) -> bool {
+        after(event_time, self.alert_max_age_seconds) < now
     }
 }
 

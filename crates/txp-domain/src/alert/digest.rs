@@ -47,8 +47,9 @@ pub struct Mark {
 }
 
 impl Digest {
-    /// An empty digest for findings like this one.
-    pub(super) fn new(notice: &Notice, since: Timestamp) -> Self {
+    /// An empty digest for findings like this one, which is to be its first.
+    #[must_use]
+    pub fn new(notice: &Notice, since: Timestamp) -> Self {
         let mark = Mark {
             id: notice.id.clone(),
             at: since,
@@ -68,7 +69,7 @@ impl Digest {
     }
 
     /// Takes up a finding.
-    pub(super) fn add(&mut self, notice: &Notice, at: Timestamp) {
+    pub fn add(&mut self, notice: &Notice, at: Timestamp) {
         if self.count == 0 {
             self.first.at = at;
         }

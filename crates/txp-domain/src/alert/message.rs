@@ -7,8 +7,8 @@ use crate::rule::{SCORE_MAX, Severity};
 use serde::Serialize;
 use std::fmt;
 
-/// The most characters of a subject: the limit of SNS for e-mail.
-pub const SUBJECT_CHARS_MAX: usize = 100;
+/// The most characters of a subject: SNS takes fewer than 100.
+pub const SUBJECT_CHARS_MAX: usize = 99;
 
 /// What is handed to an alert sink. ASCII throughout.
 #[derive(Clone, Debug, PartialEq, Eq)]

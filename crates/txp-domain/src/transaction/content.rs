@@ -1,6 +1,8 @@
 //! What of a row counts when a second row with the same id comes.
 
 use crate::card::{Brand, Fingerprint, Last4};
+use crate::event::RowEvent;
+use crate::id::EventId;
 use crate::money::{Amount, Currency};
 use crate::row::{Country, Facts, Mcc, TimeSource, TransactionType};
 use crate::time::Timestamp;
@@ -9,6 +11,33 @@ use sha2::{Digest, Sha256};
 /// SHA-256 of a conflicting content, cut to 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConflictDigest(pub [u8; 16]);
+
+/// A content that was refused because another stands, and the row that brought it first: all that
+/// judging it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptConflict {
+    /// By which it is told from others.
+    pub digest: ConflictDigest,
+    /// The row; absent in items that were stored before rows were kept.
+    pub row: Option<ConflictingRow>,
+}
+
+/// What a judgement looks at of a row that conflicts with the one that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConflictingRow {
+    /// The event.
+    pub event: EventId,
+    /// Sale, refund or chargeback.
+    pub kind: TransactionType,
+    /// In minor units.
+    pub amount: Amount,
+    /// The currency.
+    pub currency: Currency,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// When its upload arrived.
+    pub uploaded_at: Timestamp,
+}
 
 /// The part of a row that makes it equal to another, owned.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +89,24 @@ impl Content {
             terminal_id: facts.terminal_id.map(Into::into),
             country: facts.country,
             mcc: facts.mcc,
+        }
+    }
+}
+
+impl KeptConflict {
+    /// Of a row with these facts.
+    #[must_use]
+    pub fn of(row: &RowEvent<'_>, facts: &Facts<'_>, key_id: &str) -> Self {
+        Self {
+            digest: ConflictDigest::of(facts, key_id),
+            row: Some(ConflictingRow {
+                event: row.event_id(),
+                kind: facts.kind,
+                amount: facts.amount,
+                currency: facts.currency,
+                timestamp: facts.timestamp,
+                uploaded_at: row.uploaded_at,
+            }),
         }
     }
 }

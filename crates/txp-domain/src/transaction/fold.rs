@@ -1,6 +1,6 @@
 //! `decide` and `evolve`: how one event changes one item.
 
-use super::content::{ConflictDigest, Content, Standing};
+use super::content::{Content, KeptConflict, Standing};
 use super::{
     CONFLICTS_MAX, DISPUTES_MAX, FLAGS_MAX, FirstAccepted, Flag, HISTORY_MAX, HistoryEntry,
     HistoryEvent, Rejection, Transaction,
@@ -126,7 +126,7 @@ impl Transaction {
                 (changed, Some(FIRST_FACTS_REVISION))
             }
             (RowOutcome::Valid { facts, key_id }, Class::Conflict) => {
-                self.keep_conflict(row.event_id(), ConflictDigest::of(facts, key_id), seen)
+                self.keep_conflict(row.event_id(), KeptConflict::of(row, facts, key_id), seen)
             }
             (RowOutcome::Rejected(rejected), _) => {
                 (!seen && self.keep_rejection(row, rejected), None)
@@ -158,12 +158,13 @@ impl Transaction {
     fn keep_conflict(
         &mut self,
         event: EventId,
-        digest: ConflictDigest,
+        conflict: KeptConflict,
         seen: bool,
     ) -> (bool, Option<u32>) {
         let revision_of =
             |at: usize| FIRST_FACTS_REVISION + 1 + u32::try_from(at).unwrap_or(u32::MAX - 2);
-        if let Some(at) = self.conflicts.iter().position(|kept| *kept == digest) {
+        let mut kept = self.conflicts.iter();
+        if let Some(at) = kept.position(|kept| kept.digest == conflict.digest) {
             let is_known = self.history.iter().any(
                 |entry| matches!(&entry.what, HistoryEvent::Row { event: known, .. } if *known == event),
             );
@@ -176,7 +177,7 @@ impl Transaction {
             return (false, None);
         }
         if self.conflicts.len() < CONFLICTS_MAX {
-            self.conflicts.push(digest);
+            self.conflicts.push(conflict);
             return (true, Some(revision_of(self.conflicts.len() - 1)));
         }
         (

@@ -138,6 +138,7 @@ impl AlertLedger for Ledger {
                     merchant_id,
                     rule,
                     count,
+                    alerts: _,
                 } => Line::HandedDigest {
                     id,
                     merchant_id,

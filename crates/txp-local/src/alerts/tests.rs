@@ -99,6 +99,7 @@ fn fill(dir: &Path, alerts: u64) -> BTreeMap<u64, Delivery> {
                 merchant_id: merchant.clone(),
                 rule: notice.rule,
                 count: 1,
+                alerts: Vec::new(),
             };
             block_on(ledger.mark(&[digest], at(number))).unwrap();
             for (_, delivery) in expected.range_mut(..=number).filter(|(other, delivery)| {

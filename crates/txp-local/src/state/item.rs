@@ -1,7 +1,8 @@
 //! A transaction as it is stored: compact, and encoded straight from the row at first sight.
 //!
-//! Layout, version 1: version, flags, revision, facts revision, position; then the parts that the
-//! flags name, in their order; then the history. The key is not repeated in the value.
+//! Layout, version 2: version, flags, revision, facts revision, position; then the parts that the
+//! flags name, in their order; then the history. The key is not repeated in the value. Version 1 kept of a conflict
+//! its digest only.
 
 use super::codec::{Reader, Writer};
 use txp_domain::card::{Brand, Fingerprint, Last4};
@@ -12,11 +13,13 @@ use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::row::{Country, Facts, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::{
-    Class, ConflictDigest, Content, FIRST_FACTS_REVISION, FirstAccepted, Flag, FreshTransaction,
-    HistoryEntry, HistoryEvent, Rejection, Transaction, Writer as Origin,
+    Class, ConflictDigest, ConflictingRow, Content, FIRST_FACTS_REVISION, FirstAccepted, Flag,
+    FreshTransaction, HistoryEntry, HistoryEvent, KeptConflict, Rejection, Transaction,
+    Writer as Origin,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_CONFLICTING_ROWS: u8 = 1;
 
 const HAS_FIRST: u8 = 1;
 const HAS_REJECTION: u8 = 1 << 1;
@@ -99,8 +102,12 @@ fn flag(bit: u8, set: bool) -> u8 {
 
 fn sets(w: &mut Writer<'_>, item: &Transaction) {
     w.number(item.conflicts.len() as u64);
-    for digest in &item.conflicts {
-        w.bytes(&digest.0);
+    for conflict in &item.conflicts {
+        w.bytes(&conflict.digest.0);
+        w.byte(u8::from(conflict.row.is_some()));
+        if let Some(row) = &conflict.row {
+            conflicting_row(w, row);
+        }
     }
     w.number(item.disputes.len() as u64);
     for dispute in &item.disputes {
@@ -111,6 +118,15 @@ fn sets(w: &mut Writer<'_>, item: &Transaction) {
         w.text(&found.event);
         w.text(&found.finding);
     }
+}
+
+fn conflicting_row(w: &mut Writer<'_>, row: &ConflictingRow) {
+    event_id(w, row.event);
+    w.byte(row.kind as u8);
+    w.number(row.amount.0);
+    w.bytes(row.currency.code().as_bytes());
+    w.bytes(&row.timestamp.0.to_le_bytes());
+    w.bytes(&row.uploaded_at.0.to_le_bytes());
 }
 
 fn history(w: &mut Writer<'_>, item: &Transaction) {
@@ -234,9 +250,11 @@ fn class_byte(disputed: bool, class: Class) -> u8 {
 /// Decodes an item; `None` if the value is damaged or of a version that is not known.
 pub(super) fn decode(merchant_id: &str, transaction_id: &str, value: &[u8]) -> Option<Transaction> {
     let mut r = Reader(value);
-    if r.byte()? != VERSION {
-        return None;
-    }
+    let has_rows = match r.byte()? {
+        VERSION => true,
+        VERSION_WITHOUT_CONFLICTING_ROWS => false,
+        _ => return None,
+    };
     let flags = r.byte()?;
     let has = |bit: u8| flags & bit != 0;
     let mut item = Transaction::empty(merchant_id, transaction_id);
@@ -257,7 +275,7 @@ pub(super) fn decode(merchant_id: &str, transaction_id: &str, value: &[u8]) -> O
         });
     }
     if has(HAS_SETS) {
-        read_sets(&mut r, &mut item)?;
+        read_sets(&mut r, &mut item, has_rows)?;
     }
     if has(REPLAYED) {
         item.writer = Origin::Replay(r.text()?.into());
@@ -278,12 +296,7 @@ fn read_first(r: &mut Reader<'_>) -> Option<FirstAccepted> {
     let line = r.number()?;
     let amount = Amount(r.number()?);
     let currency = Currency::from_code(r.bytes(3)?)?;
-    let kind = match r.byte()? {
-        0 => TransactionType::Sale,
-        1 => TransactionType::Refund,
-        2 => TransactionType::Chargeback,
-        _ => return None,
-    };
+    let kind = read_kind(r)?;
     let fingerprint = Fingerprint(r.array()?);
     let last4 = Last4(r.array()?);
     let brand_byte = r.byte()?;
@@ -322,9 +335,34 @@ fn read_first(r: &mut Reader<'_>) -> Option<FirstAccepted> {
     })
 }
 
-fn read_sets(r: &mut Reader<'_>, item: &mut Transaction) -> Option<()> {
+fn read_kind(r: &mut Reader<'_>) -> Option<TransactionType> {
+    match r.byte()? {
+        0 => Some(TransactionType::Sale),
+        1 => Some(TransactionType::Refund),
+        2 => Some(TransactionType::Chargeback),
+        _ => None,
+    }
+}
+
+fn read_conflicting_row(r: &mut Reader<'_>) -> Option<ConflictingRow> {
+    Some(ConflictingRow {
+        event: read_event_id(r)?,
+        kind: read_kind(r)?,
+        amount: Amount(r.number()?),
+        currency: Currency::from_code(r.bytes(3)?)?,
+        timestamp: Timestamp(i64::from_le_bytes(r.array()?)),
+        uploaded_at: Timestamp(i64::from_le_bytes(r.array()?)),
+    })
+}
+
+fn read_sets(r: &mut Reader<'_>, item: &mut Transaction, has_rows: bool) -> Option<()> {
     for _ in 0..r.number()? {
-        item.conflicts.push(ConflictDigest(r.array()?));
+        let digest = ConflictDigest(r.array()?);
+        let row = match has_rows && r.byte()? != 0 {
+            true => Some(read_conflicting_row(r)?),
+            false => None,
+        };
+        item.conflicts.push(KeptConflict { digest, row });
     }
     for _ in 0..r.number()? {
         item.disputes.push(read_event_id(r)?);

@@ -1,10 +1,17 @@
 //! Telling people: each finding is recorded, handed to the sink, and marked, in this order.
 //!
 //! A crash in between means that a message may come twice, never that it is lost. In a storm the
-//! first finding of a merchant and rule is sent by itself and the rest as a digest.
+//! first finding of a merchant and rule is sent by itself and the rest as a digest. Where the
+//! windows of a storm are kept is a port's ([`CooldownStore`]): one process keeps them in memory,
+//! several keep them where all of them look.
+
+mod cooldown;
+
+pub use cooldown::{CooldownStore, DueDigest};
 
 use crate::port::{AlertLedger, AlertRecord, AlertSink, Handed, PortError, Recorded};
-use txp_domain::alert::{Cooldowns, Decision, Digest, Message, Notice};
+use crate::telemetry::{Metric, count, count_of};
+use txp_domain::alert::{Cooldowns, Decision, Message, Notice};
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::Position;
 use txp_domain::rule::AlertPolicy;
@@ -19,20 +26,14 @@ pub struct HandedOn {
     pub messages: u64,
 }
 
-/// The stage: the cooldowns, and what is to be handed on.
+/// The stage: the cooldowns, and what was handed on.
 #[derive(Debug, Default)]
-pub struct Alerting {
-    cooldowns: Cooldowns,
+pub struct Alerting<C = Cooldowns> {
+    cooldowns: C,
     handed: HandedOn,
 }
 
-impl Alerting {
-    /// What was handed on so far.
-    #[must_use]
-    pub fn handed(&self) -> HandedOn {
-        self.handed
-    }
-
+impl Alerting<Cooldowns> {
     /// When [`Self::tick`] is to be called next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -59,17 +60,52 @@ impl Alerting {
         let (decision, at) = (recorded.decision, recorded.decided_at);
         let early = self.cooldowns.record(policy, &notice, decision, at);
         if let Some(digest) = early {
-            self.hand_digest(ledger, sink, &digest, at).await?;
+            self.hand_digest(ledger, sink, policy, digest.into(), at)
+                .await?;
         }
         if decision == Decision::Send && !is_handed {
-            self.hand_alert(ledger, sink, recorded).await?;
+            self.hand_on(ledger, sink, std::slice::from_ref(recorded))
+                .await?;
         }
         Ok(())
     }
 
+    /// Hands on every digest before its time: the program ends.
+    ///
+    /// # Errors
+    /// The sink or the ledger failed.
+    pub async fn drain<L: AlertLedger, S: AlertSink>(
+        &mut self,
+        ledger: &mut L,
+        sink: &mut S,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        let policy = AlertPolicy::default();
+        for digest in self.cooldowns.drain() {
+            self.hand_digest(ledger, sink, &policy, digest.into(), now)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl<C: CooldownStore> Alerting<C> {
+    /// With cooldowns kept there.
+    pub fn new(cooldowns: C) -> Self {
+        Self {
+            cooldowns,
+            handed: HandedOn::default(),
+        }
+    }
+
+    /// What was handed on so far.
+    #[must_use]
+    pub fn handed(&self) -> HandedOn {
+        self.handed
+    }
+
     /// Records findings and hands on what is to be sent now. Findings that are recorded already are
-    /// passed over, but for those that were to be sent and that nobody has handed on since: a crash
-    /// came in between.
+    /// passed over, but for those that nobody has taken care of since: a crash came in between.
     ///
     /// # Errors
     /// The sink or the ledger failed; the same findings may be given again.
@@ -94,8 +130,8 @@ impl Alerting {
                 }
             }
             let notice = Notice::of(&flagged.finding);
-            let decision = self.cooldowns.decide(policy, &notice, now);
-            early.extend(self.cooldowns.record(policy, &notice, decision, now));
+            let (decision, digest) = self.cooldowns.decide(policy, &notice, now).await?;
+            early.extend(digest);
             records.push(AlertRecord {
                 flagged,
                 decision,
@@ -104,17 +140,14 @@ impl Alerting {
             });
         }
         ledger.record(&records).await?;
-        for digest in &early {
-            self.hand_digest(ledger, sink, digest, now).await?;
+        measure(&records);
+        self.cooldowns.hold(policy, &waiting, now).await?;
+        self.cooldowns.hold(policy, &records, now).await?;
+        for digest in early {
+            self.hand_digest(ledger, sink, policy, digest, now).await?;
         }
-        for record in waiting
-            .iter()
-            .chain(&records)
-            .filter(|record| record.decision == Decision::Send)
-        {
-            self.hand_alert(ledger, sink, record).await?;
-        }
-        Ok(())
+        self.hand_on(ledger, sink, &waiting).await?;
+        self.hand_on(ledger, sink, &records).await
     }
 
     /// Hands on the digests that are due.
@@ -128,41 +161,41 @@ impl Alerting {
         policy: &AlertPolicy,
         now: Timestamp,
     ) -> Result<(), PortError> {
-        for digest in self.cooldowns.due(policy, now) {
-            self.hand_digest(ledger, sink, &digest, now).await?;
+        for digest in self.cooldowns.due(policy, now).await? {
+            self.hand_digest(ledger, sink, policy, digest, now).await?;
         }
         Ok(())
     }
 
-    /// Hands on every digest before its time: the program ends.
+    /// Hands on those of these alerts that are to be sent by themselves: they are recorded, and
+    /// nobody has marked them.
     ///
     /// # Errors
-    /// The sink or the ledger failed.
-    pub async fn drain<L: AlertLedger, S: AlertSink>(
+    /// The sink or the ledger failed; the same alerts may be given again.
+    pub async fn hand_on<L: AlertLedger, S: AlertSink>(
         &mut self,
         ledger: &mut L,
         sink: &mut S,
-        now: Timestamp,
+        records: &[AlertRecord],
     ) -> Result<(), PortError> {
-        for digest in self.cooldowns.drain() {
-            self.hand_digest(ledger, sink, &digest, now).await?;
+        let to_send = records
+            .iter()
+            .filter(|record| record.decision == Decision::Send);
+        let to_send: Vec<_> = to_send.collect();
+        for together in to_send.chunks(S::AT_ONCE.max(1)) {
+            let messages: Vec<_> = together
+                .iter()
+                .map(|record| Message::of(&record.flagged.finding))
+                .collect();
+            sink.send_all(&messages).await?;
+            for record in together {
+                let id = record.flagged.id().to_owned();
+                ledger
+                    .mark(&[Handed::Alert { id }], record.decided_at)
+                    .await?;
+            }
+            self.count(messages.len() as u64, messages.len() as u64);
         }
-        Ok(())
-    }
-
-    async fn hand_alert<L: AlertLedger, S: AlertSink>(
-        &mut self,
-        ledger: &mut L,
-        sink: &mut S,
-        record: &AlertRecord,
-    ) -> Result<(), PortError> {
-        sink.send(&Message::of(&record.flagged.finding)).await?;
-        let id = record.flagged.id().to_owned();
-        ledger
-            .mark(&[Handed::Alert { id }], record.decided_at)
-            .await?;
-        self.handed.findings += 1;
-        self.handed.messages += 1;
         Ok(())
     }
 
@@ -170,19 +203,39 @@ impl Alerting {
         &mut self,
         ledger: &mut L,
         sink: &mut S,
-        digest: &Digest,
+        policy: &AlertPolicy,
+        due: DueDigest,
         now: Timestamp,
     ) -> Result<(), PortError> {
-        sink.send(&Message::of_digest(digest)).await?;
+        let DueDigest { digest, alerts } = due;
+        sink.send(&Message::of_digest(&digest)).await?;
         let handed = Handed::Digest {
             id: digest.id.clone(),
             merchant_id: digest.merchant_id.clone(),
             rule: digest.rule.clone(),
             count: digest.count,
+            alerts,
         };
         ledger.mark(&[handed], now).await?;
-        self.handed.findings += digest.count;
-        self.handed.messages += 1;
-        Ok(())
+        self.count(digest.count, 1);
+        self.cooldowns.handed_on(policy, &digest, now).await
     }
+
+    fn count(&mut self, findings: u64, messages: u64) {
+        self.handed.findings += findings;
+        self.handed.messages += messages;
+        count(Metric::AlertsSent, messages);
+    }
+}
+
+fn measure(records: &[AlertRecord]) {
+    for record in records {
+        let rule = Notice::of(&record.flagged.finding).rule;
+        count_of(Metric::Findings, "rule", rule, 1);
+    }
+    let sent = records
+        .iter()
+        .filter(|record| record.decision == Decision::Send);
+    let held_back = records.len() - sent.count();
+    count(Metric::AlertsHeldBack, held_back as u64);
 }

@@ -11,20 +11,22 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use txp_domain::card::{Brand, Fingerprint, Last4};
 use txp_domain::event::EventType;
 use txp_domain::id::EventId;
-use txp_domain::money::Currency;
+use txp_domain::money::{Amount, Currency};
 use txp_domain::position::Position;
 use txp_domain::row::{Country, Mcc, TimeSource, TransactionType};
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::{
-    Class, ConflictDigest, Content, FirstAccepted, Flag, HistoryEntry, HistoryEvent, Rejection,
-    Transaction, Writer,
+    Class, ConflictDigest, ConflictingRow, Content, FirstAccepted, Flag, HistoryEntry,
+    HistoryEvent, KeptConflict, Rejection, Transaction, Writer,
 };
 
+/// The running pipeline as a writer.
+pub(in crate::dynamodb) const LIVE: &str = "live";
 /// What comes before a replay's id as a writer.
 const REPLAY: &str = "replay:";
 
 /// Makes the item.
-pub(super) fn encode(transaction: &Transaction) -> Item {
+pub(in crate::dynamodb) fn encode(transaction: &Transaction) -> Item {
     let mut pen = Pen::default();
     pen.text("transaction_id", &*transaction.key.transaction_id);
     pen.text("merchant_id", &*transaction.key.merchant_id);
@@ -40,10 +42,7 @@ pub(super) fn encode(transaction: &Transaction) -> Item {
         pen.put("rejection", inner.into_map());
     }
     let conflicts = transaction.conflicts.iter();
-    pen.list(
-        "conflicts",
-        conflicts.map(|digest| bytes(digest.0)).collect(),
-    );
+    pen.list("conflicts", conflicts.map(encode_conflict).collect());
     let disputes = transaction.disputes.iter();
     pen.list(
         "disputes",
@@ -71,7 +70,7 @@ pub(super) fn encode(transaction: &Transaction) -> Item {
         pen.text("as_of", position::write(as_of));
     }
     match &transaction.writer {
-        Writer::Live => pen.text("writer", "live"),
+        Writer::Live => pen.text("writer", LIVE),
         Writer::Replay(id) => pen.text("writer", format!("{REPLAY}{id}")),
     }
     pen.0
@@ -102,6 +101,23 @@ fn encode_first(pen: &mut Pen, first: &FirstAccepted) {
     pen.text("uploaded_at", first.uploaded_at.to_string());
 }
 
+fn encode_conflict(conflict: &KeptConflict) -> AttributeValue {
+    let digest = bytes(conflict.digest.0);
+    let Some(row) = &conflict.row else {
+        return digest;
+    };
+    let mut pen = Pen::default();
+    pen.put("digest", digest);
+    pen.text("event", row.event.to_string());
+    pen.text("type", row.kind.name());
+    let amount = amount::write(row.amount, row.currency);
+    pen.put("amount", AttributeValue::N(amount));
+    pen.text("currency", row.currency.code());
+    pen.text("timestamp", row.timestamp.to_string());
+    pen.text("uploaded_at", row.uploaded_at.to_string());
+    pen.into_map()
+}
+
 fn encode_entry(entry: &HistoryEntry, as_of: Option<&Position>) -> AttributeValue {
     let mut pen = Pen::default();
     pen.text("type", entry.what.event_type().name());
@@ -121,7 +137,7 @@ fn encode_entry(entry: &HistoryEntry, as_of: Option<&Position>) -> AttributeValu
 }
 
 /// Reads an item.
-pub(super) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
+pub(in crate::dynamodb) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
     let ids = (fields.text("merchant_id")?, fields.text("transaction_id")?);
     let mut item = Transaction::empty(ids.0, ids.1);
     if fields.get("amount").is_some() {
@@ -135,10 +151,8 @@ pub(super) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
             violations: inner.text("reasons")?.into(),
         });
     }
-    for digest in fields.list("conflicts")? {
-        let digest = digest.as_b().ok().and_then(|b| b.as_ref().try_into().ok());
-        item.conflicts
-            .push(ConflictDigest(digest.ok_or(Damage("conflicts"))?));
+    for conflict in fields.list("conflicts")? {
+        item.conflicts.push(decode_conflict(conflict)?);
     }
     for event in fields.list("disputes")? {
         let event = event
@@ -170,17 +184,50 @@ pub(super) fn decode(fields: Fields<'_>) -> Result<Transaction, Damage> {
     let writer = fields.text("writer")?;
     item.writer = match writer.strip_prefix(REPLAY) {
         Some(id) => Writer::Replay(id.into()),
-        None if writer == "live" => Writer::Live,
+        None if writer == LIVE => Writer::Live,
         None => return Err(Damage("writer")),
     };
     Ok(item)
 }
 
-fn decode_first(fields: Fields<'_>) -> Result<FirstAccepted, Damage> {
+/// A conflict was only its digest at first.
+fn decode_conflict(value: &AttributeValue) -> Result<KeptConflict, Damage> {
+    let digest_of = |value: &AttributeValue| {
+        let digest = value.as_b().ok().and_then(|b| b.as_ref().try_into().ok());
+        digest.map(ConflictDigest).ok_or(Damage("conflicts"))
+    };
+    if value.is_b() {
+        let digest = digest_of(value)?;
+        return Ok(KeptConflict { digest, row: None });
+    }
+    let inner = Fields::of(value, "conflicts")?;
+    let (amount, currency) = decode_money(inner)?;
+    Ok(KeptConflict {
+        digest: digest_of(inner.get("digest").ok_or(Damage("conflicts"))?)?,
+        row: Some(ConflictingRow {
+            event: inner.parsed("event")?,
+            kind: decode_kind(inner)?,
+            amount,
+            currency,
+            timestamp: inner.parsed("timestamp")?,
+            uploaded_at: inner.parsed("uploaded_at")?,
+        }),
+    })
+}
+
+fn decode_money(fields: Fields<'_>) -> Result<(Amount, Currency), Damage> {
     let currency: Currency = fields.parsed("currency")?;
     let number = fields.get("amount").and_then(|amount| amount.as_n().ok());
     let amount = number.and_then(|number| amount::read(number, currency));
-    let kind = TransactionType::from_name(fields.text("type")?.as_bytes());
+    Ok((amount.ok_or(Damage("amount"))?, currency))
+}
+
+fn decode_kind(fields: Fields<'_>) -> Result<TransactionType, Damage> {
+    TransactionType::from_name(fields.text("type")?.as_bytes()).ok_or(Damage("type"))
+}
+
+fn decode_first(fields: Fields<'_>) -> Result<FirstAccepted, Damage> {
+    let (amount, currency) = decode_money(fields)?;
     let time_source = match fields.text("time_source")? {
         "file" => TimeSource::File,
         "upload" => TimeSource::Upload,
@@ -191,9 +238,9 @@ fn decode_first(fields: Fields<'_>) -> Result<FirstAccepted, Damage> {
         Ok(text.map(Box::<str>::from))
     };
     let content = Content {
-        amount: amount.ok_or(Damage("amount"))?,
+        amount,
         currency,
-        kind: kind.ok_or(Damage("type"))?,
+        kind: decode_kind(fields)?,
         fingerprint: Fingerprint::parse(fields.text("card_fingerprint")?.as_bytes())
             .ok_or(Damage("card_fingerprint"))?,
         key_id: fields.text("card_key_id")?.into(),

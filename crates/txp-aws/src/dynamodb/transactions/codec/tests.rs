@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use txp_domain::event::{RejectedRow, RowEvent, RowOutcome};
 use txp_domain::id::UploadId;
-use txp_domain::money::Amount;
+
 use txp_domain::position::{Bucket, SEQUENCE_DIGITS_MAX, Sequence};
 use txp_domain::row::{CardFacts, Facts};
 use txp_domain::transaction::FreshTransaction;

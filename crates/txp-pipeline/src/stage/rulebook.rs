@@ -1,0 +1,226 @@
+//! Which rules judge, where several processes judge and none of them is asked to activate any.
+//!
+//! The rules are a file that an operator changes, or the program's own. Whoever sees first that the
+//! file is another one activates it: the registry takes one activation of each number, so all
+//! processes announce the same event, and one that was activated and not announced (a crash came in
+//! between) is announced by whoever looks next. History knows of rules before they judge.
+//!
+//! A file that is no sound rule file is refused each time that it is looked at ([`Rulebook::refusal`]
+//! is for the log); what was activated last goes on judging. Only where nothing ever was, judging
+//! waits.
+
+use crate::batch::EventBatch;
+use crate::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, EventSink, PortError, Written};
+use crate::rulefile::{self, CheckedRules};
+use crate::stage::ingest::arrival_of;
+use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::time::Timestamp;
+
+/// How long rules judge before their file is looked at again.
+pub const RULES_FRESH_SECONDS: i64 = 60;
+
+/// Who activates the program's own rules.
+const DEFAULTS_ACTIVATED_BY: &str = "txp (defaults)";
+
+const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
+
+/// The rule file of an operator.
+pub trait RuleSource {
+    /// Where the file is, for people.
+    fn name(&self) -> &str;
+
+    /// The file's bytes as they are now; `None` if there is no file.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>>;
+}
+
+/// An activation, as it is registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activation {
+    /// The event.
+    pub event: RulesetActivated,
+    /// Whether it is in the history.
+    pub is_announced: bool,
+}
+
+/// Where processes agree which rules judge.
+pub trait RuleRegistry {
+    /// The latest activation.
+    fn latest(&mut self) -> impl Future<Output = Result<Option<Activation>, PortError>>;
+
+    /// Registers an activation, if the latest is the one before it.
+    fn register(
+        &mut self,
+        event: &RulesetActivated,
+    ) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Notes that an activation is in the history.
+    fn announced(&mut self, activation: u64) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// The rules that judge, and where they come from.
+#[derive(Debug)]
+pub struct Rulebook<R, S> {
+    registry: R,
+    source: Option<S>,
+    current: Option<CheckedRules>,
+    looked_at: Option<Timestamp>,
+    refusal: Option<String>,
+}
+
+impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
+    /// Not looked at yet; without a source, the rules activated last, or else the program's own.
+    pub fn new(registry: R, source: Option<S>) -> Self {
+        Self {
+            registry,
+            source,
+            current: None,
+            looked_at: None,
+            refusal: None,
+        }
+    }
+
+    /// Why the file was refused when it was looked at, once after each time.
+    pub fn refusal(&mut self) -> Option<String> {
+        self.refusal.take()
+    }
+
+    /// The rules to judge by now. Looks at the file if that was not done lately, and announces rules
+    /// that are new.
+    ///
+    /// # Errors
+    /// A port failed, or there are no sound rules at all.
+    pub async fn rules<E: EventSink>(
+        &mut self,
+        events: &mut E,
+        now: Timestamp,
+    ) -> Result<&CheckedRules, PortError> {
+        let is_fresh = self.looked_at.is_some_and(|at| {
+            now.0.saturating_sub(at.0) < RULES_FRESH_SECONDS * NANOSECONDS_PER_SECOND
+        });
+        if !is_fresh || self.current.is_none() {
+            let rules = self.look(events, now).await?;
+            self.current = Some(rules);
+            self.looked_at = Some(now);
+        }
+        self.current.as_ref().ok_or_else(no_rules)
+    }
+
+    async fn look<E: EventSink>(
+        &mut self,
+        events: &mut E,
+        now: Timestamp,
+    ) -> Result<CheckedRules, PortError> {
+        for _ in 0..CONFLICT_ATTEMPTS_MAX {
+            // Before the file is read: a file read after is not older than what is registered.
+            let latest = self.registry.latest().await?;
+            let wanted = match &mut self.source {
+                Some(source) => match read(source).await {
+                    Ok(rules) => Some((rules, source.name())),
+                    Err(refusal) => {
+                        self.refusal = Some(refusal);
+                        None
+                    }
+                },
+                None if latest.is_some() => None,
+                None => Some((defaults()?, DEFAULTS_ACTIVATED_BY)),
+            };
+            let latest_sha256 = latest.as_ref().map(|latest| &latest.event.sha256);
+            let Some((rules, by)) =
+                wanted.filter(|(rules, _)| latest_sha256 != Some(&sha256_of(rules)))
+            else {
+                let latest = latest.ok_or_else(no_rules)?;
+                if !latest.is_announced {
+                    self.announce(events, &latest.event).await?;
+                }
+                return parse_registered(&latest.event);
+            };
+            let activation = latest.map_or(0, |latest| latest.event.activation) + 1;
+            let event = activated(&rules, activation, by, now)?;
+            if self.registry.register(&event).await? == Written::Stored {
+                self.announce(events, &event).await?;
+                return Ok(rules);
+            }
+        }
+        let context = "the active rules were changed by others each time that they were to be";
+        Err(PortError::new(ErrorKind::Transient, context))
+    }
+
+    async fn announce<E: EventSink>(
+        &mut self,
+        events: &mut E,
+        event: &RulesetActivated,
+    ) -> Result<(), PortError> {
+        let mut batch = EventBatch::default();
+        let activation = event.activation;
+        let event = Event::RulesetActivated(Box::new(event.clone()));
+        batch.push_event(event).map_err(unwritable)?;
+        events.append(&mut batch).await?;
+        events.flush().await?;
+        self.registry.announced(activation).await
+    }
+}
+
+/// The file's rules, if it has sound ones; else what is wrong.
+async fn read<S: RuleSource>(source: &mut S) -> Result<CheckedRules, String> {
+    let refused = match source.read().await {
+        Ok(Some(bytes)) => match rulefile::parse(&bytes) {
+            Ok(rules) => return Ok(rules),
+            Err(error) => error.to_string(),
+        },
+        Ok(None) => "there is no such file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(format!(
+        "{} is refused, the rules activated last go on judging; put a sound file there, `txp rules check` tells: {refused}",
+        source.name()
+    ))
+}
+
+fn defaults() -> Result<CheckedRules, PortError> {
+    rulefile::default_rules()
+        .map_err(|error| PortError::caused(ErrorKind::Permanent, "the program's own rules", error))
+}
+
+fn parse_registered(event: &RulesetActivated) -> Result<CheckedRules, PortError> {
+    rulefile::parse(event.rules.to_string().as_bytes()).map_err(|error| {
+        let context = "the rules activated last cannot be read; activate others";
+        PortError::caused(ErrorKind::Corrupt, context, error)
+    })
+}
+
+fn activated(
+    rules: &CheckedRules,
+    activation: u64,
+    by: &str,
+    now: Timestamp,
+) -> Result<RulesetActivated, PortError> {
+    Ok(RulesetActivated {
+        activation,
+        version: rules.rules.version().to_owned(),
+        sha256: sha256_of(rules),
+        activated_by: by.to_owned(),
+        activated_at: arrival_of(now),
+        rules: serde_json::from_str(&rules.file.to_json()).map_err(unwritable)?,
+    })
+}
+
+fn sha256_of(rules: &CheckedRules) -> String {
+    let bytes = rules.rules.sha256().iter();
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn no_rules() -> PortError {
+    let context = "there are no rules to judge by: the rule file is refused or missing and none was active before; put a sound one there";
+    PortError::new(ErrorKind::Permanent, context)
+}
+
+fn unwritable(error: serde_json::Error) -> PortError {
+    PortError::caused(
+        ErrorKind::Permanent,
+        "an activation cannot be written as JSON",
+        error,
+    )
+}
+
+#[cfg(test)]
+mod tests;
