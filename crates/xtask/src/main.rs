@@ -1,4 +1,5 @@
-//! The project's own tasks: `cargo xtask ci`, `tidy`, `schema`, `acceptance`, `bench`, `soak`.
+//! The project's own tasks: `cargo xtask ci`, `tidy`, `schema`, `acceptance`, `bench`, `soak`,
+//! `package`.
 //!
 //! One file per command. Nothing of the product is linked in, so that a product that does not
 //! build can still be checked; it is run as a user runs it.
@@ -7,6 +8,7 @@ mod acceptance;
 mod bench;
 mod ci;
 mod output;
+mod package;
 mod process;
 mod schema;
 mod soak;
@@ -65,6 +67,8 @@ enum Command {
         #[arg(long)]
         whole_only: bool,
     },
+    /// Build the functions and pack each as Lambda takes it: target/lambda/NAME/bootstrap.zip
+    Package(package::Options),
     /// Run the simulation and the kill loop for long
     Soak {
         /// Seeds of the simulation
@@ -102,6 +106,7 @@ fn run(command: Command) -> Result<Tally> {
             runs,
             whole_only,
         } => bench::run(rows, runs, whole_only),
+        Command::Package(options) => package::run(&options),
         Command::Soak {
             seeds,
             first_seed,
