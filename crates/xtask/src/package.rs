@@ -9,7 +9,7 @@ mod elf;
 mod target;
 
 use crate::output::say;
-use crate::process::{self, PROFILE, cargo, root, succeeds};
+use crate::process::{self, PROFILE, cargo, program, root, succeeds};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -20,6 +20,9 @@ use std::process::Command;
 /// The functions, each a binary of the package.
 pub(crate) const FUNCTIONS: [&str; 5] = ["validation", "aggregator", "anomaly", "api", "archiver"];
 
+/// The profile that releases are built with.
+const RELEASES: &str = "dist";
+
 const PACKAGE: &str = "txp-lambda";
 
 /// What Lambda starts in a runtime of the family `provided`.
@@ -29,7 +32,7 @@ const ENTRY: &str = "bootstrap";
 #[derive(Args)]
 pub(crate) struct Options {
     /// The cargo profile: dist for releases, ci to share what the checks have built
-    #[arg(long, default_value = "dist")]
+    #[arg(long, default_value = RELEASES)]
     profile: String,
     /// Pack only this function; may be given more than once
     #[arg(long = "function", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(FUNCTIONS))]
@@ -104,6 +107,8 @@ fn build(options: &Options) -> Result<Command> {
         build.args(["--features", process::FEATURES]);
     } else {
         build.args(["--package", PACKAGE]);
+    }
+    if options.profile == RELEASES {
         build.env("CARGO_ENCODED_RUSTFLAGS", target::flags_without_paths()?);
     }
     for name in functions(options) {
@@ -114,13 +119,31 @@ fn build(options: &Options) -> Result<Command> {
 
 /// Packs one binary; its size and that of the zip.
 fn pack(binary: &Path, zip: &Path, processor: Processor) -> Result<(usize, usize)> {
-    let content =
-        std::fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    let dir = zip.parent().context("a zip lies in a folder")?;
+    std::fs::create_dir_all(dir)?;
+    let mut content = read(binary)?;
+    if !elf::is_stripped(&content)? {
+        content = stripped(binary, dir)?;
+    }
     elf::check(&content, processor)?;
     let packed = archive::of_executable(ENTRY, &content)?;
-    if let Some(dir) = zip.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
     std::fs::write(zip, &packed).with_context(|| format!("cannot write {}", zip.display()))?;
     Ok((content.len(), packed.len()))
+}
+
+/// The binary without names and debugger's tables, which only the profile `dist` leaves out itself.
+fn stripped(binary: &Path, dir: &Path) -> Result<Vec<u8>> {
+    let out = dir.join(ENTRY);
+    let mut strip = program("strip")?;
+    strip.args(["--strip-all", "-o"]).arg(&out).arg(binary);
+    if !succeeds(&mut strip).context("needs strip on PATH: install the Debian package binutils")? {
+        bail!("cannot strip {}", binary.display());
+    }
+    let content = read(&out)?;
+    std::fs::remove_file(&out)?;
+    Ok(content)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

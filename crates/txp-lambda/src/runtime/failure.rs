@@ -1,6 +1,7 @@
 //! An invocation that failed, as Lambda is told.
 
 use lambda_runtime::Diagnostic;
+use std::fmt;
 use txp_domain::redact::redact;
 
 /// The causes of a failure in one line, nothing in it that may be a card number.
@@ -12,6 +13,12 @@ impl Failure {
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         Self(redact(&format!("{error:#}")).into_owned())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
