@@ -59,7 +59,7 @@ const STAGES: [Stage; 8] = [
     },
     Stage {
         name: "api",
-        about: "schemathesis against `txp serve`",
+        about: "schemathesis and the load script against `txp serve`",
         run: api::run,
     },
     Stage {
