@@ -10,11 +10,17 @@ mod node;
 mod python;
 
 use crate::output::say;
-use crate::process::{PROFILE, cargo, succeeds, tee};
+use crate::process::{FEATURES, PROFILE, cargo, succeeds, tee};
 use crate::tally::Tally;
 use crate::{output, schema, tidy};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
+
+/// The variable by which tests that start the emulator find its Python.
+const EMULATOR: &str = "TXP_MINISTACK";
+
+/// The variable by which tests find the modules of Node, with the stream that can be resharded.
+const RESHARDING: &str = "TXP_KINESALITE";
 
 struct Stage {
     name: &'static str,
@@ -51,17 +57,17 @@ const STAGES: [Stage; 8] = [
     },
     Stage {
         name: "test",
-        about: "unit, property, golden, simulation, kill loop, doc tests",
+        about: "unit, property, golden, simulation, kill loop, emulator, doc tests",
         run: test,
     },
     Stage {
         name: "api",
-        about: "schemathesis against `txp serve`",
+        about: "schemathesis and the load script against `txp serve`",
         run: api::run,
     },
     Stage {
         name: "aws",
-        about: "formats against others' libraries, stores against an emulator",
+        about: "the history's format against others' libraries",
         run: aws::run,
     },
 ];
@@ -129,6 +135,8 @@ fn build() -> Result<Tally> {
         "--bins",
         "--tests",
         "--examples",
+        "--features",
+        FEATURES,
         "--profile",
         PROFILE,
     ];
@@ -141,7 +149,7 @@ fn lint() -> Result<Tally> {
         "--workspace",
         "--all-targets",
         "--features",
-        aws::FEATURE,
+        FEATURES,
         "--profile",
         PROFILE,
         "--",
@@ -159,10 +167,15 @@ fn test() -> Result<Tally> {
     let arguments = [
         "test",
         "--workspace",
+        "--features",
+        FEATURES,
         "--profile",
         PROFILE,
         "--no-fail-fast",
     ];
-    let (success, output) = tee(&mut cargo(&arguments)?)?;
+    let mut command = cargo(&arguments)?;
+    command.env(EMULATOR, python::interpreter(python::EMULATOR)?);
+    command.env(RESHARDING, node::modules()?);
+    let (success, output) = tee(&mut command)?;
     Ok(libtest::tally(&output).with_exit(success))
 }

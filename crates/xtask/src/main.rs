@@ -1,4 +1,5 @@
-//! The project's own tasks: `cargo xtask ci`, `tidy`, `schema`, `acceptance`, `bench`, `soak`.
+//! The project's own tasks: `cargo xtask ci`, `tidy`, `schema`, `acceptance`, `bench`, `soak`,
+//! `package`, `footprint`.
 //!
 //! One file per command. Nothing of the product is linked in, so that a product that does not
 //! build can still be checked; it is run as a user runs it.
@@ -6,7 +7,9 @@
 mod acceptance;
 mod bench;
 mod ci;
+mod footprint;
 mod output;
+mod package;
 mod process;
 mod schema;
 mod soak;
@@ -65,6 +68,14 @@ enum Command {
         #[arg(long)]
         whole_only: bool,
     },
+    /// Build the functions and pack each as Lambda takes it: target/lambda/NAME/bootstrap.zip
+    Package(package::Options),
+    /// Measure the packed functions: size, time to the first request for an event, memory
+    Footprint {
+        /// How often each is started
+        #[arg(long, default_value_t = 20)]
+        runs: u32,
+    },
     /// Run the simulation and the kill loop for long
     Soak {
         /// Seeds of the simulation
@@ -102,6 +113,8 @@ fn run(command: Command) -> Result<Tally> {
             runs,
             whole_only,
         } => bench::run(rows, runs, whole_only),
+        Command::Package(options) => package::run(&options),
+        Command::Footprint { runs } => footprint::run(runs),
         Command::Soak {
             seeds,
             first_seed,

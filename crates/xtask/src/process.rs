@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 /// The cargo profile that every task builds with, so that dependencies compile once.
 pub(crate) const PROFILE: &str = "ci";
 
+/// The features that every task builds with, for the same reason: the tests against the emulator.
+pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator";
+
 /// The project's folder.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

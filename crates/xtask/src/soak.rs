@@ -3,7 +3,7 @@
 //! The tests read how long from the environment; the test command uses their defaults.
 
 use crate::output::say;
-use crate::process::{PROFILE, cargo, succeeds};
+use crate::process::{FEATURES, PROFILE, cargo, succeeds};
 use crate::tally::Tally;
 use anyhow::Result;
 
@@ -22,6 +22,8 @@ pub(crate) fn run(seeds: u64, first_seed: u64, kills: u64) -> Result<Tally> {
         "--bins",
         "--tests",
         "--examples",
+        "--features",
+        FEATURES,
         "--profile",
         PROFILE,
     ];

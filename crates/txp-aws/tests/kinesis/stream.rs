@@ -16,7 +16,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(20);
 const NAME: &str = "transaction-events-test";
 const MISSING: &str =
-    "TXP_KINESALITE does not name the folder of Node's modules: run `cargo xtask ci --only aws`";
+    "TXP_KINESALITE does not name the folder of Node's modules: run `cargo xtask ci --only test`";
 
 pub(crate) struct Stream {
     /// Ended with the test.

@@ -1,6 +1,7 @@
 //! An invocation that failed, as Lambda is told.
 
 use lambda_runtime::Diagnostic;
+use std::fmt;
 use txp_domain::redact::redact;
 
 /// The causes of a failure in one line, nothing in it that may be a card number.
@@ -15,9 +16,9 @@ impl Failure {
     }
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

@@ -1,17 +1,26 @@
-//! The API held to its own OpenAPI description by schemathesis, over HTTP.
+//! The API over HTTP: held to its own OpenAPI description by schemathesis, and the script that
+//! measures a deployment tried on a few rows.
 
 use super::python;
 use crate::process::{program, target, tee, txp};
 use crate::tally::Tally;
 use anyhow::{Context, Result};
 
+/// Each is given the program and a folder to work in, and tells what passed.
+const SCRIPTS: [&str; 2] = ["api", "load"];
+
 pub(super) fn run() -> Result<Tally> {
     let txp = txp()?;
     let python = python::interpreter(python::API)?;
-    let work = target()?.join("api");
-    let mut command = program(python)?;
-    command.arg("tests/python/api.py").arg(txp).arg(work);
-    let (success, output) = tee(&mut command)?;
-    let tally = Tally::last_in(&output).context("tests/python/api.py told no result")?;
-    Ok(tally.with_exit(success))
+    let mut total = Tally::default();
+    for name in SCRIPTS {
+        let script = format!("tests/python/{name}.py");
+        let mut command = program(&python)?;
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(&script).arg(&txp).arg(target()?.join(name));
+        let (success, output) = tee(&mut command)?;
+        let tally = Tally::last_in(&output).with_context(|| format!("{script} told no result"))?;
+        total += tally.with_exit(success);
+    }
+    Ok(total)
 }

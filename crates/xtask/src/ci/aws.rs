@@ -1,31 +1,13 @@
-//! What goes to AWS, held to what others wrote: the format of the history to their libraries, the
-//! stores to an emulator.
+//! What goes to AWS, held to what others wrote: the format of the history to their libraries. The
+//! tests against an emulator are Rust and belong to the stage `test`.
 
-use super::{libtest, node, python};
-use crate::process::{PROFILE, cargo, program, target, tee};
+use super::{node, python};
+use crate::process::{PROFILE, program, target, tee};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 
-/// The feature without which the emulator's tests do not exist, so that no other command skips them.
-pub(super) const FEATURE: &str = "txp-aws/emulator,txp-lambda/emulator";
-
-/// The test targets, each of which starts its emulator by itself.
-const TESTS: [&str; 4] = ["api", "dynamodb", "history", "kinesis"];
-
-/// The variable by which the tests find the emulator's Python.
-const PYTHON_VARIABLE: &str = "TXP_MINISTACK";
-
-/// The variable by which the tests find the modules of Node, with the stream that can be resharded.
-const NODE_VARIABLE: &str = "TXP_KINESALITE";
-
-pub(super) fn run() -> Result<Tally> {
-    let mut tally = interoperability()?;
-    tally += emulator()?;
-    Ok(tally)
-}
-
 /// Aggregated Kinesis records against the libraries of Python and Node.
-fn interoperability() -> Result<Tally> {
+pub(super) fn run() -> Result<Tally> {
     let aggregates = target()?.join(PROFILE).join("examples/aggregates");
     if !aggregates.is_file() {
         bail!(
@@ -45,25 +27,4 @@ fn interoperability() -> Result<Tally> {
     let tally =
         Tally::last_in(&output).context("tests/python/kinesis_interop.py told no result")?;
     Ok(tally.with_exit(success))
-}
-
-/// The ports' conformance suite on the emulators' DynamoDB, S3 and Kinesis.
-fn emulator() -> Result<Tally> {
-    let python = python::interpreter(python::EMULATOR)?;
-    let mut command = cargo(&[
-        "test",
-        "--workspace",
-        "--profile",
-        PROFILE,
-        "--features",
-        FEATURE,
-        "--no-fail-fast",
-    ])?;
-    for test in TESTS {
-        command.args(["--test", test]);
-    }
-    command.env(PYTHON_VARIABLE, python);
-    command.env(NODE_VARIABLE, node::modules()?);
-    let (success, output) = tee(&mut command)?;
-    Ok(libtest::tally(&output).with_exit(success))
 }

@@ -1,0 +1,149 @@
+//! `cargo xtask package`: the functions as Lambda takes them, `target/lambda/NAME/bootstrap.zip`.
+//!
+//! The same source, compiler and packed bytes give the same file. With the profile `dist`, which
+//! releases are made with, the paths of the machine are taken out of the binaries too; the profile
+//! `ci` leaves them in, because the flags for it would compile everything once more.
+
+mod archive;
+mod elf;
+mod target;
+
+use crate::output::say;
+use crate::process::{self, PROFILE, cargo, program, root, succeeds};
+use crate::tally::Tally;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use elf::Processor;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The functions, each a binary of the package.
+pub(crate) const FUNCTIONS: [&str; 5] = ["validation", "aggregator", "anomaly", "api", "archiver"];
+
+/// The profile that releases are built with.
+const RELEASES: &str = "dist";
+
+const PACKAGE: &str = "txp-lambda";
+
+/// What Lambda starts in a runtime of the family `provided`.
+const ENTRY: &str = "bootstrap";
+
+/// What is packed, and how it is built.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The cargo profile: dist for releases, ci to share what the checks have built
+    #[arg(long, default_value = RELEASES)]
+    profile: String,
+    /// Pack only this function; may be given more than once
+    #[arg(long = "function", value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(FUNCTIONS))]
+    functions: Vec<String>,
+    /// For Graviton; needs the Rust target and a linker for it
+    #[arg(long)]
+    arm64: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Tally> {
+    let triple = target::triple(options.arm64)?;
+    let mut build = build(options)?;
+    if let Some(triple) = triple {
+        build.args(["--target", triple]);
+    }
+    if !succeeds(&mut build)? {
+        bail!("the functions cannot be built");
+    }
+    let mut binaries = process::target()?;
+    binaries.extend(triple);
+    // The folder of the profile dev is called debug, for reasons of history.
+    binaries.push(match options.profile.as_str() {
+        "dev" => "debug",
+        other => other,
+    });
+    let processor = if options.arm64 {
+        Processor::Arm64
+    } else {
+        Processor::X86_64
+    };
+    let mut total = Tally::default();
+    for name in functions(options) {
+        let zip = zip_path(name, processor)?;
+        let sizes = pack(&binaries.join(name), &zip, processor)
+            .with_context(|| format!("cannot pack {name}"))?;
+        say(&format!(
+            "{name:<12} {:>10} bytes, {:>10} packed: {}",
+            sizes.0,
+            sizes.1,
+            zip.strip_prefix(root()?).unwrap_or(&zip).display()
+        ));
+        total += Tally::of(true);
+    }
+    Ok(total)
+}
+
+/// Where the zip of a function lies.
+fn zip_path(name: &str, processor: Processor) -> Result<PathBuf> {
+    let folder = match processor {
+        Processor::X86_64 => "lambda",
+        Processor::Arm64 => "lambda-arm64",
+    };
+    Ok(process::target()?
+        .join(folder)
+        .join(name)
+        .join("bootstrap.zip"))
+}
+
+fn functions(options: &Options) -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.into_iter().filter(|name| {
+        options.functions.is_empty() || options.functions.iter().any(|wanted| wanted == name)
+    })
+}
+
+fn build(options: &Options) -> Result<Command> {
+    let mut build = cargo(&["build", "--profile", &options.profile])?;
+    if options.profile == PROFILE {
+        // With what the stages of ci compile: a build of one package alone resolves the features of
+        // its dependencies anew and compiles every SDK once more. The example makes cargo count
+        // the tests' dependencies in, as the stages do.
+        build.args(["--workspace", "--example", "schemas"]);
+        build.args(["--features", process::FEATURES]);
+    } else {
+        build.args(["--package", PACKAGE]);
+    }
+    if options.profile == RELEASES {
+        build.env("CARGO_ENCODED_RUSTFLAGS", target::flags_without_paths()?);
+    }
+    for name in functions(options) {
+        build.args(["--bin", name]);
+    }
+    Ok(build)
+}
+
+/// Packs one binary; its size and that of the zip.
+fn pack(binary: &Path, zip: &Path, processor: Processor) -> Result<(usize, usize)> {
+    let dir = zip.parent().context("a zip lies in a folder")?;
+    std::fs::create_dir_all(dir)?;
+    let mut content = read(binary)?;
+    if !elf::is_stripped(&content)? {
+        content = stripped(binary, dir)?;
+    }
+    elf::check(&content, processor)?;
+    let packed = archive::of_executable(ENTRY, &content)?;
+    std::fs::write(zip, &packed).with_context(|| format!("cannot write {}", zip.display()))?;
+    Ok((content.len(), packed.len()))
+}
+
+/// The binary without names and debugger's tables, which only the profile `dist` leaves out itself.
+fn stripped(binary: &Path, dir: &Path) -> Result<Vec<u8>> {
+    let out = dir.join(ENTRY);
+    let mut strip = program("strip")?;
+    strip.args(["--strip-all", "-o"]).arg(&out).arg(binary);
+    if !succeeds(&mut strip).context("needs strip on PATH: install the Debian package binutils")? {
+        bail!("cannot strip {}", binary.display());
+    }
+    let content = read(&out)?;
+    std::fs::remove_file(&out)?;
+    Ok(content)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
