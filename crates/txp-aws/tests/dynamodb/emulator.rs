@@ -22,7 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const MISSING: &str =
-    "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only aws`";
+    "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only test`";
 
 static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
 

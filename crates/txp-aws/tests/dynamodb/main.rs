@@ -1,7 +1,7 @@
 //! The stores on DynamoDB do what every adapter of their ports must do, and what only they promise:
 //! claims, lists, what a first sight costs. Against ministack, a third party's emulator.
 //!
-//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+//! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
 
 #![allow(
     clippy::expect_used,
