@@ -9,7 +9,7 @@ use txp_domain::redact::{REDACTED_DIGITS_MIN, holds_card_number, needs_redaction
 
 /// The text, with no long stretch of digits even if everything but letters and digits is passed
 /// over.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(in crate::runtime) fn clean(text: &str) -> Cow<'_, str> {
     let redacted = redact(text);
     let numeric = redacted.chars().filter(|c| c.is_numeric()).count();
     if numeric < REDACTED_DIGITS_MIN {
