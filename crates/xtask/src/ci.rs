@@ -141,7 +141,7 @@ fn lint() -> Result<Tally> {
         "--workspace",
         "--all-targets",
         "--features",
-        aws::FEATURE,
+        aws::LINTED_FEATURES,
         "--profile",
         PROFILE,
         "--",

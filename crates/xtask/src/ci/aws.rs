@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 /// The feature without which the emulator's tests do not exist, so that no other command skips them.
 pub(super) const FEATURE: &str = "txp-aws/emulator";
 
+/// Every feature that the linter is to see: that, and the sources on AWS of the command line.
+pub(super) const LINTED_FEATURES: &str = "txp-aws/emulator,txp-cli/aws";
+
 /// The test targets, each of which starts its emulator by itself.
 const TESTS: [&str; 3] = ["dynamodb", "history", "kinesis"];
 
