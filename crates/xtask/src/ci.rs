@@ -10,7 +10,7 @@ mod node;
 mod python;
 
 use crate::output::say;
-use crate::process::{FEATURES, PROFILE, cargo, succeeds, tee};
+use crate::process::{FEATURES, LINTED_FEATURES, PROFILE, cargo, succeeds, tee};
 use crate::tally::Tally;
 use crate::{output, schema, tidy};
 use anyhow::{Result, bail};
@@ -149,7 +149,7 @@ fn lint() -> Result<Tally> {
         "--workspace",
         "--all-targets",
         "--features",
-        FEATURES,
+        LINTED_FEATURES,
         "--profile",
         PROFILE,
         "--",
