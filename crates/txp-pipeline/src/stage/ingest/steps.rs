@@ -53,6 +53,10 @@ pub struct Job<'a> {
     pub sha256: Option<&'a str>,
     /// How often it was stopped for want of time, as far as the caller knows.
     pub hop: u32,
+    /// A batch is appended once it has this many bytes; of two steps, each reads at least one.
+    pub batch_bytes: usize,
+    /// The history is none that is kept: nothing is counted.
+    pub is_preview: bool,
 }
 
 /// How a step ended.
@@ -122,7 +126,13 @@ where
         {
             // What the checkpoint leads to is damaged: the next step begins at the start.
             let state = Vec::new();
-            let _written = self.checkpoints.keep(&Kept { state, ..kept.clone() }).await?;
+            let _written = self
+                .checkpoints
+                .keep(&Kept {
+                    state,
+                    ..kept.clone()
+                })
+                .await?;
         }
         done
     }
@@ -138,7 +148,8 @@ where
         };
         if !state.is_announced {
             let received = UploadEvent::Received(self.job.received.clone());
-            self.append(received).await?;
+            append_event(self.sink, received).await?;
+            self.count_events(1);
             state.is_announced = true;
         }
         let ending = loop {
@@ -218,11 +229,7 @@ where
     }
 
     /// A pass over bytes that are not looked at.
-    async fn bytes(
-        &mut self,
-        state: &mut ReadState,
-        mark: &mut Mark,
-    ) -> Result<Next, IngestError> {
+    async fn bytes(&mut self, state: &mut ReadState, mark: &mut Mark) -> Result<Next, IngestError> {
         let open = self.objects.open(state.digest.bytes()).await;
         let mut source = open.map_err(IngestError::Source)?;
         loop {
@@ -247,7 +254,11 @@ where
     fn after_bytes(&self, state: &mut ReadState) -> Next {
         let tally = tally_of(state);
         if let Phase::Rest { reason, has_rows } = &state.phase {
-            let tally = if *has_rows { tally } else { tally.without_rows() };
+            let tally = if *has_rows {
+                tally
+            } else {
+                tally.without_rows()
+            };
             return Next::End(Ending::Failed(reason.clone(), tally));
         }
         let found = tally.sha256.as_deref().unwrap_or_default();
@@ -273,20 +284,22 @@ where
         let has_report = is_check || !self.job.received.options.strict;
         let mut batch = EventBatch::default();
         batch.restart(rows.context());
+        let bytes = self.job.batch_bytes;
         loop {
             let stretch = if is_check {
-                check_stretch(&mut reader, &mut rows, &mut batch, &mut rejects).await?
+                check_stretch(&mut reader, &mut rows, &mut batch, &mut rejects, bytes).await?
             } else {
-                let read = read_stretch(&mut reader, &mut rows, &mut batch, &mut rejects, None);
+                let (batch, rejects) = (&mut batch, &mut rejects);
+                let read = read_stretch(&mut reader, &mut rows, batch, rejects, None, bytes);
                 let stretch = read.await?;
-                count(Metric::EventsEmitted, batch.len() as u64);
-                self.sink.append(&mut batch).await?;
+                self.count_events(batch.len());
+                self.sink.append(batch).await?;
                 batch.restart(rows.context());
                 stretch
             };
             if has_report {
                 self.report.take(rejects.out()).await?;
-                count_rows(&state.tally, rows.tally());
+                self.count_rows(&state.tally, rows.tally());
             }
             rejects.out().clear();
             let at = reader.checkpoint();
@@ -366,18 +379,28 @@ where
             self.report.discard().await?;
         }
         let event = ended(self.job.received, ending);
-        self.append(event.clone()).await?;
-        let tally = state.tally.finish(None, &[]);
-        for (code, rows) in tally.rejected_by_code {
-            count_of(Metric::RowsRejected, "code", code, rows);
+        append_event(self.sink, event.clone()).await?;
+        self.count_events(1);
+        if !self.job.is_preview {
+            for (code, rows) in state.tally.finish(None, &[]).rejected_by_code {
+                count_of(Metric::RowsRejected, "code", code, rows);
+            }
         }
         Ok(event)
     }
 
-    /// Appends one of the upload's own events, durably.
-    async fn append(&mut self, event: UploadEvent) -> Result<(), IngestError> {
-        append_event(self.sink, event).await?;
-        Ok(())
+    fn count_events(&self, events: usize) {
+        if !self.job.is_preview {
+            count(Metric::EventsEmitted, events as u64);
+        }
+    }
+
+    fn count_rows(&self, before: &Tally, after: &Tally) {
+        if !self.job.is_preview {
+            let valid = after.valid_records() - before.valid_records();
+            count(Metric::RowsRead, after.records() - before.records());
+            count(Metric::RowsValid, valid);
+        }
     }
 }
 
@@ -385,17 +408,13 @@ where
 ///
 /// # Errors
 /// The history does not take it.
-pub async fn append_event<S: EventSink>(
-    sink: &mut S,
-    event: UploadEvent,
-) -> Result<(), PortError> {
+pub async fn append_event<S: EventSink>(sink: &mut S, event: UploadEvent) -> Result<(), PortError> {
     let mut batch = EventBatch::default();
     let event = Event::Upload(Box::new(event));
     batch.push_event(event).map_err(|error| {
         let context = "an upload's event cannot be written as JSON";
         PortError::caused(ErrorKind::Permanent, context, error)
     })?;
-    count(Metric::EventsEmitted, 1);
     sink.append(&mut batch).await?;
     sink.flush().await
 }
@@ -426,13 +445,6 @@ fn tally_of(state: &ReadState) -> UploadTally {
     state.tally.finish(Some(&state.digest), unknown)
 }
 
-/// Counts the rows of a stretch.
-fn count_rows(before: &Tally, after: &Tally) {
-    let valid = after.valid_records() - before.valid_records();
-    count(Metric::RowsRead, after.records() - before.records());
-    count(Metric::RowsValid, valid);
-}
-
 fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {
     let message = if is_stuck {
         "a whole step of reading did not get any further in the file".to_owned()
@@ -444,7 +456,11 @@ fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {
     Some(FailureReason {
         code: "no_progress".to_owned(),
         message,
-        hint: "send the file again in smaller parts; if that fails too, tell the operator".to_owned(),
+        hint: "send the file again in smaller parts; if that fails too, tell the operator"
+            .to_owned(),
         line: None,
     })
 }
+
+#[cfg(test)]
+mod tests;
