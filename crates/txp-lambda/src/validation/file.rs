@@ -207,7 +207,7 @@ impl<A: CallAgain> Validation<A> {
             .await?
         {
             Outcome::Ended(event) => {
-                let outcome = match &event {
+                let outcome = match &*event {
                     UploadEvent::Failed(failed) => failed.reason.code.as_str(),
                     _ => "parsed",
                 };

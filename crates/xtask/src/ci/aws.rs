@@ -7,10 +7,10 @@ use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 
 /// The feature without which the emulator's tests do not exist, so that no other command skips them.
-pub(super) const FEATURE: &str = "txp-aws/emulator";
+pub(super) const FEATURE: &str = "txp-aws/emulator,txp-lambda/emulator";
 
 /// The test targets, each of which starts the emulator by itself.
-const TESTS: [&str; 1] = ["dynamodb"];
+const TESTS: [&str; 2] = ["dynamodb", "validation"];
 
 /// The variable by which the tests find the emulator's Python.
 const PYTHON_VARIABLE: &str = "TXP_MINISTACK";

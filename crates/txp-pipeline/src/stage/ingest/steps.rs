@@ -63,7 +63,7 @@ pub struct Job<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The file is read; this event is in the history and the report is published.
-    Ended(UploadEvent),
+    Ended(Box<UploadEvent>),
     /// Time was up: all is taken down for the next step.
     Stopped {
         /// How often that was so.
@@ -91,7 +91,7 @@ pub struct Stepwise<'a, O, S, P, K, C> {
 enum Next {
     Pass,
     Stop,
-    End(Ending),
+    End(Box<Ending>),
 }
 
 /// What rows are read by.
@@ -159,7 +159,7 @@ where
             };
             match next {
                 Ok(Next::Pass) => {}
-                Ok(Next::End(ending)) => break ending,
+                Ok(Next::End(ending)) => break *ending,
                 Err(IngestError::Source(error)) if error.kind == ErrorKind::Missing => {
                     break Ending::Failed(object_gone(), state.tally.finish(None, &[]));
                 }
@@ -175,7 +175,8 @@ where
                 }
             }
         };
-        self.end(&state, ending).await.map(Outcome::Ended)
+        let event = self.end(&state, ending).await?;
+        Ok(Outcome::Ended(Box::new(event)))
     }
 
     /// The state that was kept, or a new one where there is none that can be used.
@@ -259,12 +260,15 @@ where
             } else {
                 tally.without_rows()
             };
-            return Next::End(Ending::Failed(reason.clone(), tally));
+            return Next::End(Box::new(Ending::Failed(reason.clone(), tally)));
         }
         let found = tally.sha256.as_deref().unwrap_or_default();
         let is_agreed = |agreed: &str| agreed.eq_ignore_ascii_case(found);
         if !self.job.sha256.is_none_or(is_agreed) {
-            return Next::End(Ending::Failed(sha256_mismatch(), tally.without_rows()));
+            return Next::End(Box::new(Ending::Failed(
+                sha256_mismatch(),
+                tally.without_rows(),
+            )));
         }
         state.next_pass(self.first_rows());
         Next::Pass
@@ -277,7 +281,10 @@ where
             Ok(opened) => opened,
             Err(refused) => {
                 let tally = rows.finish(None, &[]);
-                return Ok(Next::End(Ending::Failed(failure_of(&refused), tally)));
+                return Ok(Next::End(Box::new(Ending::Failed(
+                    failure_of(&refused),
+                    tally,
+                ))));
             }
         };
         let is_check = state.phase == Phase::Checking;
@@ -347,11 +354,14 @@ where
         self.sink.flush().await?;
         let tally = tally_of(state);
         if state.phase == Phase::Reading {
-            return Ok(Next::End(Ending::Parsed(tally)));
+            return Ok(Next::End(Box::new(Ending::Parsed(tally))));
         }
         if tally.rejected > 0 {
             let reason = strict_refusal(tally.rejected, tally.records);
-            return Ok(Next::End(Ending::Failed(reason, tally.without_rows())));
+            return Ok(Next::End(Box::new(Ending::Failed(
+                reason,
+                tally.without_rows(),
+            ))));
         }
         self.report.discard().await?;
         state.next_pass(Phase::Reading);

@@ -258,7 +258,7 @@ impl Run<'_> {
             };
             if let Ok(Outcome::Ended(ending)) = now(stepwise.run(kept.as_ref())) {
                 return Read_ {
-                    ending,
+                    ending: *ending,
                     report: report.published,
                     events: folded(&history.stored.borrow()),
                 };
