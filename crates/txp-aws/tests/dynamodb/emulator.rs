@@ -29,7 +29,7 @@ static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
 pub(crate) struct Emulator {
     /// Ended when the last test lets go of it.
     _process: Child,
-    port: u16,
+    pub(crate) port: u16,
     tables: AtomicU32,
 }
 
