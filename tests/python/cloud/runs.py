@@ -1,0 +1,226 @@
+"""One run of the whole: files through the API, streams driven, the result held to the embedded host."""
+
+import json
+import re
+import time
+from collections import Counter
+
+from . import compare, embedded as embedded_host, leaks, observe
+from .mapping import poller
+from .merchant import Merchant
+from .processes import wait_until
+
+COMPLETED_LIMIT_SECONDS = 240
+SETTLED_LIMIT_SECONDS = 240
+# Whole documents are asked over the API for everything unusual and for so many of the rest.
+ORDINARY_DOCUMENTS = 40
+UNUSUAL_DOCUMENTS_MAX = 150
+ALERT_ID = re.compile(r"\b[bcdfghjklmnpqrst]{24}:\d+:[A-Za-z0-9_.-]+:\d+\b")
+COUNTS = ("rows", "accepted", "rejected", "duplicates", "conflicts", "rejected_by_code")
+# Rules about one sale alone, and resubmissions: their words are the same in any order.
+
+
+class Run:
+    """A stack, its pollers, and what was sent through it."""
+
+    def __init__(self, report, stack, host, name, mischief=None):
+        self.report, self.stack, self.host, self.name = report, stack, host, name
+        self.merchant = Merchant(stack)
+        self.pollers = poller.start_all(stack, mischief)
+        self.sent, self.expected, self.planted = [], [], set()
+
+    def end(self):
+        for driven in self.pollers.values():
+            driven.end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def send(self, name, data):
+        """Through the cloud until it is completed and judged; the same bytes through the embedded host."""
+        self.planted |= leaks.card_numbers(data.decode(errors="replace"))
+        path = self.host.work / name
+        path.write_bytes(data)
+        self.expected.append(self.host.process(path))
+        start = time.monotonic()
+        upload_id = self.merchant.send(data, filename=name)
+        put = time.monotonic() - start
+        document, seen = self.merchant.follow(upload_id, COMPLETED_LIMIT_SECONDS)
+        self.settle()
+        judged = time.monotonic() - start
+        self.sent.append(upload_id)
+        words = ", ".join(f"{state} {seconds:.1f}" for state, seconds in seen.items())
+        print(f"   {self.name}: {name}: link and PUT {put:.1f} s; after it, seconds to {words}; all judged and archived {judged:.1f}", flush=True)
+        self.report.equal(f"{self.name}: {name} is completed", document["state"], self.expected[-1]["state"])
+        counts = document.get("counts") or document
+        for key in COUNTS:
+            self.report.equal(f"{self.name}: {key} of {name}", counts.get(key), self.expected[-1][key])
+        return document, seen
+
+    def settle(self):
+        """Until every poller has delivered everything there is; windows that are open are cut short."""
+        for driven in self.pollers.values():
+            driven.hurry = True
+        quiet = Quiet(self.pollers)
+        wait_until(quiet.holds, SETTLED_LIMIT_SECONDS, "quiet streams")
+        for driven in self.pollers.values():
+            driven.hurry = False
+
+
+class Quiet:
+    """All idle at two looks with no call between: what one function writes, another reads."""
+
+    def __init__(self, pollers):
+        self._pollers, self._calls, self._since = pollers, None, 0.0
+
+    def holds(self):
+        calls = sum(driven.counts.calls for driven in self._pollers.values())
+        if not all(driven.is_idle() for driven in self._pollers.values()) or calls != self._calls:
+            self._calls, self._since = calls, time.monotonic()
+            return False
+        # Longer than a look into every shard takes.
+        return time.monotonic() - self._since > 10 * poller.POLL_SECONDS
+
+
+def hold_to_embedded(run, ordered_free, exact):
+    """`ordered_free`: the files (by number) whose findings no order changes. `exact`: nothing went
+    wrong on the way, so each event was appended once and each alert sent once."""
+    report, stack, name = run.report, run.stack, run.name
+    theirs = compare.Uploads([expected["upload_id"] for expected in run.expected])
+    ours = compare.Uploads(run.sent)
+    events = run.host.events()
+    archived = _archive(run)
+
+    # Events.
+    expected = compare.row_events(events, theirs)
+    report.same(f"{name}: row events in the archive", compare.row_events(archived, ours), expected)
+    report.same(f"{name}: sums per currency in the archive", compare.sums(archived), compare.sums(events))
+    if exact:
+        twice = [key for key, count in Counter(event["id"] for event in archived).items() if count > 1]
+        report.equal(f"{name}: events that were appended twice", twice, [])
+
+    # Findings.
+    unordered = compare.findings(archived, ours, with_ordered=False)
+    report.same(f"{name}: findings but for {sorted(compare.ORDERED_RULES)}", unordered, compare.findings(events, theirs, False))
+    of_files = [f"upload-{number}:" for number in ordered_free]
+
+    def where_order_is_nothing(found):
+        return {key: rules for key, rules in found.items() if key[0].startswith(tuple(of_files))}
+
+    all_ours, all_theirs = (compare.findings(found, ids, True) for found, ids in ((archived, ours), (events, theirs)))
+    report.same(f"{name}: all findings where order is nothing", where_order_is_nothing(all_ours), where_order_is_nothing(all_theirs))
+    differ = sum(all_ours.get(key) != all_theirs.get(key) for key in {*all_ours, *all_theirs})
+    print(f"   {name}: {len(all_theirs)} findings embedded, {len(all_ours)} here; {differ} differ by order", flush=True)
+
+    _transactions(run, events, ours, theirs)
+    _alerts(run, ours, theirs, of_files, exact)
+    _leaks(run)
+    for function, driven in run.pollers.items():
+        print(f"   {name}: {function}: {driven.counts}", flush=True)
+        report.equal(f"{name}: records that {function} gave up", len(driven.counts.given_up), 0)
+        if exact:
+            report.equal(f"{name}: failed calls of {function}", driven.counts.errors[:3], [])
+
+
+def _archive(run):
+    """Every event of the archive once per position; repeats are the same line."""
+    by_position, differing = {}, []
+    objects = 0
+    for _key, lines in observe.archived(run.stack):
+        objects += 1
+        for line in lines:
+            position = (line["position"]["bucket"], line["position"]["sequence"], line["position"]["subsequence"])
+            if by_position.setdefault(position, line) != line:
+                differing.append(position)
+    run.report.equal(f"{run.name}: positions archived with two contents", differing, [])
+    run.report.check(f"{run.name}: lines without a time of arrival", all("arrival" in line for line in by_position.values()))
+    print(f"   {run.name}: {objects} archive objects, {len(by_position)} events", flush=True)
+    return list(by_position.values())
+
+
+def _transactions(run, events, ours, theirs):
+    report, name = run.report, run.name
+    items = {(item["transaction_id"], item["merchant_id"]): item for item in observe.items(run.stack, "transactions")}
+    keys = embedded_host.keys_of(events)
+    with run.host.served() as documents_of:
+        documents = documents_of(keys | set(items))
+    facts = {key: compare.of_item(item, ours, rules_of_flag, False) for key, item in items.items()}
+    expected = {key: compare.of_document(document, theirs, False) for key, document in documents.items()}
+    report.same(f"{name}: transactions in the table", facts, expected)
+
+    # Whole documents, over the API.
+    def is_ordered(key):
+        found = {flag["rule"] for flag in documents[key]["flags"]} | {
+            rule for flag in items.get(key, {}).get("flags", []) for rule in rules_of_flag(flag)
+        }
+        return bool(found & compare.ORDERED_RULES)
+
+    comparable = sorted(key for key in documents if not is_ordered(key))
+    unusual = [key for key in comparable if _is_unusual(documents[key])][:UNUSUAL_DOCUMENTS_MAX]
+    rest = [key for key in comparable if not _is_unusual(documents[key])]
+    chosen = unusual + rest[:: max(1, len(rest) // ORDINARY_DOCUMENTS)]
+    got = {}
+    for transaction_id, merchant_id in chosen:
+        answer = run.merchant.ask("GET", f"/status/{transaction_id}?merchant_id={merchant_id}")
+        key = (transaction_id, merchant_id)
+        got[key] = compare.whole_document(answer.json(), ours) if answer.status == 200 else answer.status
+    wanted = {key: compare.whole_document(documents[key], theirs) for key in chosen}
+    report.same(f"{name}: documents of GET /status", got, wanted)
+
+
+def _is_unusual(document):
+    return bool(
+        document["status"] != "validated"
+        or document["conflicts"]
+        or document["rejection"]
+        or document["type"] != "sale"
+        or len(document["history"]) > 1
+    )
+
+
+def rules_of_flag(flag):
+    """The rules of a flag as the table keeps it: the finding is the event's data as text."""
+    return [hit["rule"] for hit in json.loads(flag["finding"])["hits"]]
+
+
+def _alerts(run, ours, theirs, of_files, exact):
+    report, name = run.report, run.name
+
+    def recent(event_id):
+        return event_id.startswith(tuple(of_files))
+
+    items = observe.items(run.stack, "alerts")
+    recorded = {ours.event(item["alert_id"]): item for item in items}
+    expected = {theirs.event(alert["id"]): alert for alert in run.host.alerts()}
+    report.same(
+        f"{name}: alerts recorded where order is nothing",
+        {key for key in recorded if recent(key)},
+        {key for key in expected if recent(key)},
+    )
+    messages = observe.drain_queue(run.stack)
+    for message in messages:
+        report.check(f"{name}: an alert begins with words", not message["Message"].lstrip().startswith("{"))
+    told = Counter(ours.event(found) for message in messages for found in set(ALERT_ID.findall(message["Message"])))
+    deliveries = Counter(alert["delivery"] for key, alert in expected.items() if recent(key))
+    print(f"   {name}: {len(messages)} messages name {len(told)} alerts; embedded: {dict(deliveries)}", flush=True)
+    handed = {key for key, alert in expected.items() if recent(key) and alert["delivery"] == "sent"}
+    report.same(f"{name}: alerts handed on", {key for key in told if recent(key)} & handed, handed)
+    old = [key for key in told if not recent(key)]
+    report.equal(f"{name}: alerts about what is long past", old, [])
+    if exact:
+        report.equal(f"{name}: alerts handed on twice", {key: count for key, count in told.items() if count > 1}, {})
+    run.planted_messages = messages
+
+
+def _leaks(run):
+    found = {}
+    for where, text in observe.everything(run.stack):
+        if leaked := leaks.found_in(text, run.planted):
+            found[where] = sorted(leaked)[:3]
+    for number, message in enumerate(run.planted_messages):
+        if leaked := leaks.found_in(json.dumps(message), run.planted):
+            found[f"message {number}"] = sorted(leaked)[:3]
+    run.report.equal(f"{run.name}: card numbers in what was written ({len(run.planted)} planted)", found, {})
