@@ -13,7 +13,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from . import bad_input, deployed, files, forbidden, permissions, runs, units
+from . import bad_input, deployed, files, forbidden, hops, permissions, runs, units
 from .deploy import deploy
 from .embedded import Embedded
 from .emulator import Emulator
@@ -34,9 +34,9 @@ class Stage:
         self.tables = json.loads(subprocess.run([tables], check=True, capture_output=True, text=True).stdout)
         self.emulator = None
 
-    def stack(self, env, endpoint=None):
+    def stack(self, env, endpoint=None, functions=None):
         names = deployed.Names(env)
-        stack = deploy(self.emulator, names, self.tables, self.zips, FINGERPRINT_KEY, endpoint)
+        stack = deploy(self.emulator, names, self.tables, self.zips, FINGERPRINT_KEY, endpoint, functions)
         client = {"api_key_id": {"S": stack.api_key_id}, "client_id": {"S": "shop"}, "merchants": {"L": [{"S": "*"}]}}
         stack.client("dynamodb").put_item(TableName=names.table("clients"), Item=client)
         return stack
@@ -85,10 +85,6 @@ def bad(report, stage):
     bad_input.run(report, stage.stack("bad"), stage.host("embedded-bad"))
 
 
-def small(report, stage):
-    units.run(report, stage)
-
-
 def logic(report, _stage):
     """The driver itself."""
     suite = unittest.defaultTestLoader.loadTestsFromNames(["cloud.mapping.test_logic", "cloud.mapping.test_poller"])
@@ -99,7 +95,7 @@ def logic(report, _stage):
     forbidden.stars(report, deployed.Names("rules"), permissions)
 
 
-SECTIONS = {"logic": logic, "small": small, "clean": clean, "bad": bad, "faulty": faulty}
+SECTIONS = {"logic": logic, "small": units.run, "hops": hops.run, "clean": clean, "bad": bad, "faulty": faulty}
 
 
 def main():

@@ -3,18 +3,22 @@
 Each case: no function panics, the cause is in a log, the merchant can see what became of the file.
 """
 
+import base64
 import json
 import time
 
-from . import deploy, observe, permissions
+from . import deploy, deployed, observe, permissions
 from .faults.mischief import Mischief
-from .files import plain, write
+from .files import plain
 from .merchant import Merchant, request
 from .processes import wait_until
-from .runs import Run
+from .runs import Run, tick
 
 LIMIT_SECONDS = 90
 MIB = 1 << 20
+KILLED_ROWS = 3000
+# A claim holds for 90 s.
+TAKEN_UP_LIMIT_SECONDS = 180
 # What another producer's aggregation looks like to one that does not know it: the magic of the
 # format and then no protobuf.
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
@@ -22,11 +26,13 @@ KPL_MAGIC = b"\xf3\x89\x9a\xc2"
 
 def run(report, stack, host):
     with Run(report, stack, host, "bad input") as driven:
+        left_lying = report.section("a function that is killed", kill, driven)
         report.section("records that are not ours", foreign_records, driven)
         report.section("files that are wrong", wrong_files, driven)
         report.section("a permission that is missing", access_denied, driven)
-        report.section("functions that are killed", killed, driven)
+        report.section("what a killed function left", take_up, driven, left_lying)
     report.section("requests that are wrong", wrong_requests, stack)
+    report.section("events that no gateway makes", direct_api_events, stack)
     for function in ("validation", "aggregator", "anomaly", "api", "archiver"):
         panics = [line for line in observe.log_lines(stack, function) if "panicked" in line]
         report.equal(f"panics of {function}", panics, [])
@@ -161,23 +167,6 @@ def invoke_validation(stack, bucket, key, version, times=1):
     return answer
 
 
-def tick(stack, function):
-    """The schedule's event, as EventBridge sends it."""
-    event = {
-        "version": "0",
-        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": stack.names.account,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "region": stack.names.region,
-        "resources": [f"arn:aws:events:{stack.names.region}:{stack.names.account}:rule/sweeper-{stack.names.env}"],
-        "detail": {},
-    }
-    answer = stack.client("lambda").invoke(FunctionName=stack.names.function(function), Payload=json.dumps(event).encode())
-    return answer.get("FunctionError"), answer["Payload"].read().decode(errors="replace")
-
-
 def without(names, function, action):
     """The function's policy with one action less."""
     policy = json.loads(json.dumps(permissions.policy(names, function)))
@@ -223,21 +212,29 @@ def access_denied(report, driven):
     driven.settle()
 
 
-def killed(report, driven):
-    """The validation function dies in the middle of a file, more than once; nothing is lost or twice."""
+def kill(report, driven):
+    """The validation function dies in the middle of a file. Its claim has to run out, which takes as
+    long as everything between this and `take_up`."""
     stack = driven.stack
+    # Processes start with the first file.
+    driven.merchant.follow(driven.merchant.send(plain(900, 10), filename="first.csv"), LIMIT_SECONDS)
     mischief = Mischief(stack.emulator, 7)
-    data = plain(907, 3000)
-    upload_id = driven.merchant.send(data, filename="killed.csv")
+    upload_id = driven.merchant.send(plain(907, KILLED_ROWS), filename="killed.csv")
     kills = sum(mischief.kill_one(stack.names.function("validation")) for _ in range(2))
+    report.check("functions that were killed", kills)
+    return upload_id
+
+
+def take_up(report, driven, upload_id):
+    """The sweeper finds it; no row is lost or counted twice."""
 
     def swept():
-        tick(stack, "validation")
+        tick(driven.stack, "validation")
         return driven.merchant.document(upload_id)["state"] == "completed"
 
-    wait_until(swept, LIMIT_SECONDS * 2, "completion after kills", poll_seconds=1)
+    wait_until(swept, TAKEN_UP_LIMIT_SECONDS, "completion after kills", poll_seconds=1)
     document = driven.merchant.document(upload_id)
-    report.equal(f"rows accepted after {kills} kills", (document.get("counts") or document)["accepted"], 3000)
+    report.equal("rows accepted of the file", (document.get("counts") or document)["accepted"], KILLED_ROWS)
     driven.settle()
 
 
@@ -267,18 +264,34 @@ def wrong_requests(report, stack):
 
 
 def direct_api_events(report, stack):
-    """Events that the gateway would not make, to the function itself."""
-
-
-def resumed(report, stack, host):
-    """A time limit so short that a file takes several invocations: the same events."""
-    rows = 20_000
-    functions, name = stack.client("lambda"), stack.names.function("validation")
-    functions.update_function_configuration(FunctionName=name, Timeout=SHORT_TIMEOUT_SECONDS)
-    wait_until(
-        lambda: functions.get_function_configuration(FunctionName=name).get("LastUpdateStatus") != "InProgress", LIMIT_SECONDS, "the new time limit"
-    )
-    _ = rows, write
-
-
-SHORT_TIMEOUT_SECONDS = 15
+    """Events that the gateway would not make, to the function itself: an answer, never an error."""
+    proxy = {
+        "resource": "/uploads",
+        "path": "/uploads",
+        "httpMethod": "GET",
+        "headers": {"x-api-key": "x"},
+        "multiValueHeaders": {"x-api-key": ["x"]},
+        "queryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {"stage": deployed.STAGE, "httpMethod": "GET", "identity": {"apiKeyId": stack.api_key_id}},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    anonymous = {**proxy, "requestContext": {**proxy["requestContext"], "identity": {"apiKeyId": None}}}
+    post = {**proxy, "httpMethod": "POST", "path": "/upload", "resource": "/upload"}
+    for name, event, expected in [
+        ("a request as it is", proxy, (200,)),
+        ("no identity", anonymous, (401, 403)),
+        ("an identity that nobody knows", {**proxy, "requestContext": {"identity": {"apiKeyId": "nobody"}}}, (401, 403)),
+        ("no context", {key: value for key, value in proxy.items() if key != "requestContext"}, (401, 403)),
+        ("no body", post, (201,)),
+        ("a body in base64", {**post, "body": base64.b64encode(b'{"filename":"x.csv"}').decode(), "isBase64Encoded": True}, (201,)),
+        ("a body that is no base64", {**post, "body": "%%%", "isBase64Encoded": True}, (400,)),
+        ("no path", {**proxy, "path": None}, (404,)),
+        ("a field of next year", {**proxy, "version": {"nobody": "knows"}}, (200,)),
+    ]:
+        answer = stack.client("lambda").invoke(FunctionName=stack.names.function("api"), Payload=json.dumps(event).encode())
+        body = answer["Payload"].read().decode(errors="replace")
+        got = json.loads(body).get("statusCode") if "FunctionError" not in answer else body
+        report.check(f"api, {name}: one of {expected}", got in expected, body[:300])

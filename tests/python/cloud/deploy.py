@@ -12,8 +12,6 @@ from .processes import wait_until
 
 READY_LIMIT_SECONDS = 30
 SHARDS = 2
-# Alerts stay readable for as long as a test may look.
-VISIBILITY_SECONDS = 0
 
 
 @dataclass
@@ -31,15 +29,15 @@ class Stack:
         return self.emulator.client(service)
 
 
-def deploy(emulator, names, tables, zips, fingerprint_key, endpoint=None, shards=SHARDS):
+def deploy(emulator, names, tables, zips, fingerprint_key, endpoint=None, functions=None):
     """`endpoint` is where the functions send their calls: the emulator, or faults before it."""
     buckets(emulator, names)
-    stream(emulator, names, shards)
+    stream(emulator, names, SHARDS)
     for table in tables:
         create_table(emulator, names, table)
     emulator.client("secretsmanager").create_secret(Name=names.secret, SecretString=fingerprint_key)
     queue_url = topic(emulator, names)
-    for function in deployed.functions(names):
+    for function in functions or deployed.functions(names):
         create_function(emulator, names, function, zips, endpoint or emulator.url)
     notification(emulator, names)
     for mapping in deployed.MAPPINGS:

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta, timezone
 HEADER = ["transaction_id", "amount", "merchant_id", "card_number", "timestamp", "currency"]
 # What a deviation needs before it judges, and a velocity: the default rules.
 DEVIATION_AFTER, VELOCITY_COUNT = 10, 5
+# Has many findings of one rule at once.
+STORM_MERCHANT = "shop-storm"
+STORM_SALES = 12
 
 
 def card_number(random_):
@@ -55,8 +58,8 @@ def judged(seed, now=None):
         row(judge, f"h{number}", "15000.00", f"shop-high-{number}", card_number(random_), now - timedelta(hours=2))
         row(judge, f"l{number}", "0.50", f"shop-low-{number}", card_number(random_), now - timedelta(hours=2))
     # One merchant with a storm of the same rule: one alert, the rest in a digest.
-    for number in range(12):
-        row(judge, f"s{number}", "20000.00", "shop-storm", card_number(random_), now - timedelta(hours=2))
+    for number in range(STORM_SALES):
+        row(judge, f"s{number}", "20000.00", STORM_MERCHANT, card_number(random_), now - timedelta(hours=2))
     for number in range(6):
         name, merchant, card = f"c{number}", f"shop-conflict-{number}", card_number(random_)
         row(learn, name, "40.00", merchant, card, now - timedelta(hours=5))

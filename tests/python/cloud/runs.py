@@ -1,11 +1,10 @@
 """One run of the whole: files through the API, streams driven, the result held to the embedded host."""
 
 import json
-import re
 import time
 from collections import Counter
 
-from . import compare, embedded as embedded_host, leaks, observe
+from . import compare, embedded as embedded_host, files, leaks, observe
 from .mapping import poller
 from .merchant import Merchant
 from .processes import wait_until
@@ -15,9 +14,9 @@ SETTLED_LIMIT_SECONDS = 240
 # Whole documents are asked over the API for everything unusual and for so many of the rest.
 ORDINARY_DOCUMENTS = 40
 UNUSUAL_DOCUMENTS_MAX = 150
-ALERT_ID = re.compile(r"\b[bcdfghjklmnpqrst]{24}:\d+:[A-Za-z0-9_.-]+:\d+\b")
+# A tick that takes a window and fails leaves it to the next.
+TICKS = 2
 COUNTS = ("rows", "accepted", "rejected", "duplicates", "conflicts", "rejected_by_code")
-# Rules about one sale alone, and resubmissions: their words are the same in any order.
 
 
 class Run:
@@ -26,8 +25,9 @@ class Run:
     def __init__(self, report, stack, host, name, mischief=None):
         self.report, self.stack, self.host, self.name = report, stack, host, name
         self.merchant = Merchant(stack)
+        self.mischief = mischief
         self.pollers = poller.start_all(stack, mischief)
-        self.sent, self.expected, self.planted = [], [], set()
+        self.sent, self.expected, self.planted, self.messages = [], [], set(), []
 
     def end(self):
         for driven in self.pollers.values():
@@ -88,11 +88,11 @@ class Quiet:
 def hold_to_embedded(run, ordered_free, exact):
     """`ordered_free`: the files (by number) whose findings no order changes. `exact`: nothing went
     wrong on the way, so each event was appended once and each alert sent once."""
-    report, stack, name = run.report, run.stack, run.name
+    report, name = run.report, run.name
     theirs = compare.Uploads([expected["upload_id"] for expected in run.expected])
     ours = compare.Uploads(run.sent)
     events = run.host.events()
-    archived = _archive(run)
+    archived = archive(run)
 
     # Events.
     expected = compare.row_events(events, theirs)
@@ -125,7 +125,7 @@ def hold_to_embedded(run, ordered_free, exact):
             report.equal(f"{name}: failed calls of {function}", driven.counts.errors[:3], [])
 
 
-def _archive(run):
+def archive(run):
     """Every event of the archive once per position; repeats are the same line."""
     by_position, differing = {}, []
     objects = 0
@@ -187,32 +187,85 @@ def rules_of_flag(flag):
 
 
 def _alerts(run, ours, theirs, of_files, exact):
+    """The alerts of the files whose findings no order changes; the others' are too old to be sent.
+
+    Of a storm one is sent, whichever is judged first, and the rest is told by a digest."""
     report, name = run.report, run.name
 
     def recent(event_id):
         return event_id.startswith(tuple(of_files))
 
-    items = observe.items(run.stack, "alerts")
-    recorded = {ours.event(item["alert_id"]): item for item in items}
+    def is_storm(alert):
+        return alert["merchant_id"] == files.STORM_MERCHANT
+
+    items = [item for item in observe.items(run.stack, "alerts") if "transaction_id" in item]
+    recorded = {ours.event(item["alert_id"]) for item in items}
     expected = {theirs.event(alert["id"]): alert for alert in run.host.alerts()}
-    report.same(
-        f"{name}: alerts recorded where order is nothing",
-        {key for key in recorded if recent(key)},
-        {key for key in expected if recent(key)},
-    )
+    report.same(f"{name}: alerts recorded", {key for key in recorded if recent(key)}, {key for key in expected if recent(key)})
+    digests(run)
     messages = observe.drain_queue(run.stack)
+    run.messages += messages
+    told = [told_by(message) for message in messages]
     for message in messages:
-        report.check(f"{name}: an alert begins with words", not message["Message"].lstrip().startswith("{"))
-    told = Counter(ours.event(found) for message in messages for found in set(ALERT_ID.findall(message["Message"])))
-    deliveries = Counter(alert["delivery"] for key, alert in expected.items() if recent(key))
-    print(f"   {name}: {len(messages)} messages name {len(told)} alerts; embedded: {dict(deliveries)}", flush=True)
-    handed = {key for key, alert in expected.items() if recent(key) and alert["delivery"] == "sent"}
-    report.same(f"{name}: alerts handed on", {key for key in told if recent(key)} & handed, handed)
-    old = [key for key in told if not recent(key)]
-    report.equal(f"{name}: alerts about what is long past", old, [])
+        report.check(f"{name}: an alert begins with words", not message["Message"].lstrip().startswith("{"), message["Message"][:50])
+        attributes = set(message.get("MessageAttributes", {}))
+        report.check(f"{name}: an alert can be filtered", attributes >= {"severity", "rule", "merchant_id"}, attributes)
+    singles = Counter(ours.event(document["id"]) for document in told if "count" not in document)
+    storm = {key for key, alert in expected.items() if is_storm(alert)}
+    alone = {key for key, alert in expected.items() if recent(key) and key not in storm and alert["delivery"] == "sent"}
+    print(f"   {name}: {len(messages)} messages; embedded: {dict(Counter(alert['delivery'] for alert in expected.values()))}", flush=True)
+    report.same(f"{name}: alerts sent by themselves", {key for key in singles if key not in storm}, alone)
+    # A digest that comes twice has the same id.
+    gathered = {document["id"]: document["count"] for document in told if "count" in document}
+    in_digests = sum(gathered.values())
     if exact:
-        report.equal(f"{name}: alerts handed on twice", {key: count for key, count in told.items() if count > 1}, {})
-    run.planted_messages = messages
+        report.equal(f"{name}: alerts sent twice", {key: count for key, count in singles.items() if count > 1}, {})
+        report.equal(f"{name}: of the storm by itself", len([key for key in singles if key in storm]), 1)
+        report.equal(f"{name}: of the storm in digests", in_digests, len(storm) - 1)
+    else:
+        # A crash between sending and marking tells one twice: by itself and in a digest.
+        by_itself = len([key for key in singles if key in storm])
+        report.check(f"{name}: the whole storm is told", by_itself + in_digests >= len(storm), (by_itself, in_digests))
+
+
+def told_by(message):
+    """The document behind an alert's words."""
+    _words, _, document = message["Message"].rpartition("\n\n")
+    return json.loads(document)
+
+
+def digests(run):
+    """Moves the ends of cooldowns to now, as if their time had passed, and lets the minute's tick come."""
+    dynamodb, table = run.stack.client("dynamodb"), run.stack.names.table("alerts")
+    now = str(int(time.time() * 1000) - 1000)
+    for item in observe.items(run.stack, "alerts"):
+        if "ends_at" in item and "waiting_since" in item:
+            dynamodb.update_item(
+                TableName=table,
+                Key={"alert_id": {"S": item["alert_id"]}},
+                UpdateExpression="SET ends_at = :now, waiting_since = :now",
+                ExpressionAttributeValues={":now": {"N": now}},
+            )
+    for _ in range(TICKS):
+        error, body = tick(run.stack, "anomaly")
+        run.report.check(f"{run.name}: a tick of anomaly", error is None or run.mischief, body)
+
+
+def tick(stack, function):
+    """The schedule's event, as EventBridge sends it; what the function failed with, and its answer."""
+    event = {
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": stack.names.account,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "region": stack.names.region,
+        "resources": [f"arn:aws:events:{stack.names.region}:{stack.names.account}:rule/every-minute-{stack.names.env}"],
+        "detail": {},
+    }
+    answer = stack.client("lambda").invoke(FunctionName=stack.names.function(function), Payload=json.dumps(event).encode())
+    return answer.get("FunctionError"), answer["Payload"].read().decode(errors="replace")
 
 
 def _leaks(run):
@@ -220,7 +273,7 @@ def _leaks(run):
     for where, text in observe.everything(run.stack):
         if leaked := leaks.found_in(text, run.planted):
             found[where] = sorted(leaked)[:3]
-    for number, message in enumerate(run.planted_messages):
+    for number, message in enumerate(run.messages):
         if leaked := leaks.found_in(json.dumps(message), run.planted):
             found[f"message {number}"] = sorted(leaked)[:3]
     run.report.equal(f"{run.name}: card numbers in what was written ({len(run.planted)} planted)", found, {})

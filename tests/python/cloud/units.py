@@ -6,7 +6,6 @@ hurry here until the file is completed.
 
 import time
 
-from . import runs
 from .faults.chain import proxy
 from .files import plain
 from .mapping import poller
@@ -50,6 +49,3 @@ def run(report, stage):
         finally:
             for driven in pollers.values():
                 driven.end()
-
-
-_ = runs
