@@ -69,7 +69,7 @@ def wrong_files(report, driven):
     report.equal("PUT of 0 bytes", merchant.put(empty, b"").status, 200)
     document, _ = merchant.follow(empty["upload_id"], LIMIT_SECONDS)
     report.equal("a file of 0 bytes", document["state"], "failed")
-    report.check("its reason", document.get("error"), document)
+    report.check("its reason", document["failure"], document)
 
     header = merchant.send(b"transaction_id,amount\na,1\n", filename="header.csv")
     document, _ = merchant.follow(header, LIMIT_SECONDS)
@@ -82,7 +82,7 @@ def wrong_files(report, driven):
     answers = [merchant.put(twice, data).status, merchant.put(twice, plain(903, 5)).status]
     report.equal("PUT twice on one link", answers, [200, 412])
     document, _ = merchant.follow(twice["upload_id"], LIMIT_SECONDS)
-    report.equal("the first of two", (document["state"], (document.get("counts") or document)["accepted"]), ("completed", 5))
+    report.equal("the first of two", (document["state"], document["counts"]["accepted"]), ("completed", 5))
 
     # Other bytes than the link was made for.
     bound = merchant.link(data)
@@ -92,14 +92,14 @@ def wrong_files(report, driven):
     s3.put_object(Bucket=uploads, Key="uploads/somebody/bcdfghjklmnpqrstbcdfghjk.csv", Body=data)
     # Deleted before it is read: the function is told of a version that is gone.
     gone = merchant.link(filename="gone.csv")
-    with_event_lost = _notification_off(stack)
+    tell_again = _notification_off(stack)
     try:
         merchant.put(gone, data)
         version = s3.list_object_versions(Bucket=uploads, Prefix=gone["key"])["Versions"][0]
         s3.delete_object(Bucket=uploads, Key=gone["key"], VersionId=version["VersionId"])
         invoke_validation(stack, uploads, gone["key"], version)
     finally:
-        with_event_lost()
+        tell_again()
     document, _ = merchant.follow(gone["upload_id"], LIMIT_SECONDS)
     report.equal("a file deleted before it is read", document["state"], "failed")
 
@@ -191,13 +191,15 @@ def access_denied(report, driven):
     report.check("the cause is in the log", loud, observe.log_lines(stack, "aggregator")[-3:])
     deploy.put_policy(stack.emulator, names, "aggregator", permissions.policy(names, "aggregator"))
     document, _ = driven.merchant.follow(upload_id, LIMIT_SECONDS)
-    report.equal("with the permission back", (document["state"], (document.get("counts") or document)["accepted"]), ("completed", 30))
+    report.equal("with the permission back", (document["state"], document["counts"]["accepted"]), ("completed", 30))
 
     # The file itself cannot be read: no success, and the sweeper takes it up later.
     deploy.put_policy(stack.emulator, names, "validation", without(names, "validation", "kinesis:PutRecords"))
     upload_id = driven.merchant.send(plain(906, 30), filename="denied-stream.csv")
     wait_until(
-        lambda: any("denied" in line.lower() for line in observe.log_lines(stack, "validation")), LIMIT_SECONDS, "a word about it in the log"
+        lambda: any("denied" in line.lower() for line in observe.log_lines(stack, "validation")),
+        LIMIT_SECONDS,
+        "a word about it in the log",
     )
     state = driven.merchant.document(upload_id)["state"]
     report.check("an upload whose events cannot be appended", state not in ("completed", "parsed"), state)
@@ -234,7 +236,7 @@ def take_up(report, driven, upload_id):
 
     wait_until(swept, TAKEN_UP_LIMIT_SECONDS, "completion after kills", poll_seconds=1)
     document = driven.merchant.document(upload_id)
-    report.equal("rows accepted of the file", (document.get("counts") or document)["accepted"], KILLED_ROWS)
+    report.equal("rows accepted of the file", document["counts"]["accepted"], KILLED_ROWS)
     driven.settle()
 
 
@@ -286,7 +288,11 @@ def direct_api_events(report, stack):
         ("an identity that nobody knows", {**proxy, "requestContext": {"identity": {"apiKeyId": "nobody"}}}, (401, 403)),
         ("no context", {key: value for key, value in proxy.items() if key != "requestContext"}, (401, 403)),
         ("no body", post, (201,)),
-        ("a body in base64", {**post, "body": base64.b64encode(b'{"filename":"x.csv"}').decode(), "isBase64Encoded": True}, (201,)),
+        (
+            "a body in base64",
+            {**post, "body": base64.b64encode(b'{"filename":"x.csv"}').decode(), "isBase64Encoded": True},
+            (201,),
+        ),
         ("a body that is no base64", {**post, "body": "%%%", "isBase64Encoded": True}, (400,)),
         ("no path", {**proxy, "path": None}, (404,)),
         ("a field of next year", {**proxy, "version": {"nobody": "knows"}}, (200,)),

@@ -166,7 +166,5 @@ def whole_document(document, uploads):
     text["disputes"] = sorted(uploads.event(dispute) for dispute in text["disputes"])
     for flag in text["flags"]:
         flag["finding_id"] = uploads.event(flag["finding_id"])
-    text["history"] = [
-        {**entry, "id": uploads.event(entry["id"]), "time": None, "position": None} for entry in text["history"]
-    ]
+    text["history"] = [{**entry, "id": uploads.event(entry["id"]), "time": None, "position": None} for entry in text["history"]]
     return text

@@ -144,9 +144,7 @@ def create_function(emulator, names, function, zips, endpoint):
 
 
 def put_policy(emulator, names, function, policy):
-    emulator.client("iam").put_role_policy(
-        RoleName=names.role(function), PolicyName="work", PolicyDocument=json.dumps(policy)
-    )
+    emulator.client("iam").put_role_policy(RoleName=names.role(function), PolicyName="work", PolicyDocument=json.dumps(policy))
 
 
 def permit(emulator, names, function, principal, source_arn):
@@ -207,7 +205,10 @@ def rest_api(emulator, names):
         gateway.put_method(**where, authorizationType="NONE", apiKeyRequired=True)
         gateway.put_integration(**where, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     permit(
-        emulator, names, "api", "apigateway.amazonaws.com",
+        emulator,
+        names,
+        "api",
+        "apigateway.amazonaws.com",
         f"arn:aws:execute-api:{names.region}:{names.account}:{api}/{deployed.STAGE}/*",
     )
     deployment = gateway.create_deployment(restApiId=api)["id"]

@@ -1,6 +1,7 @@
 """The emulator, with IAM enforced, and clients for it."""
 
 import os
+import sys
 from pathlib import Path
 
 import botocore.config
@@ -23,8 +24,6 @@ class Emulator(processes.Process):
         port = processes.free_port()
         self.url = f"http://127.0.0.1:{port}"
         here = Path(__file__).resolve().parent
-        import sys
-
         super().__init__(
             [sys.executable, "-m", "ministack"],
             f"{self.url}/_ministack/health",

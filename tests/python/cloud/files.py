@@ -75,6 +75,13 @@ def plain(seed, rows):
     for number in range(rows):
         at += timedelta(seconds=60)
         lines.append(
-            [f"p{seed}-{number:07}", "25.00", f"shop-{number % 40:03}", card_number(random_), at.strftime("%Y-%m-%dT%H:%M:%SZ"), "USD"]
+            [
+                f"p{seed}-{number:07}",
+                "25.00",
+                f"shop-{number % 40:03}",
+                card_number(random_),
+                at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "USD",
+            ]
         )
     return write(lines)

@@ -28,9 +28,15 @@ def calls(names):
         "write the rules": ("s3", "put_object", {"Bucket": names.bucket("rules"), "Key": "rules.json", "Body": b""}),
         "write a rejects report": ("s3", "put_object", {"Bucket": names.bucket("reports"), "Key": "rejects/x.csv", "Body": b""}),
         "read the fingerprint key": ("secretsmanager", "get_secret_value", {"SecretId": names.secret}),
-        "append to the stream": ("kinesis", "put_records", {"StreamName": names.stream, "Records": [{"Data": b"x", "PartitionKey": "x"}]}),
+        "append to the stream": (
+            "kinesis",
+            "put_records",
+            {"StreamName": names.stream, "Records": [{"Data": b"x", "PartitionKey": "x"}]},
+        ),
         "split the stream": (
-            "kinesis", "split_shard", {"StreamName": names.stream, "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "1"}
+            "kinesis",
+            "split_shard",
+            {"StreamName": names.stream, "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "1"},
         ),
         "delete the stream": ("kinesis", "delete_stream", {"StreamName": names.stream}),
         "read a transaction": ("dynamodb", "get_item", {"TableName": names.table("transactions"), "Key": transaction}),
@@ -42,18 +48,25 @@ def calls(names):
         "read clients": ("dynamodb", "get_item", {"TableName": names.table("clients"), "Key": {"api_key_id": {"S": "x"}}}),
         "write clients": ("dynamodb", "put_item", {"TableName": names.table("clients"), "Item": {"api_key_id": {"S": "x"}}}),
         "read profiles": (
-            "dynamodb", "get_item",
+            "dynamodb",
+            "get_item",
             {"TableName": names.table("profiles"), "Key": {"card_fingerprint": {"S": "x"}, "currency": {"S": "x"}}},
         ),
         "read alerts": ("dynamodb", "get_item", {"TableName": names.table("alerts"), "Key": {"alert_id": {"S": "x"}}}),
         "delete a table": ("dynamodb", "delete_table", {"TableName": names.table("alerts")}),
         "publish an alert": ("sns", "publish", {"TopicArn": names.topic_arn, "Message": "forbidden?"}),
-        "subscribe to alerts": ("sns", "subscribe", {"TopicArn": names.topic_arn, "Protocol": "email", "Endpoint": "x@example.com"}),
+        "subscribe to alerts": (
+            "sns",
+            "subscribe",
+            {"TopicArn": names.topic_arn, "Protocol": "email", "Endpoint": "x@example.com"},
+        ),
         "call the validation function": ("lambda", "invoke", {"FunctionName": names.function("validation"), "Payload": b"{}"}),
         "call the api function": ("lambda", "invoke", {"FunctionName": names.function("api"), "Payload": b"{}"}),
         "change a function": ("lambda", "update_function_configuration", {"FunctionName": names.function("api"), "Timeout": 1}),
         "widen a role": (
-            "iam", "put_role_policy", {"RoleName": names.role("api"), "PolicyName": "more", "PolicyDocument": '{"Version":"2012-10-17","Statement":[]}'}
+            "iam",
+            "put_role_policy",
+            {"RoleName": names.role("api"), "PolicyName": "more", "PolicyDocument": '{"Version":"2012-10-17","Statement":[]}'},
         ),
         "become another role": ("sts", "assume_role", {"RoleArn": names.role_arn("validation"), "RoleSessionName": "x"}),
         "read an API key": ("apigateway", "get_api_keys", {"includeValues": True}),
@@ -64,8 +77,14 @@ def calls(names):
 # What each function needs of the calls above; all the rest is forbidden to it.
 NEEDED = {
     "validation": {
-        "read an upload", "read a version of an upload", "list uploads' versions", "read the fingerprint key", "append to the stream",
-        "write an upload's record", "write a rejects report", "call the validation function",
+        "read an upload",
+        "read a version of an upload",
+        "list uploads' versions",
+        "read the fingerprint key",
+        "append to the stream",
+        "write an upload's record",
+        "write a rejects report",
+        "call the validation function",
     },
     "aggregator": {"read a transaction", "write a transaction", "write an upload's record"},
     "anomaly": {"append to the stream", "publish an alert", "read profiles", "read alerts"},
@@ -73,14 +92,24 @@ NEEDED = {
     "archiver": {"write the archive"},
 }
 # Needed, but made here they would change or start something.
-NOT_TRIED = {"append to the stream", "call the validation function", "publish an alert", "write a transaction", "write an upload's record",
-             "write the archive", "write an upload", "write a rejects report"}
+NOT_TRIED = {
+    "append to the stream",
+    "call the validation function",
+    "publish an alert",
+    "write a transaction",
+    "write an upload's record",
+    "write the archive",
+    "write an upload",
+    "write a rejects report",
+}
 
 
 def run(report, stack):
     table = calls(stack.names)
     for function in FUNCTIONS:
-        credentials = stack.client("sts").assume_role(RoleArn=stack.names.role_arn(function), RoleSessionName="forbidden")["Credentials"]
+        credentials = stack.client("sts").assume_role(RoleArn=stack.names.role_arn(function), RoleSessionName="forbidden")[
+            "Credentials"
+        ]
         clients = {}
         for name, (service, operation, arguments) in table.items():
             is_needed = name in NEEDED[function]

@@ -32,7 +32,11 @@ def run(report, stage):
             report.check(f"invocations that passed the file on, at least {HOPS_MIN}", len(lines) >= HOPS_MIN, len(lines))
             ours, theirs = compare.Uploads(driven.sent), compare.Uploads([driven.expected[0]["upload_id"]])
             archived = archive(driven)
-            report.same("row events of all invocations", compare.row_events(archived, ours), compare.row_events(driven.host.events(), theirs))
+            report.same(
+                "row events of all invocations",
+                compare.row_events(archived, ours),
+                compare.row_events(driven.host.events(), theirs),
+            )
 
 
 def hurried(function):

@@ -1,16 +1,15 @@
 """Looks for card numbers that went in, in any spelling of digits, blanks and dashes."""
 
+import csv
 import re
 
 DIGITS_MIN, DIGITS_MAX = 12, 19
-_GROUPS = re.compile(r"\d(?:[ \u00a0.\-]?\d){%d,}" % (DIGITS_MIN - 1))
+_GROUPS = re.compile(rf"\d(?:[ \u00a0.\-]?\d){{{DIGITS_MIN - 1},}}")
 _NO_DIGIT = re.compile(r"\D")
 
 
 def card_numbers(csv_text):
     """Every card number of a file whose header names the column; bad ones too, if long enough."""
-    import csv
-
     planted = set()
     for row in csv.DictReader(csv_text.splitlines()):
         number = _NO_DIGIT.sub("", row.get("card_number") or "")

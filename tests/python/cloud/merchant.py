@@ -5,11 +5,13 @@ import json
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 from .processes import wait_until
 
 ANSWER_LIMIT_SECONDS = 60
 ASK_EVERY_SECONDS = 0.1
+TRIES = 8
 ENDS = ("completed", "failed", "expired")
 
 
@@ -48,11 +50,20 @@ class Merchant:
             headers.setdefault("content-type", "application/json")
         return request(method, f"{self._stack.api_url}{path}", headers, body)
 
+    def ask_again(self, method, path, body=None, headers=None):
+        """As any client does: what the server says was its own fault is asked again."""
+        for _ in range(TRIES):
+            answer = self.ask(method, path, body, headers)
+            if answer.status < 500:
+                break
+            time.sleep(ASK_EVERY_SECONDS)
+        return answer
+
     def link(self, data=None, **options):
         """A link; bound to the bytes if they are given."""
         if data is not None:
             options |= {"content_length": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        answer = self.ask("POST", "/upload", options)
+        answer = self.ask_again("POST", "/upload", options, {"idempotency-key": uuid.uuid4().hex})
         if answer.status != 201:
             raise RuntimeError(f"POST /upload answered {answer.status}: {answer.body[:300]!r}")
         return answer.json()
@@ -70,7 +81,7 @@ class Merchant:
         return link["upload_id"]
 
     def document(self, upload_id):
-        answer = self.ask("GET", f"/uploads/{upload_id}")
+        answer = self.ask_again("GET", f"/uploads/{upload_id}")
         if answer.status != 200:
             raise RuntimeError(f"GET /uploads/{upload_id} answered {answer.status}: {answer.body[:300]!r}")
         return answer.json()

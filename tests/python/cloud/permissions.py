@@ -88,10 +88,18 @@ def aggregator(names):
 def anomaly(names):
     alerts = names.table_arn("alerts")
     return [
-        allow(["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], names.table_arn("profiles")),
         allow(
-            ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
-             "dynamodb:UpdateItem"],
+            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], names.table_arn("profiles")
+        ),
+        allow(
+            [
+                "dynamodb:BatchGetItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
             alerts,
         ),
         allow(["dynamodb:Query"], f"{alerts}/index/by_waiting"),

@@ -43,7 +43,7 @@ class Report:
         print(f"-- {name}", flush=True)
         try:
             return run(self, *arguments)
-        except Exception:  # noqa: BLE001: whatever it is, it is this part's failure
+        except Exception:  # Whatever it is, it is this part's failure.
             self.check(name, False, traceback.format_exc())
             return None
         finally:

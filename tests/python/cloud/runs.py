@@ -4,7 +4,8 @@ import json
 import time
 from collections import Counter
 
-from . import compare, embedded as embedded_host, files, leaks, observe
+from . import compare, files, leaks, observe
+from . import embedded as embedded_host
 from .mapping import poller
 from .merchant import Merchant
 from .processes import wait_until
@@ -53,9 +54,12 @@ class Run:
         judged = time.monotonic() - start
         self.sent.append(upload_id)
         words = ", ".join(f"{state} {seconds:.1f}" for state, seconds in seen.items())
-        print(f"   {self.name}: {name}: link and PUT {put:.1f} s; after it, seconds to {words}; all judged and archived {judged:.1f}", flush=True)
+        print(
+            f"   {self.name}: {name}: link and PUT {put:.1f} s; after it, seconds to {words}; all judged and archived {judged:.1f}",
+            flush=True,
+        )
         self.report.equal(f"{self.name}: {name} is completed", document["state"], self.expected[-1]["state"])
-        counts = document.get("counts") or document
+        counts = {**document, **(document["counts"] or {})}
         for key in COUNTS:
             self.report.equal(f"{self.name}: {key} of {name}", counts.get(key), self.expected[-1][key])
         return document, seen
@@ -111,7 +115,9 @@ def hold_to_embedded(run, ordered_free, exact):
         return {key: rules for key, rules in found.items() if key[0].startswith(tuple(of_files))}
 
     all_ours, all_theirs = (compare.findings(found, ids, True) for found, ids in ((archived, ours), (events, theirs)))
-    report.same(f"{name}: all findings where order is nothing", where_order_is_nothing(all_ours), where_order_is_nothing(all_theirs))
+    report.same(
+        f"{name}: all findings where order is nothing", where_order_is_nothing(all_ours), where_order_is_nothing(all_theirs)
+    )
     differ = sum(all_ours.get(key) != all_theirs.get(key) for key in {*all_ours, *all_theirs})
     print(f"   {name}: {len(all_theirs)} findings embedded, {len(all_ours)} here; {differ} differ by order", flush=True)
 
@@ -164,7 +170,7 @@ def _transactions(run, events, ours, theirs):
     chosen = unusual + rest[:: max(1, len(rest) // ORDINARY_DOCUMENTS)]
     got = {}
     for transaction_id, merchant_id in chosen:
-        answer = run.merchant.ask("GET", f"/status/{transaction_id}?merchant_id={merchant_id}")
+        answer = run.merchant.ask_again("GET", f"/status/{transaction_id}?merchant_id={merchant_id}")
         key = (transaction_id, merchant_id)
         got[key] = compare.whole_document(answer.json(), ours) if answer.status == 200 else answer.status
     wanted = {key: compare.whole_document(documents[key], theirs) for key in chosen}
@@ -207,13 +213,18 @@ def _alerts(run, ours, theirs, of_files, exact):
     run.messages += messages
     told = [told_by(message) for message in messages]
     for message in messages:
-        report.check(f"{name}: an alert begins with words", not message["Message"].lstrip().startswith("{"), message["Message"][:50])
+        report.check(
+            f"{name}: an alert begins with words", not message["Message"].lstrip().startswith("{"), message["Message"][:50]
+        )
         attributes = set(message.get("MessageAttributes", {}))
         report.check(f"{name}: an alert can be filtered", attributes >= {"severity", "rule", "merchant_id"}, attributes)
     singles = Counter(ours.event(document["id"]) for document in told if "count" not in document)
     storm = {key for key, alert in expected.items() if is_storm(alert)}
     alone = {key for key, alert in expected.items() if recent(key) and key not in storm and alert["delivery"] == "sent"}
-    print(f"   {name}: {len(messages)} messages; embedded: {dict(Counter(alert['delivery'] for alert in expected.values()))}", flush=True)
+    print(
+        f"   {name}: {len(messages)} messages; embedded: {dict(Counter(alert['delivery'] for alert in expected.values()))}",
+        flush=True,
+    )
     report.same(f"{name}: alerts sent by themselves", {key for key in singles if key not in storm}, alone)
     # A digest that comes twice has the same id.
     gathered = {document["id"]: document["count"] for document in told if "count" in document}

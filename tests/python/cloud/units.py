@@ -45,7 +45,9 @@ def run(report, stage):
                 per_row = {table: units / ROWS for table, units in sorted(consumed.items()) if units}
                 print(f"   write units per row: {per_row}", flush=True)
                 folded = sum(consumed.get(stack.names.table(base), 0) for base in ("transactions", "uploads"))
-                report.check("write units per row of transactions and uploads", folded <= WRITE_UNITS_PER_ROW_MAX * ROWS, folded / ROWS)
+                report.check(
+                    "write units per row of transactions and uploads", folded <= WRITE_UNITS_PER_ROW_MAX * ROWS, folded / ROWS
+                )
         finally:
             for driven in pollers.values():
                 driven.end()

@@ -58,6 +58,10 @@ def _in_range(value, operand):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     tests = {
-        "=": value.__eq__, ">": value.__gt__, ">=": value.__ge__, "<": value.__lt__, "<=": value.__le__,
+        "=": value.__eq__,
+        ">": value.__gt__,
+        ">=": value.__ge__,
+        "<": value.__lt__,
+        "<=": value.__le__,
     }
     return all(tests[sign](bound) for sign, bound in zip(operand[::2], operand[1::2]))

@@ -82,9 +82,7 @@ class DynamoDb:
 
     def shards(self):
         description = self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]
-        return [
-            Shard(shard["ShardId"], tuple(filter(None, [shard.get("ParentShardId")]))) for shard in description["Shards"]
-        ]
+        return [Shard(shard["ShardId"], tuple(filter(None, [shard.get("ParentShardId")]))) for shard in description["Shards"]]
 
     def iterator(self, shard, after=None):
         position = {"ShardIteratorType": "TRIM_HORIZON"}

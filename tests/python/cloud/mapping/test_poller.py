@@ -93,9 +93,7 @@ class PollerTest(unittest.TestCase):
         self.assertTrue(all(len(call) <= 4 for call in function.calls))
 
     def test_children_wait_for_their_parents(self):
-        stream = MemoryStream(
-            {"a": shard("a", 5), "b": shard("b", 5), "c": shard("c", 5)}, {"c": ("a", "b")}, closed=("a", "b")
-        )
+        stream = MemoryStream({"a": shard("a", 5), "b": shard("b", 5), "c": shard("c", 5)}, {"c": ("a", "b")}, closed=("a", "b"))
         function = Function()
         self.drive(stream, function)
         order = sum(function.calls, [])
@@ -141,9 +139,7 @@ class PollerTest(unittest.TestCase):
             return {}
 
         function = Function(answer)
-        counts = self.drive(
-            MemoryStream({"a": shard("a", 8)}), function, MaximumRetryAttempts=1, BisectBatchOnFunctionError=True
-        )
+        counts = self.drive(MemoryStream({"a": shard("a", 8)}), function, MaximumRetryAttempts=1, BisectBatchOnFunctionError=True)
         self.assertEqual([given.sequence for given in counts.given_up], ["a3"])
         taken = [name for call in function.calls if "a3" not in call for name in call]
         self.assertEqual(set(taken), {f"a{number}" for number in range(8)} - {"a3"})
