@@ -12,10 +12,16 @@ NO_RESOURCE = {
 }
 
 
-def allow(actions, resources):
+def allow(actions, resources, condition=None):
     if isinstance(resources, str):
         resources = [resources]
-    return {"Effect": "Allow", "Action": sorted(actions), "Resource": resources}
+    statement = {"Effect": "Allow", "Action": sorted(actions), "Resource": resources}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def finds_out_what_is_missing(names, purpose, prefix):
+    """Without it S3 calls an object that is not there forbidden."""
+    return allow(["s3:ListBucket"], names.bucket_arn(purpose), {"StringLike": {"s3:prefix": f"{prefix}*"}})
 
 
 def of_every_function(names, function):
@@ -47,8 +53,8 @@ def appends_to_the_stream(names):
     return [allow(["kinesis:ListShards", "kinesis:PutRecords"], names.stream_arn)]
 
 
-def quarantines(names, function):
-    return [allow(["s3:PutObject"], f"{names.bucket_arn('reports')}/quarantine/{function}/*")]
+def quarantines(names, stage):
+    return [allow(["s3:PutObject"], f"{names.bucket_arn('reports')}/quarantine/{stage}/*")]
 
 
 def validation(names):
@@ -57,8 +63,10 @@ def validation(names):
     return [
         # Card numbers: this function alone reads them, by the version that the event names.
         allow(["s3:GetObject", "s3:GetObjectVersion"], f"{names.bucket_arn('uploads')}/uploads/*"),
-        # Without it a missing object looks like a forbidden one; which version came first decides.
-        allow(["s3:ListBucket", "s3:ListBucketVersions"], names.bucket_arn("uploads")),
+        finds_out_what_is_missing(names, "uploads", "uploads/"),
+        # Of several versions the first is the upload.
+        allow(["s3:ListBucketVersions"], names.bucket_arn("uploads"), {"StringLike": {"s3:prefix": "uploads/*"}}),
+        finds_out_what_is_missing(names, "reports", "tmp/"),
         allow(["s3:PutObject", "s3:AbortMultipartUpload"], f"{reports}/rejects/*"),
         allow(["s3:GetObject", "s3:PutObject"], f"{reports}/tmp/*"),
         allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], uploads),
@@ -80,7 +88,7 @@ def aggregator(names):
             ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
             names.table_arn("uploads"),
         ),
-        *quarantines(names, "aggregator"),
+        *quarantines(names, "aggregate"),
         *reads_the_stream(names),
     ]
 
@@ -126,13 +134,14 @@ def api(names):
         # What a link lets its bearer do, the signer must be allowed to do.
         allow(["s3:PutObject"], f"{names.bucket_arn('uploads')}/uploads/*"),
         allow(["s3:GetObject"], f"{names.bucket_arn('reports')}/rejects/*"),
+        finds_out_what_is_missing(names, "reports", "rejects/"),
     ]
 
 
 def archiver(names):
     return [
         allow(["s3:PutObject"], f"{names.bucket_arn('archive')}/date=*"),
-        *quarantines(names, "archiver"),
+        *quarantines(names, "archive"),
         *reads_the_stream(names),
     ]
 
