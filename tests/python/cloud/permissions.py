@@ -19,9 +19,10 @@ def allow(actions, resources, condition=None):
     return statement | ({"Condition": condition} if condition else {})
 
 
-def finds_out_what_is_missing(names, purpose, prefix):
-    """Without it S3 calls an object that is not there forbidden."""
-    return allow(["s3:ListBucket"], names.bucket_arn(purpose), {"StringLike": {"s3:prefix": f"{prefix}*"}})
+def finds_out_what_is_missing(names, purpose):
+    """Without it S3 calls an object that is not there forbidden. No condition on the prefix: a request
+    for an object has none, so the condition would never hold."""
+    return allow(["s3:ListBucket"], names.bucket_arn(purpose))
 
 
 def of_every_function(names, function):
@@ -63,10 +64,10 @@ def validation(names):
     return [
         # Card numbers: this function alone reads them, by the version that the event names.
         allow(["s3:GetObject", "s3:GetObjectVersion"], f"{names.bucket_arn('uploads')}/uploads/*"),
-        finds_out_what_is_missing(names, "uploads", "uploads/"),
+        finds_out_what_is_missing(names, "uploads"),
         # Of several versions the first is the upload.
         allow(["s3:ListBucketVersions"], names.bucket_arn("uploads"), {"StringLike": {"s3:prefix": "uploads/*"}}),
-        finds_out_what_is_missing(names, "reports", "tmp/"),
+        finds_out_what_is_missing(names, "reports"),
         allow(["s3:PutObject", "s3:AbortMultipartUpload"], f"{reports}/rejects/*"),
         allow(["s3:GetObject", "s3:PutObject"], f"{reports}/tmp/*"),
         allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], uploads),
@@ -134,7 +135,7 @@ def api(names):
         # What a link lets its bearer do, the signer must be allowed to do.
         allow(["s3:PutObject"], f"{names.bucket_arn('uploads')}/uploads/*"),
         allow(["s3:GetObject"], f"{names.bucket_arn('reports')}/rejects/*"),
-        finds_out_what_is_missing(names, "reports", "rejects/"),
+        finds_out_what_is_missing(names, "reports"),
     ]
 
 
