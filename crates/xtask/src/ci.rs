@@ -5,6 +5,7 @@
 
 mod api;
 mod aws;
+mod cloud;
 mod libtest;
 mod node;
 mod python;
@@ -29,7 +30,7 @@ struct Stage {
 }
 
 /// In this order: what is quick first; build before what needs the binaries.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage {
         name: "format",
         about: "cargo fmt --check",
@@ -69,6 +70,11 @@ const STAGES: [Stage; 8] = [
         name: "aws",
         about: "the history's format against others' libraries",
         run: aws::run,
+    },
+    Stage {
+        name: "cloud",
+        about: "the functions on an emulator against the embedded host",
+        run: cloud::run,
     },
 ];
 

@@ -42,6 +42,17 @@ pub(crate) struct Options {
     arm64: bool,
 }
 
+impl Options {
+    /// All functions, for the processor of this machine.
+    pub(crate) fn of_profile(profile: &str) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            functions: Vec::new(),
+            arm64: false,
+        }
+    }
+}
+
 pub(crate) fn run(options: &Options) -> Result<Tally> {
     let triple = target::triple(options.arm64)?;
     let mut build = build(options)?;

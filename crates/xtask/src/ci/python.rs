@@ -17,6 +17,9 @@ pub(super) const API: &str = "tests/python/requirements.txt";
 /// use are its own.
 pub(super) const EMULATOR: &str = "tests/python/emulator.txt";
 
+/// What disturbs the functions' calls: apart, because it wants another botocore.
+pub(super) const FAULTS: &str = "tests/python/faults.txt";
+
 /// An environment's interpreter; made at first use and again when the requirements change.
 pub(super) fn interpreter(requirements_path: &str) -> Result<PathBuf> {
     let requirements = root()?.join(requirements_path);
