@@ -423,6 +423,10 @@ fn a_reading_that_needs_too_many_steps_fails() {
         sha256: None,
     };
     let fates = vec![Fate::TimeIsUp; 2 * HOPS_MAX as usize];
+    let UploadEvent::Failed(ending) = run.to_the_end(&fates, None).ending else {
+        panic!("it fails")
+    };
+    assert!(!ending.tally.has_no_rows() && ending.tally.sha256.is_none());
     let (code, records) = failed(&run, &fates);
     assert_eq!(code, "no_progress");
     assert!(records > u64::from(HOPS_MAX) && records < 1000, "{records}");
