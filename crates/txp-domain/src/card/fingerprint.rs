@@ -285,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_read_from_64_hexadecimal_digits_and_nothing_else() {
+        let digits = "0aF9".repeat(16);
+        let read = |text: &str| Fingerprinter::of_hexadecimal(text.as_bytes());
+        let expected = Fingerprinter::new([[0x0a, 0xf9]; 16].concat().try_into().unwrap());
+        for text in [digits.clone(), format!(" {digits}\n")] {
+            assert_eq!(read(&text).unwrap().key_id(), expected.key_id());
+        }
+        for text in [
+            "",
+            &digits[1..],
+            &digits[2..],
+            &format!("{digits}00"),
+            &"+f".repeat(32),
+        ] {
+            assert!(read(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_spelling_changes_nothing_and_a_key_everything() {
         let card = |text: &str| CardNumber::parse(text.as_bytes()).ok().unwrap();
         let one = Fingerprinter::new([1; 32]);

@@ -22,6 +22,7 @@ use txp_aws::kinesis::deaggregate::deaggregate;
 use txp_aws::kinesis::producer::Settings;
 use txp_aws::kinesis::put::StreamWriter;
 use txp_aws::kinesis::source::bucket_of;
+use txp_aws::s3::report::RejectsReport;
 use txp_aws::s3::{Bucket, key};
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Defaults, Merchants, UploadEvent, UploadReceived};
@@ -196,6 +197,10 @@ impl World {
             .uploads
             .claim(id, version, "another", then, 60);
         assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+    }
+
+    pub(crate) fn new_report(&self, id: UploadId) -> RejectsReport {
+        RejectsReport::new(self.function.reports.clone(), id)
     }
 
     pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {

@@ -161,14 +161,14 @@ where
                 Ok(Next::Pass) => {}
                 Ok(Next::End(ending)) => break *ending,
                 Err(IngestError::Source(error)) if error.kind == ErrorKind::Missing => {
-                    break Ending::Failed(object_gone(), state.tally.finish(None, &[]));
+                    break Ending::Failed(object_gone(), cut_short(&state));
                 }
                 Err(error) => return Err(error),
                 Ok(Next::Stop) => {
                     let is_stuck = state.progress() <= mark.started_at;
                     state.hops += 1;
                     if let Some(reason) = no_progress(is_stuck, state.hops) {
-                        break Ending::Failed(reason, state.tally.finish(None, &[]));
+                        break Ending::Failed(reason, cut_short(&state));
                     }
                     self.keep(&mut state, &mut mark).await?;
                     return Ok(Outcome::Stopped { hops: state.hops });
@@ -453,6 +453,15 @@ fn tally_of(state: &ReadState) -> UploadTally {
     let header = state.place.as_ref().map(|place| &place.header);
     let unknown = header.map_or(&[][..], |header| header.unknown());
     state.tally.finish(Some(&state.digest), unknown)
+}
+
+/// What was counted before the reading was given up: of an earlier pass, no row is in the history.
+fn cut_short(state: &ReadState) -> UploadTally {
+    let tally = state.tally.finish(None, &[]);
+    match state.phase {
+        Phase::Reading | Phase::Rest { has_rows: true, .. } => tally,
+        _ => tally.without_rows(),
+    }
 }
 
 fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {

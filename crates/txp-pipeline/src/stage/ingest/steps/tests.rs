@@ -207,7 +207,7 @@ fn received(strict: bool) -> UploadReceived {
 
 /// What a file came to.
 #[derive(Debug, PartialEq)]
-struct Read_ {
+struct Came {
     ending: UploadEvent,
     report: Option<Vec<u8>>,
     /// By bucket, as a fold takes them in: repeats left out.
@@ -221,7 +221,7 @@ struct Run<'f> {
 }
 
 impl Run<'_> {
-    fn to_the_end(&self, fates: &[Fate], damage_every: Option<usize>) -> Read_ {
+    fn to_the_end(&self, fates: &[Fate], damage_every: Option<usize>) -> Came {
         let received = received(self.strict);
         let rules = ReadingRules::of(&received).unwrap();
         let fingerprinter = Fingerprinter::new([9; 32]);
@@ -257,7 +257,7 @@ impl Run<'_> {
                 clock: &Ticking::default(),
             };
             if let Ok(Outcome::Ended(ending)) = now(stepwise.run(kept.as_ref())) {
-                return Read_ {
+                return Came {
                     ending: *ending,
                     report: report.published,
                     events: folded(&history.stored.borrow()),
@@ -358,7 +358,7 @@ proptest! {
         let once = run(false).to_the_end(&[], None);
         let mut twice = run(true).to_the_end(&fates, None);
         let is_received = |json: &Vec<u8>| json.windows(16).any(|part| part == b":received\",\"sour");
-        let rows = |result: &Read_| {
+        let rows = |result: &Came| {
             let all = result.events.values().flatten();
             all.filter(|json| !is_received(json)).cloned().collect::<Vec<_>>()
         };
@@ -423,6 +423,10 @@ fn a_reading_that_needs_too_many_steps_fails() {
         sha256: None,
     };
     let fates = vec![Fate::TimeIsUp; 2 * HOPS_MAX as usize];
+    let UploadEvent::Failed(ending) = run.to_the_end(&fates, None).ending else {
+        panic!("it fails")
+    };
+    assert!(!ending.tally.has_no_rows() && ending.tally.sha256.is_none());
     let (code, records) = failed(&run, &fates);
     assert_eq!(code, "no_progress");
     assert!(records > u64::from(HOPS_MAX) && records < 1000, "{records}");
