@@ -108,14 +108,11 @@ pub async fn an_alert_is_recorded_then_marked(ledger: &mut impl AlertLedger) {
 pub const COOLDOWN_SECONDS: u32 = 60;
 
 /// A policy under which no finding of [`record`] is too old.
-#[must_use]
-pub fn policy() -> AlertPolicy {
-    AlertPolicy {
-        alert_max_age_seconds: u32::MAX,
-        cooldown_seconds: COOLDOWN_SECONDS,
-        ..AlertPolicy::default()
-    }
-}
+pub const POLICY: AlertPolicy = AlertPolicy {
+    alert_max_age_seconds: u32::MAX,
+    cooldown_seconds: COOLDOWN_SECONDS,
+    critical_score: 950,
+};
 
 /// A sink that remembers what it was told, and that may be out of order.
 #[derive(Debug, Default)]
@@ -169,20 +166,20 @@ pub async fn a_storm_is_told_by_digests<C: CooldownStore>(
     ledger: &mut impl AlertLedger,
     cooldowns: C,
 ) {
-    let (policy, mut told) = (policy(), Told::default());
+    let mut told = Told::default();
     let mut alerting = Alerting::new(cooldowns);
     let storm = findings(101..=105, "storm");
     for _ in 0..2 {
-        let handled = alerting.handle(ledger, &mut told, &policy, storm.clone(), at(0));
+        let handled = alerting.handle(ledger, &mut told, &POLICY, storm.clone(), at(0));
         handled.await.unwrap();
     }
     assert_eq!(told.take(), [id(101)]);
     let other = findings([106], "calm");
-    let handled = alerting.handle(ledger, &mut told, &policy, other, at(1));
+    let handled = alerting.handle(ledger, &mut told, &POLICY, other, at(1));
     handled.await.unwrap();
     assert_eq!(told.take(), [id(106)]);
     for (second, expected) in [(59, None), (60, Some(4)), (61, None)] {
-        let ticked = alerting.tick(ledger, &mut told, &policy, at(second)).await;
+        let ticked = alerting.tick(ledger, &mut told, &POLICY, at(second)).await;
         ticked.unwrap();
         let counts: Vec<_> = told.messages.iter().map(|message| &*message.body).collect();
         match expected {
@@ -195,21 +192,21 @@ pub async fn a_storm_is_told_by_digests<C: CooldownStore>(
     }
     // The window was opened again: the storm goes on.
     let more = findings([107], "storm");
-    let handled = alerting.handle(ledger, &mut told, &policy, more, at(70));
+    let handled = alerting.handle(ledger, &mut told, &POLICY, more, at(70));
     handled.await.unwrap();
     assert_eq!(told.take(), [""; 0]);
     alerting
-        .tick(ledger, &mut told, &policy, at(120))
+        .tick(ledger, &mut told, &POLICY, at(120))
         .await
         .unwrap();
     assert_eq!(told.take(), [format!("{}:digest", id(107))]);
     // Nothing came since: the window is put away.
     alerting
-        .tick(ledger, &mut told, &policy, at(180))
+        .tick(ledger, &mut told, &POLICY, at(180))
         .await
         .unwrap();
     let later = findings([108], "storm");
-    let handled = alerting.handle(ledger, &mut told, &policy, later, at(181));
+    let handled = alerting.handle(ledger, &mut told, &POLICY, later, at(181));
     handled.await.unwrap();
     assert_eq!(told.take(), [id(108)]);
     assert_eq!(alerting.handed().findings, 8);
@@ -223,7 +220,7 @@ pub async fn an_old_finding_is_recorded_only<C: CooldownStore>(
 ) {
     let policy = AlertPolicy {
         alert_max_age_seconds: 60,
-        ..policy()
+        ..POLICY
     };
     let (mut alerting, mut told) = (Alerting::new(cooldowns), Told::default());
     let old = findings([201], "old");

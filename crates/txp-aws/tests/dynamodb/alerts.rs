@@ -12,8 +12,8 @@ use txp_pipeline::rulefile::default_rules;
 use txp_pipeline::stage::alert::{Alerting, CooldownStore as _};
 use txp_pipeline::stage::rulebook::{RuleRegistry as _, RuleSource, Rulebook};
 use txp_tests::conformance::alerts::{
-    COOLDOWN_SECONDS, Told, a_storm_is_told_by_digests, an_alert_is_recorded_then_marked,
-    an_old_finding_is_recorded_only, at, findings, id, policy, record,
+    COOLDOWN_SECONDS, POLICY, Told, a_storm_is_told_by_digests, an_alert_is_recorded_then_marked,
+    an_old_finding_is_recorded_only, at, findings, id, record,
 };
 
 async fn ledger(emulator: &Emulator) -> Alerts {
@@ -94,12 +94,12 @@ async fn an_alert_that_a_crash_left_waiting_is_handed_on() {
         let one = || findings([1], "m-1");
         let (mut alerting, mut alerts, mut told) = process(&ledger);
         told.is_broken = true;
-        let handled = alerting.handle(&mut alerts, &mut told, &policy(), one(), at(2));
+        let handled = alerting.handle(&mut alerts, &mut told, &POLICY, one(), at(2));
         assert!(handled.await.is_err());
         let (mut alerting, mut alerts, mut told) = process(&ledger);
         for expected in [1, 0] {
             if is_delivered_again {
-                let handled = alerting.handle(&mut alerts, &mut told, &policy(), one(), at(3));
+                let handled = alerting.handle(&mut alerts, &mut told, &POLICY, one(), at(3));
                 handled.await.unwrap();
             } else {
                 let left = alerts.unsent(at(3), 10).await.unwrap();
@@ -123,7 +123,7 @@ async fn processes_that_race_share_one_cooldown() {
     let [a, b, c] = &mut processes;
     let handle = async |(alerting, alerts, told): &mut (Alerting<_>, Alerts, Told), from: u64| {
         let some = findings(from..from + 5, "m-1");
-        let handled = alerting.handle(alerts, told, &policy(), some, at(1));
+        let handled = alerting.handle(alerts, told, &POLICY, some, at(1));
         handled.await.unwrap();
     };
     tokio::join!(handle(a, 10), handle(b, 20), handle(c, 30));
@@ -132,7 +132,7 @@ async fn processes_that_race_share_one_cooldown() {
 
     let [a, b, c] = &mut processes;
     let tick = async |(alerting, alerts, told): &mut (Alerting<_>, Alerts, Told)| {
-        let ticked = alerting.tick(alerts, told, &policy(), at(1 + END)).await;
+        let ticked = alerting.tick(alerts, told, &POLICY, at(1 + END)).await;
         ticked.unwrap();
     };
     tokio::join!(tick(a), tick(b), tick(c));
@@ -160,7 +160,7 @@ async fn a_decision_that_was_not_recorded_is_made_again() {
     ] {
         let mut cooldowns = SharedCooldowns::new(ledger.clone());
         let notice = Notice::of(&record(number, "m-1", Decision::Send).flagged.finding);
-        let decided = cooldowns.decide(&policy(), &notice, at(number)).await;
+        let decided = cooldowns.decide(&POLICY, &notice, at(number)).await;
         assert_eq!(decided.unwrap(), (expected, None), "{number}");
     }
 }
@@ -173,7 +173,7 @@ async fn a_digest_that_a_crash_interrupted_comes_again() {
     let mut ledger = ledger(&emulator).await;
     let (mut alerting, mut alerts, mut told) = process(&ledger);
     let first = findings([1, 2], "m-1");
-    let handled = alerting.handle(&mut alerts, &mut told, &policy(), first, at(0));
+    let handled = alerting.handle(&mut alerts, &mut told, &POLICY, first, at(0));
     handled.await.unwrap();
     assert_eq!(told.take(), [id(1)]);
     // Recorded, and dead before the window was armed for it: it comes again.
@@ -181,11 +181,11 @@ async fn a_digest_that_a_crash_interrupted_comes_again() {
     ledger.record(std::slice::from_ref(&unarmed)).await.unwrap();
     let (mut alerting, mut alerts, mut told) = process(&ledger);
     let again = findings([3], "m-2");
-    let handled = alerting.handle(&mut alerts, &mut told, &policy(), again, at(0));
+    let handled = alerting.handle(&mut alerts, &mut told, &POLICY, again, at(0));
     handled.await.unwrap();
     // Taken, and dead before anything was sent.
     let mut cooldowns = SharedCooldowns::new(ledger.clone());
-    let taken = cooldowns.due(&policy(), at(END)).await.unwrap();
+    let taken = cooldowns.due(&POLICY, at(END)).await.unwrap();
     assert_eq!(taken.len(), 2);
     let (mut alerting, mut alerts, mut told) = process(&ledger);
     for (second, is_broken, expected) in [
@@ -197,7 +197,7 @@ async fn a_digest_that_a_crash_interrupted_comes_again() {
     ] {
         told.is_broken = is_broken;
         let ticked = alerting
-            .tick(&mut alerts, &mut told, &policy(), at(second))
+            .tick(&mut alerts, &mut told, &POLICY, at(second))
             .await;
         assert_eq!(ticked.is_err(), is_broken);
         for message in &told.messages {
