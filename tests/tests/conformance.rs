@@ -45,6 +45,7 @@ fn transactions_conform() {
         transactions::an_item_is_read_back_as_it_was_stored(state).await;
         transactions::store_is_conditional_on_the_revision(state).await;
         transactions::merchants_of_one_id_are_apart(state).await;
+        transactions::prepared_items_are_those_stored(state).await;
     });
 }
 

@@ -38,7 +38,10 @@ impl Invoker {
             .await
             .map(|_| ())
             .map_err(|error| {
-                port_error(format!("calling the function {} failed", self.function), error)
+                port_error(
+                    format!("calling the function {} failed", self.function),
+                    error,
+                )
             })
     }
 }

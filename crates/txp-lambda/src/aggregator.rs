@@ -53,15 +53,14 @@ impl Function for Aggregator {
         self.state.uploads.forget();
         let delivered = Delivered::of(event)?;
         let batch = delivered.batch();
-        let folded = self
-            .stage
-            .fold_recorded(
-                &mut self.state,
-                &mut self.quarantine,
-                &self.clock,
-                batch.events(),
-            )
-            .await;
+        // Boxed: futures of futures of the SDK are types too deep for the compiler otherwise.
+        let folded = Box::pin(self.stage.fold_recorded(
+            &mut self.state,
+            &mut self.quarantine,
+            &self.clock,
+            batch.events(),
+        ))
+        .await;
         tracing::info!(
             events = batch.events().len(),
             rows = folded.counts.total(),

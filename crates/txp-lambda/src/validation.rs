@@ -17,8 +17,8 @@ use anyhow::Context;
 use event::{Continuation, ValidationEvent};
 use lease::Until;
 use txp_aws::config;
-use txp_aws::dynamodb::tables::UPLOADS;
 use txp_aws::dynamodb::Connection;
+use txp_aws::dynamodb::tables::UPLOADS;
 use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::invoke::{FUNCTION_NAME, Invoker};
 use txp_aws::kinesis::producer::Settings;
@@ -91,7 +91,10 @@ impl Function for Validation {
 
     async fn start() -> anyhow::Result<Self> {
         let (files, reports) = (config::name(UPLOADS_BUCKET)?, config::name(REPORTS_BUCKET)?);
-        let (stream, table) = (config::name(EVENTS_STREAM)?, config::name(UPLOADS.variable)?);
+        let (stream, table) = (
+            config::name(EVENTS_STREAM)?,
+            config::name(UPLOADS.variable)?,
+        );
         let secret = config::name(FINGERPRINT_KEY_SECRET)?;
         let function = config::name(FUNCTION_NAME)?;
         let settings = frugal(Settings::from_environment()?);

@@ -11,7 +11,7 @@ mod node;
 mod python;
 
 use crate::output::say;
-use crate::process::{FEATURES, PROFILE, cargo, succeeds, tee};
+use crate::process::{FEATURES, LINTED_FEATURES, PROFILE, cargo, succeeds, tee};
 use crate::tally::Tally;
 use crate::{output, schema, tidy};
 use anyhow::{Result, bail};
@@ -155,7 +155,7 @@ fn lint() -> Result<Tally> {
         "--workspace",
         "--all-targets",
         "--features",
-        FEATURES,
+        LINTED_FEATURES,
         "--profile",
         PROFILE,
         "--",

@@ -11,6 +11,10 @@ pub(crate) const PROFILE: &str = "ci";
 /// The features that every task builds with, for the same reason: the tests against the emulator.
 pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator";
 
+/// What the linter is to see: those, and the sources on AWS of the command line. Without these the
+/// tests of the command line say what its usual build refuses.
+pub(crate) const LINTED_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws";
+
 /// The project's folder.
 pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -117,3 +117,48 @@ pub async fn merchants_of_one_id_are_apart(store: &mut impl TransactionStore) {
         assert_eq!(amount, minor, "{merchant}");
     }
 }
+
+/// Items that are fetched together are those that are stored, asked for twice or not there, and
+/// what is stored since is what is loaded.
+pub async fn prepared_items_are_those_stored(store: &mut impl TransactionStore) {
+    let ids: Vec<String> = (0..MANY).map(|n| format!("prepared-{n}")).collect();
+    let rows = rows(&ids);
+    let odd: Vec<_> = rows.iter().skip(1).step_by(2).cloned().collect();
+    insert(store, &odd).await;
+    let keys = ids.iter().chain(ids.iter().take(3));
+    let keys: Vec<_> = keys.map(|id| ("m-many", id.as_str())).collect();
+    store.prepare(&keys).await.unwrap();
+    for (n, id) in ids.iter().enumerate() {
+        let item = store.load("m-many", id).await.unwrap();
+        assert_eq!(item.is_some(), n % 2 == 1, "{id}");
+        let Some(mut item) = item else {
+            continue;
+        };
+        let expected = item.revision;
+        item.apply_flag("f", "{}", &position(3, 9_999), 2);
+        let stale = store.store(&item, expected + 1).await.unwrap();
+        assert_eq!(stale, Written::Conflict, "{id}");
+        let written = store.store(&item, expected).await.unwrap();
+        assert_eq!(written, Written::Stored, "{id}");
+        assert_eq!(store.load("m-many", id).await.unwrap(), Some(item), "{id}");
+    }
+    store.prepare(&[]).await.unwrap();
+}
+
+/// Of two writers that prepared the same item, the second meets a conflict and then loads what the
+/// first has stored.
+pub async fn a_stale_item_is_never_written_over(
+    one: &mut impl TransactionStore,
+    other: &mut impl TransactionStore,
+) {
+    let keys = [("m-1", "stale")];
+    one.prepare(&keys).await.unwrap();
+    other.prepare(&keys).await.unwrap();
+    let row = valid(upload_id(6), 1, sale("m-1", "stale", 100));
+    let mut first = Transaction::empty("m-1", "stale");
+    first.apply_row(&row, &position(1, 1), 1);
+    assert_eq!(one.store(&first, 0).await.unwrap(), Written::Stored);
+    assert_eq!(other.load("m-1", "stale").await.unwrap(), None);
+    assert_eq!(other.store(&first, 0).await.unwrap(), Written::Conflict);
+    assert_eq!(other.load("m-1", "stale").await.unwrap(), Some(first));
+}

@@ -59,10 +59,24 @@ impl Alerts {
         rule: &str,
         limit: usize,
     ) -> Result<Vec<AlertRecord>, PortError> {
-        let until = Timestamp(i64::MAX);
-        let waiting = waiting_key(merchant_id, rule);
-        let items = self.waiting(waiting, until, limit).await?;
-        items.iter().map(|item| self.decode(item)).collect()
+        let mut found = Vec::new();
+        self.visit_gathered(merchant_id, rule, limit, |record| found.push(record))
+            .await?;
+        Ok(found)
+    }
+
+    /// The same, one by one: of a storm very many are gathered.
+    async fn visit_gathered(
+        &self,
+        merchant_id: &str,
+        rule: &str,
+        limit: usize,
+        mut visit: impl FnMut(AlertRecord),
+    ) -> Result<(), PortError> {
+        let key = waiting_key(merchant_id, rule);
+        let of_item = |item: Item| self.decode(&item).map(&mut visit);
+        self.visit_waiting(key, Timestamp(i64::MAX), limit, of_item)
+            .await
     }
 
     /// The alerts to be sent by themselves that were decided by `until` and that nobody has handed
@@ -77,9 +91,9 @@ impl Alerts {
     ) -> Result<Vec<AlertRecord>, PortError> {
         let mut found = Vec::new();
         for partition in (0..PARTITIONS).map(unsent_key) {
-            for item in self.waiting(partition, until, limit - found.len()).await? {
-                found.push(self.decode(&item)?);
-            }
+            let room = limit - found.len();
+            let of_item = |item: Item| self.decode(&item).map(|record| found.push(record));
+            self.visit_waiting(partition, until, room, of_item).await?;
             if found.len() >= limit {
                 break;
             }
@@ -87,13 +101,14 @@ impl Alerts {
         Ok(found)
     }
 
-    /// What waits under a key of the index, the earliest first.
-    async fn waiting(
+    /// What waits under a key of the index, the earliest first, up to `limit`.
+    async fn visit_waiting(
         &self,
         key: String,
         until: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Item>, PortError> {
+        mut visit: impl FnMut(Item) -> Result<(), PortError>,
+    ) -> Result<(), PortError> {
         let mut pages = self
             .connection
             .client()
@@ -106,13 +121,13 @@ impl Alerts {
             .into_paginator()
             .items()
             .send();
-        let mut found = Vec::new();
-        while found.len() < limit
-            && let Some(item) = pages.next().await
-        {
-            found.push(item.map_err(|error| port_error(self.reading(), error))?);
+        for _ in 0..limit {
+            let Some(item) = pages.next().await else {
+                return Ok(());
+            };
+            visit(item.map_err(|error| port_error(self.reading(), error))?)?;
         }
-        Ok(found)
+        Ok(())
     }
 
     fn decode(&self, item: &Item) -> Result<AlertRecord, PortError> {

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use txp_domain::card::Fingerprint;
 use txp_domain::profile::Profile;
 use txp_pipeline::port::{ErrorKind, PortError, ProfileKey, ProfileStore, Written};
+use txp_pipeline::telemetry::{Metric, count};
 
 /// The table of profiles, and those that were fetched together.
 #[derive(Clone, Debug)]
@@ -128,6 +129,7 @@ impl ProfileStore for Profiles {
         };
         let context = || format!("writing to the table {} failed", self.table);
         let Some(output) = conditional(put.send().await, context)? else {
+            count(Metric::WriteConflicts, 1);
             return Ok(Written::Conflict);
         };
         self.connection.consumed(output.consumed_capacity());

@@ -126,6 +126,9 @@ impl TransactionStore for Transactions {
     /// is remembered as such, too.
     async fn prepare(&mut self, keys: &[(&str, &str)]) -> Result<(), PortError> {
         self.prepared.clear();
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
         let wanted = keys.iter().map(|(merchant_id, transaction_id)| {
             Item::from([
                 ("transaction_id".to_owned(), text(*transaction_id)),
@@ -133,7 +136,7 @@ impl TransactionStore for Transactions {
             ])
         });
         let found = batch_get(&self.connection, &self.table, wanted.collect()).await?;
-        for (merchant_id, transaction_id) in keys {
+        for (merchant_id, transaction_id) in &keys {
             self.prepared.insert(key(merchant_id, transaction_id), None);
         }
         for item in &found {

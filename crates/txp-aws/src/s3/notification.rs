@@ -125,7 +125,11 @@ mod tests {
         assert_eq!(created(&record), Some(expected));
         record["eventName"] = json!("ObjectRemoved:Delete");
         assert_eq!(created(&record), None);
-        for other in [json!(null), json!({}), json!({"eventName": "ObjectCreated:Put"})] {
+        for other in [
+            json!(null),
+            json!({}),
+            json!({"eventName": "ObjectCreated:Put"}),
+        ] {
             assert_eq!(created(&other), None);
         }
     }

@@ -129,7 +129,11 @@ impl RejectsReport {
 
     /// The parts are not known any more: fine if an earlier try published them.
     async fn lost(&self) -> Result<(), PortError> {
-        match self.bucket.head(&self.key(), super::notification::NO_VERSION).await {
+        match self
+            .bucket
+            .head(&self.key(), super::notification::NO_VERSION)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if error.kind == ErrorKind::Missing => {
                 let context = format!("{}: the parts of an earlier try are gone", self.writing());
@@ -238,7 +242,9 @@ impl ReportStore for RejectsReport {
             self.saved.tail_at = 0;
         } else if self.saved.tail_at != at {
             let key = key::of_rejects_tail(self.upload_id, at);
-            self.bucket.put(&key, CONTENT_TYPE, self.tail.clone()).await?;
+            self.bucket
+                .put(&key, CONTENT_TYPE, self.tail.clone())
+                .await?;
             self.saved.tail_at = at;
         }
         serde_json::to_string(&self.saved).map_err(|error| {

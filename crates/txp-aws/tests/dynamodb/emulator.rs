@@ -22,14 +22,14 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const MISSING: &str =
-    "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only aws`";
+    "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only test`";
 
 static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
 
 pub(crate) struct Emulator {
     /// Ended when the last test lets go of it.
     _process: Child,
-    port: u16,
+    pub(crate) port: u16,
     tables: AtomicU32,
 }
 

@@ -1,7 +1,7 @@
 //! The stores on DynamoDB do what every adapter of their ports must do, and what only they promise:
 //! claims, lists, what a first sight costs. Against ministack, a third party's emulator.
 //!
-//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+//! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
 
 #![allow(
     clippy::expect_used,
@@ -47,6 +47,9 @@ async fn transactions_conform() {
     conformance::transactions::an_item_is_read_back_as_it_was_stored(&mut store).await;
     conformance::transactions::store_is_conditional_on_the_revision(&mut store).await;
     conformance::transactions::merchants_of_one_id_are_apart(&mut store).await;
+    conformance::transactions::prepared_items_are_those_stored(&mut store).await;
+    let mut other = store.clone();
+    conformance::transactions::a_stale_item_is_never_written_over(&mut store, &mut other).await;
     let shared = store.of_id("shared").await.unwrap();
     let merchants: Vec<_> = shared.iter().map(|item| &*item.key.merchant_id).collect();
     assert_eq!(merchants, ["m-a", "m-b"]);

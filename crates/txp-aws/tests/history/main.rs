@@ -1,7 +1,7 @@
 //! The archive, written and read again, and the quarantine, as objects in a bucket. Against
 //! ministack, a third party's emulator.
 //!
-//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+//! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
 
 #![allow(
     clippy::expect_used,

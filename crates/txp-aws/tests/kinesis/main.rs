@@ -1,7 +1,7 @@
 //! The producer and the reader on a stream that is resharded in the middle. Against kinesalite, a
 //! third party's emulator: of those at hand the one that keeps a parent's records after a split.
 //!
-//! `cargo xtask ci --only aws` installs it and runs this.
+//! `cargo xtask ci --only test` installs it and runs this.
 
 #![allow(
     clippy::expect_used,

@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_request_is_named_in_letters() {
         for (given, named) in [
-            ("0a1f-9", "bmctl"),
+            ("0a1f-9", "bnctm"),
             ("", "unnamed"),
             ("\u{661}zz", "unnamed"),
         ] {

@@ -6,7 +6,6 @@ use super::event::Request;
 use super::world::World;
 use txp_aws::dynamodb::uploads::UploadView;
 use txp_domain::id::UploadId;
-use txp_domain::upload::UploadState;
 use txp_pipeline::api::{
     Client, Page, Terms, asked_transaction, asked_upload, file_name, merchant_id, owns_upload,
     refusal, visible_transaction,
@@ -76,7 +75,7 @@ pub(super) async fn uploads<W: World>(world: &W, client: &Client, request: &Requ
 pub(super) async fn rejects<W: World>(world: &W, client: &Client, upload_id: &str) -> Outcome {
     let view = find(world, client, upload_id).await?;
     let has_report = match tried(&view)? {
-        Some(document) => document.rejects_url.is_some(),
+        Some(document) => !document.rejected_by_code.is_empty(),
         None => has_rejects(&view),
     };
     if !has_report {
@@ -103,32 +102,55 @@ async fn document<W: World>(
     detail: Detail,
 ) -> Result<UploadDocument, Failure> {
     let id = view.upload.id;
-    if let Some(mut document) = tried(view)? {
-        if document.rejects_url.is_some() {
-            document.rejects_url = Some(world.report_url(id).await?);
-        }
-        if detail == Detail::Entry {
-            document.errors.clear();
-        }
-        return Ok(document);
+    if let Some(document) = tried(view)? {
+        let has_report = !document.rejected_by_code.is_empty();
+        let report = report(world, id, has_report, detail).await?;
+        return Ok(UploadDocument {
+            errors: report.errors,
+            rejects_url: report.url,
+            ..document
+        });
     }
     if view.upload.received.is_none() && view.upload.ending.is_none() {
         return announced(view);
     }
-    let mut source = UploadSource::default();
-    if has_rejects(view) {
-        source.rejects_url = Some(world.report_url(id).await?);
-        if detail == Detail::Whole {
-            source.errors = errors(world, id).await?;
-        }
-    }
-    if view.upload.ending.is_none() {
-        source.percent_read = percent_read(view);
-    }
+    let report = report(world, id, has_rejects(view), detail).await?;
+    let is_read = view.upload.ending.is_some();
+    let source = UploadSource {
+        percent_read: percent_read(view).filter(|_| !is_read),
+        errors: report.errors,
+        rejects_url: report.url,
+        ..UploadSource::default()
+    };
     Ok(upload_document(&view.upload, source))
 }
 
-/// The document that a dry run left.
+/// What is told of a report of rejected rows.
+#[derive(Default)]
+struct Report {
+    url: Option<String>,
+    errors: Vec<RowErrors>,
+}
+
+async fn report<W: World>(
+    world: &W,
+    upload_id: UploadId,
+    is_there: bool,
+    detail: Detail,
+) -> Result<Report, Failure> {
+    if !is_there {
+        return Ok(Report::default());
+    }
+    Ok(Report {
+        url: Some(world.report_url(upload_id).await?),
+        errors: match detail {
+            Detail::Whole => errors(world, upload_id).await?,
+            Detail::Entry => Vec::new(),
+        },
+    })
+}
+
+/// The document that a dry run left, which knows nothing of its report.
 fn tried(view: &UploadView) -> Result<Option<UploadDocument>, Failure> {
     let report = view.report.as_deref();
     let document = report.map(serde_json::from_str).transpose();
@@ -145,11 +167,7 @@ fn announced(view: &UploadView) -> Result<UploadDocument, Failure> {
     };
     let terms: Terms = serde_json::from_str(terms).map_err(|error| Failure::internal(&error))?;
     let file = file_name(terms.file_name.as_deref(), id);
-    let mut document = UploadDocument::announced(id, state, file, expires_at);
-    if view.state == UploadState::Processing {
-        document.percent = percent_read(view);
-    }
-    Ok(document)
+    Ok(UploadDocument::announced(id, state, file, expires_at))
 }
 
 /// Whether there is a report: it is written before the end of reading is told.

@@ -1,8 +1,8 @@
 //! An invocation that failed, as Lambda is told.
 
+use super::log::clean;
 use lambda_runtime::Diagnostic;
 use std::fmt;
-use txp_domain::redact::redact;
 
 /// The causes of a failure in one line, nothing in it that may be a card number.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ impl Failure {
     /// Of an error and its causes.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        Self(redact(&format!("{error:#}")).into_owned())
+        Self(clean(&format!("{error:#}")).into_owned())
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Each has `timestamp` and `level` as Lambda's own log levels want them, `message`, the function,
 //! the request and the trace, and the fields of the event and of the spans around it. Whatever is
-//! logged, no stretch of digits as long as a card number is written ([`clean`](self::clean)).
+//! logged, no stretch of digits as long as a card number is written (`log/clean.rs`).
 
 mod clean;
 mod lines;
 
+pub(super) use clean::clean;
+
 use super::Invocation;
-use clean::{clean, identifier};
+use clean::identifier;
 use lines::Lines;
 use serde_json::{Map, Value};
 use std::io::Write as _;

@@ -69,7 +69,11 @@ impl From<Value> for ValidationEvent {
             return Continuation::deserialize(continuation).map_or(Self::Unknown, Self::Continue);
         }
         if let Some(records) = event.get("Records").and_then(Value::as_array) {
-            let arrivals: Vec<_> = records.iter().filter_map(created).filter_map(arrival).collect();
+            let arrivals: Vec<_> = records
+                .iter()
+                .filter_map(created)
+                .filter_map(arrival)
+                .collect();
             let others = records.len() - arrivals.len();
             return Self::Created(arrivals, others);
         }
@@ -110,17 +114,26 @@ mod tests {
     #[test]
     fn events_are_told_apart() {
         for (event, expected) in [
-            (json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}), ValidationEvent::Test),
+            (
+                json!({"Service": "Amazon S3", "Event": "s3:TestEvent"}),
+                ValidationEvent::Test,
+            ),
             (
                 json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}),
                 ValidationEvent::Tick,
             ),
-            (json!({"Records": []}), ValidationEvent::Created(Vec::new(), 0)),
+            (
+                json!({"Records": []}),
+                ValidationEvent::Created(Vec::new(), 0),
+            ),
             (
                 json!({"Records": [1, null, {"eventName": "ObjectRemoved:Delete"}]}),
                 ValidationEvent::Created(Vec::new(), 3),
             ),
-            (json!({"continue": {"upload_id": "x"}}), ValidationEvent::Unknown),
+            (
+                json!({"continue": {"upload_id": "x"}}),
+                ValidationEvent::Unknown,
+            ),
             (json!({"Records": 7}), ValidationEvent::Unknown),
             (json!(null), ValidationEvent::Unknown),
             (json!([]), ValidationEvent::Unknown),
@@ -156,7 +169,9 @@ mod tests {
         let ValidationEvent::Created(arrivals, 1) = read(event) else {
             panic!("one of two is an upload")
         };
-        let [arrival] = &arrivals[..] else { panic!("{arrivals:?}") };
+        let [arrival] = &arrivals[..] else {
+            panic!("{arrivals:?}")
+        };
         assert_eq!(arrival.task.upload_id, id);
         assert_eq!(arrival.task.key, format!("uploads/a client/{id}.csv"));
     }

@@ -9,14 +9,16 @@ use txp_aws::dynamodb::uploads::{Claim, Claimed, Fence, UploadView};
 use txp_aws::kinesis::producer::Producer;
 use txp_aws::s3::object::{ObjectHead, StoredObject};
 use txp_aws::s3::report::RejectsReport;
-use txp_domain::event::{FailureReason, Merchants, UploadEvent, UploadReceived};
+use txp_domain::event::{FailureReason, Merchants, UploadEvent, UploadReceived, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_pipeline::api::{Terms, UPLOAD_BYTES_MAX};
-use txp_pipeline::port::{Clock, ErrorKind, Kept, PortError};
+use txp_pipeline::port::{Clock, ErrorKind, EventSink, Kept, PortError};
 use txp_pipeline::stage::ingest::{
-    Ending, IngestError, Job, Outcome, ReadingRules, Stepwise, append_event, ended, refusal,
+    BATCH_BYTES, Ending, IngestError, Job, Outcome, ReadingRules, Stepwise, append_event, ended,
+    refusal,
 };
+use txp_pipeline::stage::preview::{Preview, too_large_for_preview};
 
 /// Whose an upload is that nobody announced.
 pub(super) const UNANNOUNCED: &str = "unannounced";
@@ -29,6 +31,14 @@ struct Arrived {
     sha256: Option<String>,
     /// The object, or why it is not read.
     object: Result<ObjectHead, FailureReason>,
+}
+
+/// A file that is to be read.
+struct Readable {
+    received: UploadReceived,
+    rules: ReadingRules,
+    sha256: Option<String>,
+    head: ObjectHead,
 }
 
 impl<A: CallAgain> Validation<A> {
@@ -69,7 +79,10 @@ impl<A: CallAgain> Validation<A> {
             Ok(None) => self.finish(upload_id, fence).await,
             Ok(Some(hop)) => {
                 self.release(upload_id, fence).await?;
-                let next = Continuation { hop, ..task.clone() };
+                let next = Continuation {
+                    hop,
+                    ..task.clone()
+                };
                 tracing::info!(%upload_id, hop, "reading goes on in another invocation");
                 Ok(self.again.call_again(&next).await?)
             }
@@ -132,7 +145,9 @@ impl<A: CallAgain> Validation<A> {
             .transpose()
             .context("the terms of the upload's link cannot be read")?;
         let put_at = head.as_ref().map(|head| head.put_at);
-        let put_at = put_at.or(known.as_ref().map(|known| known.uploaded_at)).or(at);
+        let put_at = put_at
+            .or(known.as_ref().map(|known| known.uploaded_at))
+            .or(at);
         let put_at = put_at.unwrap_or_else(|| link_given_at(task.upload_id));
         let bytes = head.as_ref().map_or(0, |head| head.bytes);
         let announced = match (&terms, known) {
@@ -144,7 +159,10 @@ impl<A: CallAgain> Validation<A> {
         let (object, sha256) = match head {
             None => (Err(refusal::object_gone()), None),
             Some(_) if !is_announced => (Err(refusal::not_announced()), None),
-            Some(head) => (check(&head, terms.as_ref()), unproven(&head, terms.as_ref())),
+            Some(head) => (
+                check(&head, terms.as_ref()),
+                unproven(&head, terms.as_ref()),
+            ),
         };
         Ok(Arrived {
             received,
@@ -163,50 +181,33 @@ impl<A: CallAgain> Validation<A> {
         claimed: Claimed,
         until: Until<'_>,
     ) -> anyhow::Result<Option<u32>> {
-        let received = &arrived.received;
-        let stream = self.stream.clone();
-        let mut sink = Producer::new(stream, SystemClock, self.settings);
-        let rules = ReadingRules::of(received).map_err(|fault| refusal::bad_options(&fault));
-        let (head, rules) = match (arrived.object, rules) {
-            (Ok(head), Ok(rules)) => (head, rules),
-            (Err(reason), _) | (_, Err(reason)) => {
+        if arrived.is_dry_run {
+            self.preview(task, arrived, claimed, until).await?;
+            return Ok(None);
+        }
+        let mut sink = Producer::new(self.stream.clone(), SystemClock, self.settings);
+        let readable = match arrived.readable() {
+            Ok(readable) => readable,
+            Err((received, reason)) => {
                 tracing::warn!(upload_id = %task.upload_id, code = reason.code, "the file is refused");
-                refuse(&mut sink, received, reason).await?;
+                append_event(&mut sink, UploadEvent::Received(received.clone())).await?;
+                let failed = Ending::Failed(reason, UploadTally::default());
+                append_event(&mut sink, ended(&received, failed)).await?;
                 return Ok(None);
             }
         };
-        let bucket = self.files.clone();
-        let mut object = StoredObject::new(bucket, &task.key, &task.version, head, SystemClock);
-        let mut report = RejectsReport::new(self.reports.clone(), task.upload_id);
-        let mut lease = Lease {
-            uploads: &self.uploads,
-            upload_id: task.upload_id,
-            fence: claimed.fence,
-            clock: SystemClock,
-            until,
-        };
+        let lease = self.lease(task, claimed.fence, until, false);
         let kept = claimed.checkpoint.map(|checkpoint| Kept {
             byte_offset: checkpoint.byte_offset,
             record: checkpoint.record,
             state: checkpoint.state,
         });
-        let step = Stepwise {
-            job: Job {
-                received,
-                rules: &rules,
-                fingerprinter: &self.fingerprinter,
-                sha256: arrived.sha256.as_deref(),
-                hop: task.hop,
-            },
-            objects: &mut object,
-            sink: &mut sink,
-            report: &mut report,
-            checkpoints: &mut lease,
-            clock: &SystemClock,
-        };
-        match step.run(kept.as_ref()).await? {
+        match self
+            .step(task, &readable, lease, &mut sink, kept.as_ref())
+            .await?
+        {
             Outcome::Ended(event) => {
-                let outcome = match &event {
+                let outcome = match &*event {
                     UploadEvent::Failed(failed) => failed.reason.code.as_str(),
                     _ => "parsed",
                 };
@@ -217,28 +218,120 @@ impl<A: CallAgain> Validation<A> {
         }
     }
 
+    /// Reads a file for what it would do, in this invocation or not at all.
+    async fn preview(
+        &self,
+        task: &Continuation,
+        arrived: Arrived,
+        claimed: Claimed,
+        until: Until<'_>,
+    ) -> anyhow::Result<()> {
+        let mut preview = Preview::new()?;
+        let received = arrived.received.clone();
+        let document = match arrived.readable() {
+            Err((received, reason)) => preview.refusal(&received, reason),
+            Ok(readable) => {
+                let lease = self.lease(task, claimed.fence, until, true);
+                match self.step(task, &readable, lease, &mut preview, None).await {
+                    Ok(Outcome::Ended(_)) => preview.document(&received),
+                    Ok(Outcome::Stopped { .. }) => {
+                        preview.refusal(&received, too_large_for_preview())
+                    }
+                    Err(IngestError::Sink(error)) if error.kind == ErrorKind::Full => {
+                        preview.refusal(&received, too_large_for_preview())
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        let json = serde_json::to_string(&document)?;
+        self.uploads.keep_report(task.upload_id, &json).await?;
+        tracing::info!(upload_id = %task.upload_id, "the file is validated only");
+        Ok(())
+    }
+
+    /// One step of reading.
+    async fn step<S: EventSink>(
+        &self,
+        task: &Continuation,
+        readable: &Readable,
+        mut lease: Lease<'_>,
+        sink: &mut S,
+        kept: Option<&Kept>,
+    ) -> Result<Outcome, IngestError> {
+        let (bucket, head) = (self.files.clone(), readable.head.clone());
+        let mut object = StoredObject::new(bucket, &task.key, &task.version, head, SystemClock);
+        let mut report = RejectsReport::new(self.reports.clone(), task.upload_id);
+        let step = Stepwise {
+            job: Job {
+                received: &readable.received,
+                rules: &readable.rules,
+                fingerprinter: &self.fingerprinter,
+                sha256: readable.sha256.as_deref(),
+                hop: task.hop,
+                batch_bytes: BATCH_BYTES,
+                is_preview: lease.is_dry_run,
+            },
+            objects: &mut object,
+            sink,
+            report: &mut report,
+            checkpoints: &mut lease,
+            clock: &SystemClock,
+        };
+        step.run(kept).await
+    }
+
+    fn lease<'a>(
+        &'a self,
+        task: &Continuation,
+        fence: Fence,
+        until: Until<'a>,
+        is_dry_run: bool,
+    ) -> Lease<'a> {
+        Lease {
+            uploads: &self.uploads,
+            upload_id: task.upload_id,
+            fence,
+            clock: SystemClock,
+            until,
+            is_dry_run,
+        }
+    }
+
     async fn finish(&self, upload_id: UploadId, fence: Fence) -> anyhow::Result<()> {
         // A conflict: another did the same, or has taken over and will.
-        let _written = self.uploads.finish(upload_id, fence, SystemClock.now()).await?;
+        let _written = self
+            .uploads
+            .finish(upload_id, fence, SystemClock.now())
+            .await?;
         Ok(())
     }
 
     async fn release(&self, upload_id: UploadId, fence: Fence) -> Result<(), PortError> {
         // A conflict: it is somebody else's already.
-        let _written = self.uploads.release(upload_id, fence, SystemClock.now()).await?;
+        let _written = self
+            .uploads
+            .release(upload_id, fence, SystemClock.now())
+            .await?;
         Ok(())
     }
 }
 
-/// Tells the history of a file that is not read, and why.
-async fn refuse<S: txp_pipeline::port::EventSink>(
-    sink: &mut S,
-    received: &UploadReceived,
-    reason: FailureReason,
-) -> Result<(), PortError> {
-    append_event(sink, UploadEvent::Received(received.clone())).await?;
-    let tally = txp_domain::event::UploadTally::default();
-    append_event(sink, ended(received, Ending::Failed(reason, tally))).await
+impl Arrived {
+    /// The file, if it can be read; else what is to be told of it.
+    fn readable(self) -> Result<Readable, (UploadReceived, FailureReason)> {
+        let received = self.received;
+        let rules = ReadingRules::of(&received).map_err(|fault| refusal::bad_options(&fault));
+        match (self.object, rules) {
+            (Ok(head), Ok(rules)) => Ok(Readable {
+                received,
+                rules,
+                sha256: self.sha256,
+                head,
+            }),
+            (Err(reason), _) | (_, Err(reason)) => Err((received, reason)),
+        }
+    }
 }
 
 /// Holds an object to what was agreed on.

@@ -23,6 +23,8 @@ pub(super) struct Lease<'a> {
     pub(super) fence: Fence,
     pub(super) clock: SystemClock,
     pub(super) until: Until<'a>,
+    /// A dry run begins at the start each time.
+    pub(super) is_dry_run: bool,
 }
 
 /// When to stop.
@@ -55,6 +57,12 @@ impl CheckpointStore for Lease<'_> {
             state: kept.state.clone(),
         };
         let now = self.clock.now();
+        if self.is_dry_run {
+            let renewed = self
+                .uploads
+                .renew(self.upload_id, self.fence, now, LEASE_SECONDS);
+            return renewed.await;
+        }
         self.uploads
             .checkpoint(self.upload_id, self.fence, &checkpoint, now, LEASE_SECONDS)
             .await

@@ -48,7 +48,10 @@ impl<A: CallAgain> Validation<A> {
         let Some(view) = self.uploads.load(upload_id).await? else {
             return Ok(false);
         };
-        let client_id = view.client_id.as_deref().unwrap_or(super::file::UNANNOUNCED);
+        let client_id = view
+            .client_id
+            .as_deref()
+            .unwrap_or(super::file::UNANNOUNCED);
         let key = key::of_upload(client_id, upload_id);
         let claimed = view.claim.map(|claim| claim.version);
         let version = match claimed {

@@ -1,7 +1,7 @@
 //! The function `api` over the emulator's tables and buckets: its links are used by a client of HTTP
 //! that knows nothing of us, as a merchant's is.
 //!
-//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+//! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
 
 #![allow(
     clippy::expect_used,

@@ -238,3 +238,45 @@ fn the_description_has_every_route_and_no_dangling_reference() {
         assert!(known.contains_key(name), "{name}");
     }
 }
+
+#[test]
+fn a_path_has_the_routes_of_its_form() {
+    for (path, expected) in [
+        ("/", &[(Route::GetShell, None)][..]),
+        ("/upload", &[(Route::PostUpload, None)]),
+        ("/status/a%2Fb", &[(Route::GetStatus, Some("a%2Fb"))]),
+        ("/uploads/..", &[(Route::GetUpload, Some(".."))]),
+        ("/uploads/x/rejects", &[(Route::GetRejects, Some("x"))]),
+        ("/uploads/", &[]),
+        ("/uploads//rejects", &[]),
+        ("//uploads", &[]),
+        ("uploads", &[]),
+        ("", &[]),
+        ("/status/a/b", &[]),
+    ] {
+        assert_eq!(Route::at(path).collect::<Vec<_>>(), expected, "{path}");
+    }
+    for route in Route::ALL {
+        assert!(Route::at(route.path()).any(|(found, _)| found == route));
+    }
+    assert_eq!(Route::allowed([Route::PostUpload]), "POST, OPTIONS");
+}
+
+#[test]
+fn an_idempotency_key_is_its_clients() {
+    let request = UploadRequest::default();
+    let read = |values: &[&'static str], client: &str| {
+        let values = values.iter().map(|value| value.as_bytes());
+        Idempotency::read(values, client, &request)
+    };
+    assert_eq!(read(&[], "a").unwrap(), None);
+    let key = |client| read(&["k"], client).unwrap().unwrap();
+    assert_eq!(key("a"), key("a"));
+    assert_ne!(key("a").key, key("b").key);
+    assert_eq!(key("a").body, key("b").body);
+    let long = "x".repeat(IDEMPOTENCY_KEY_BYTES_MAX + 1).leak();
+    for refused in [&[""][..], &["a b"], &["\u{e9}"], &["a", "a"], &[long]] {
+        let problem = read(refused, "a").unwrap_err();
+        assert_eq!(problem.status, 400, "{refused:?}");
+    }
+}

@@ -20,8 +20,8 @@ use crate::csv::{FileDigest, HeaderFault, HeaderFaults, ReadError, RecordReader,
 use crate::port::{EventSink, ObjectSource, PortError};
 use crate::rejects::RejectsWriter;
 use std::io::{self, Write};
-use stretch::{Stretch, check_stretch, read_stretch};
 use std::sync::Arc;
+use stretch::{Stretch, check_stretch, read_stretch};
 use txp_domain::card::{
     CardNumber, Fingerprint, FingerprintCache, FingerprintSource, Fingerprinter,
 };
@@ -202,7 +202,8 @@ pub async fn ingest<R: ObjectSource, W: Write, S: EventSink>(
     let mut batch = EventBatch::default();
     batch.restart(rows.context());
     let failed = loop {
-        match read_stretch(&mut reader, rows, &mut batch, rejects, folded).await? {
+        let read = read_stretch(&mut reader, rows, &mut batch, rejects, folded, BATCH_BYTES);
+        match read.await? {
             Stretch::Full => {
                 sink.append(&mut batch).await?;
                 batch.restart(rows.context());
@@ -235,7 +236,7 @@ pub async fn check<R: ObjectSource, W: Write>(
 ) -> Result<Ending, IngestError> {
     let mut batch = EventBatch::default();
     let failed = loop {
-        match check_stretch(&mut reader, rows, &mut batch, rejects).await? {
+        match check_stretch(&mut reader, rows, &mut batch, rejects, BATCH_BYTES).await? {
             Stretch::Full => {
                 if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
                     return Err(IngestError::Stopped);

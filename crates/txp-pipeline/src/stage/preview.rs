@@ -83,7 +83,9 @@ impl Preview {
 pub fn too_large_for_preview() -> FailureReason {
     FailureReason {
         code: "dry_run_too_large".to_owned(),
-        message: format!("a dry run reads at most {PREVIEW_ROWS_MAX} rows, and as many as it has time for"),
+        message: format!(
+            "a dry run reads at most {PREVIEW_ROWS_MAX} rows, and as many as it has time for"
+        ),
         hint: "try the first rows of the file, or send it without dry_run".to_owned(),
         line: None,
     }
@@ -106,7 +108,12 @@ impl EventSink for Preview {
         }
         let judged = self
             .detector
-            .judge(&mut self.profiles, &self.rules, &deliveries, &folded.changes)
+            .judge(
+                &mut self.profiles,
+                &self.rules,
+                &deliveries,
+                &folded.changes,
+            )
             .await?;
         self.findings += judged.len() as u64;
         drop(deliveries);

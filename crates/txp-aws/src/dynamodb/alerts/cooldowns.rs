@@ -38,8 +38,11 @@ const INDEX_LAG_SECONDS: u32 = 60;
 /// The most findings of one digest: their ids are held until they are marked. What waits beyond is
 /// told by the next digest, at once.
 const DIGEST_FINDINGS_MAX: usize = 10_000;
-/// The most windows that one look closes; the next look finds the others.
-const WINDOWS_AT_ONCE: usize = 64;
+/// The most digests that one look takes, the ids of their findings in memory; the next look finds the
+/// others.
+const DIGESTS_AT_ONCE: usize = 16;
+/// The most windows of a partition of the index that one look reads: most have nothing to tell.
+const LOOKED_AT_MAX: usize = 256;
 /// The most windows that a process remembers, some 100 bytes each.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -200,14 +203,16 @@ impl SharedCooldowns {
             return Ok(None);
         }
         let (merchant_id, rule) = (&*window.merchant_id, &*window.rule);
-        let gathered = self.alerts.gathered(merchant_id, rule, DIGEST_FINDINGS_MAX);
         let mut due: Option<DueDigest> = None;
-        for record in gathered.await? {
+        let gather = |record: AlertRecord| {
             let notice = Notice::of(&record.flagged.finding);
             let due = due.get_or_insert_with(|| Digest::new(&notice, window.starts_at).into());
             due.digest.add(&notice, record.decided_at);
             due.alerts.push(notice.id);
-        }
+        };
+        self.alerts
+            .visit_gathered(merchant_id, rule, DIGEST_FINDINGS_MAX, gather)
+            .await?;
         if due.is_none() {
             self.put_away(key, now).await?;
         }
@@ -279,14 +284,21 @@ impl CooldownStore for SharedCooldowns {
     async fn due(&mut self, _: &AlertPolicy, now: Timestamp) -> Result<Vec<DueDigest>, PortError> {
         let mut digests = Vec::new();
         for partition in window::due_keys() {
-            let room = WINDOWS_AT_ONCE - digests.len();
-            for item in self.alerts.waiting(partition, now, room).await? {
+            let mut items = Vec::new();
+            let keep = |item: Item| {
+                items.push(item);
+                Ok(())
+            };
+            self.alerts
+                .visit_waiting(partition, now, LOOKED_AT_MAX, keep)
+                .await?;
+            for item in items {
                 let (key, window) = (Fields(&item).text("alert_id"), self.decode(&item)?);
                 let key = key.map_err(|damage| corrupt(&self.alerts.table, damage))?;
                 digests.extend(self.take(key, &window, now).await?);
-            }
-            if digests.len() >= WINDOWS_AT_ONCE {
-                break;
+                if digests.len() >= DIGESTS_AT_ONCE {
+                    return Ok(digests);
+                }
             }
         }
         Ok(digests)

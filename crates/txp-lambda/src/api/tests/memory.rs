@@ -76,6 +76,7 @@ pub(super) fn ended(upload_id: UploadId, rejected: u64) -> Upload {
     let tally = UploadTally {
         records: rejected,
         rejected,
+        rejected_by_code: [("amount_format".to_owned(), rejected)].into(),
         last_record_by_bucket: BucketRecords([(3, rejected)].into()),
         ..UploadTally::default()
     };

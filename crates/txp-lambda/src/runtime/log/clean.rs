@@ -9,7 +9,7 @@ use txp_domain::redact::{REDACTED_DIGITS_MIN, holds_card_number, needs_redaction
 
 /// The text, with no long stretch of digits even if everything but letters and digits is passed
 /// over.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(in crate::runtime) fn clean(text: &str) -> Cow<'_, str> {
     let redacted = redact(text);
     let numeric = redacted.chars().filter(|c| c.is_numeric()).count();
     if numeric < REDACTED_DIGITS_MIN {
@@ -22,20 +22,34 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     redacted
 }
 
+/// The letters that, behind a backslash, stand for a blank or for the byte that follows in digits.
+const ESCAPES: [char; 4] = ['n', 'r', 't', 'x'];
+/// The most that stands between the braces of an escaped character.
+const ESCAPE_BYTES_MAX: usize = 6;
+
 /// The text, blanks in the place of punctuation and of what `Debug` writes for line ends, tabs and
 /// foreign blanks.
 fn bare(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
         if c.is_alphanumeric() {
             out.push(c);
             continue;
         }
         out.push(' ');
-        if c == '\\' && characters.next() == Some('u') {
+        if c != '\\' {
+            continue;
+        }
+        if let Some(after) = rest.strip_prefix("u{") {
             // `\u{a0}`: its own digits say nothing.
-            let _blank = characters.by_ref().find(|c| *c == '}');
+            rest = match after.split_once('}') {
+                Some((code, after)) if code.len() <= ESCAPE_BYTES_MAX => after,
+                _ => after,
+            };
+        } else {
+            rest = rest.strip_prefix(ESCAPES).unwrap_or(rest);
         }
     }
     out
@@ -76,6 +90,9 @@ mod tests {
                 r#"{"a":1234567,"b":7654321}"#,
             ),
             (r"C:\\uploads\7", r"C:\\uploads\7"),
+            (r"\x34\x32\x34\x32\x34\x32\x34\x32", " [redacted 16 digits]"),
+            (r"\u4242,4242,4242,4242", r" u[redacted 16 digits]"),
+            (r"\u{4242,4242,4242,4242", r" [redacted 16 digits]"),
             ("\\", "\\"),
         ] {
             assert_eq!(clean(text), expected, "{text}");

@@ -1,6 +1,10 @@
 //! The blocking reader: faults of records and files, limits, resuming.
 
 use super::*;
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use txp_domain::row::Column;
 
 const PLAIN: &str = "transaction_id,amount,merchant_id,card_number\n";
@@ -251,4 +255,112 @@ fn a_failing_source_is_named_with_its_place() {
     let source = PLAIN.as_bytes().chain(Fails);
     let error = RecordReader::open(source, &Aliases::default(), None).expect_err("it fails");
     assert_eq!(error.to_string(), "reading the file failed at byte 46");
+}
+
+/// A source that gives what it is told to: so many bytes, or nothing yet.
+struct Fits<'a> {
+    rest: &'a [u8],
+    pieces: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+    waited: usize,
+}
+
+impl Read for Fits<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let piece = *self.pieces.next().unwrap();
+        if piece == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = to.len().min(self.rest.len()).min(piece);
+        let (now, later) = self.rest.split_at(count);
+        to[..count].copy_from_slice(now);
+        self.rest = later;
+        Ok(count)
+    }
+}
+
+impl ObjectSource for Fits<'_> {
+    async fn more(&mut self) -> Result<(), PortError> {
+        self.waited += 1;
+        Ok(())
+    }
+}
+
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
+
+/// All rows, by a reader that stops wherever the source has nothing yet.
+fn rows_in_fits(reader: &mut RecordReader<Fits<'_>>) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    loop {
+        match rows_until_pending(reader, &mut seen) {
+            Ok(()) => return seen,
+            Err(ReadError::Pending) => at_once(reader.more()).unwrap(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn rows_until_pending(
+    reader: &mut RecordReader<Fits<'_>>,
+    seen: &mut Vec<Seen>,
+) -> Result<(), ReadError> {
+    while let Some(row) = reader.next_row()? {
+        let amount = row.raw.0[Column::Amount.index()].map(<[u8]>::to_vec);
+        seen.push((row.place, amount, row.faults));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_source_that_must_be_waited_for_changes_nothing(
+        kinds in prop::collection::vec(0..9_u8, 0..60),
+        pieces in prop::collection::vec(prop_oneof![Just(0), 1..9_usize, 100..100_000_usize], 1..20),
+        resume_at: usize,
+    ) {
+        let mut file = PLAIN.as_bytes().to_vec();
+        for kind in &kinds {
+            file.extend_from_slice(&match kind {
+                0 => b"t,\"1\n\r\n2\",m,4\r\n".to_vec(),
+                1 => "\r\nt,\"a\"\"b\",mé,4\n".as_bytes().to_vec(),
+                2 => b"t,1\r".to_vec(),
+                3 => [&b"t,"[..], &b"1".repeat(70_000), b",m,4\n"].concat(),
+                4 => [&b"t,\""[..], &b"1\n".repeat(20_000), b"\",m,4\n"].concat(),
+                _ => b"t-0123456789,100.00,merchant-1,4\n".to_vec(),
+            });
+        }
+        // Some piece gives bytes, or the file never comes.
+        let pieces: Vec<_> = pieces.into_iter().chain([7_000]).collect();
+        let source = |rest| Fits { rest, pieces: pieces.iter().cycle(), waited: 0 };
+        let whole = read_all(&file).unwrap();
+
+        let (none, digest) = (Aliases::default(), Some(FileDigest::new()));
+        let open = RecordReader::open_object(source(&file), &none, digest);
+        let mut reader = at_once(open).unwrap().unwrap();
+        prop_assert_eq!(&rows_in_fits(&mut reader), &whole);
+        let (rest, digest) = reader.into_rest();
+        prop_assert!(rest.rest.is_empty());
+        prop_assert_eq!(digest.unwrap().sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
+
+        // And from the middle, with the digest as it is put away.
+        let mut first = RecordReader::open(&file[..], &Aliases::default(), Some(FileDigest::new())).unwrap();
+        let done = resume_at % (whole.len() + 1);
+        for _ in 0..done {
+            first.next_row().unwrap();
+        }
+        let digest = FileDigest::restore(&first.digest().unwrap().state()).unwrap();
+        let from = first.checkpoint();
+        let offset = resume_offset(&from, Some(&digest)) as usize;
+        let header = first.header().clone();
+        let mut second = RecordReader::resume(source(&file[offset..]), header, from, Some(digest));
+        prop_assert_eq!(&rows_in_fits(&mut second), &whole[done..]);
+        let (_, digest) = second.into_rest();
+        prop_assert_eq!(digest.unwrap().sha256(), <[u8; 32]>::from(Sha256::digest(&file)));
+    }
 }

@@ -53,13 +53,17 @@ pub struct Job<'a> {
     pub sha256: Option<&'a str>,
     /// How often it was stopped for want of time, as far as the caller knows.
     pub hop: u32,
+    /// A batch is appended once it has this many bytes; of two steps, each reads at least one.
+    pub batch_bytes: usize,
+    /// The history is none that is kept: nothing is counted.
+    pub is_preview: bool,
 }
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The file is read; this event is in the history and the report is published.
-    Ended(UploadEvent),
+    Ended(Box<UploadEvent>),
     /// Time was up: all is taken down for the next step.
     Stopped {
         /// How often that was so.
@@ -87,7 +91,7 @@ pub struct Stepwise<'a, O, S, P, K, C> {
 enum Next {
     Pass,
     Stop,
-    End(Ending),
+    End(Box<Ending>),
 }
 
 /// What rows are read by.
@@ -122,7 +126,13 @@ where
         {
             // What the checkpoint leads to is damaged: the next step begins at the start.
             let state = Vec::new();
-            let _written = self.checkpoints.keep(&Kept { state, ..kept.clone() }).await?;
+            let _written = self
+                .checkpoints
+                .keep(&Kept {
+                    state,
+                    ..kept.clone()
+                })
+                .await?;
         }
         done
     }
@@ -138,7 +148,8 @@ where
         };
         if !state.is_announced {
             let received = UploadEvent::Received(self.job.received.clone());
-            self.append(received).await?;
+            append_event(self.sink, received).await?;
+            self.count_events(1);
             state.is_announced = true;
         }
         let ending = loop {
@@ -148,7 +159,7 @@ where
             };
             match next {
                 Ok(Next::Pass) => {}
-                Ok(Next::End(ending)) => break ending,
+                Ok(Next::End(ending)) => break *ending,
                 Err(IngestError::Source(error)) if error.kind == ErrorKind::Missing => {
                     break Ending::Failed(object_gone(), state.tally.finish(None, &[]));
                 }
@@ -164,7 +175,8 @@ where
                 }
             }
         };
-        self.end(&state, ending).await.map(Outcome::Ended)
+        let event = self.end(&state, ending).await?;
+        Ok(Outcome::Ended(Box::new(event)))
     }
 
     /// The state that was kept, or a new one where there is none that can be used.
@@ -218,11 +230,7 @@ where
     }
 
     /// A pass over bytes that are not looked at.
-    async fn bytes(
-        &mut self,
-        state: &mut ReadState,
-        mark: &mut Mark,
-    ) -> Result<Next, IngestError> {
+    async fn bytes(&mut self, state: &mut ReadState, mark: &mut Mark) -> Result<Next, IngestError> {
         let open = self.objects.open(state.digest.bytes()).await;
         let mut source = open.map_err(IngestError::Source)?;
         loop {
@@ -247,13 +255,20 @@ where
     fn after_bytes(&self, state: &mut ReadState) -> Next {
         let tally = tally_of(state);
         if let Phase::Rest { reason, has_rows } = &state.phase {
-            let tally = if *has_rows { tally } else { tally.without_rows() };
-            return Next::End(Ending::Failed(reason.clone(), tally));
+            let tally = if *has_rows {
+                tally
+            } else {
+                tally.without_rows()
+            };
+            return Next::End(Box::new(Ending::Failed(reason.clone(), tally)));
         }
         let found = tally.sha256.as_deref().unwrap_or_default();
         let is_agreed = |agreed: &str| agreed.eq_ignore_ascii_case(found);
         if !self.job.sha256.is_none_or(is_agreed) {
-            return Next::End(Ending::Failed(sha256_mismatch(), tally.without_rows()));
+            return Next::End(Box::new(Ending::Failed(
+                sha256_mismatch(),
+                tally.without_rows(),
+            )));
         }
         state.next_pass(self.first_rows());
         Next::Pass
@@ -266,27 +281,32 @@ where
             Ok(opened) => opened,
             Err(refused) => {
                 let tally = rows.finish(None, &[]);
-                return Ok(Next::End(Ending::Failed(failure_of(&refused), tally)));
+                return Ok(Next::End(Box::new(Ending::Failed(
+                    failure_of(&refused),
+                    tally,
+                ))));
             }
         };
         let is_check = state.phase == Phase::Checking;
         let has_report = is_check || !self.job.received.options.strict;
         let mut batch = EventBatch::default();
         batch.restart(rows.context());
+        let bytes = self.job.batch_bytes;
         loop {
             let stretch = if is_check {
-                check_stretch(&mut reader, &mut rows, &mut batch, &mut rejects).await?
+                check_stretch(&mut reader, &mut rows, &mut batch, &mut rejects, bytes).await?
             } else {
-                let read = read_stretch(&mut reader, &mut rows, &mut batch, &mut rejects, None);
+                let (batch, rejects) = (&mut batch, &mut rejects);
+                let read = read_stretch(&mut reader, &mut rows, batch, rejects, None, bytes);
                 let stretch = read.await?;
-                count(Metric::EventsEmitted, batch.len() as u64);
-                self.sink.append(&mut batch).await?;
+                self.count_events(batch.len());
+                self.sink.append(batch).await?;
                 batch.restart(rows.context());
                 stretch
             };
             if has_report {
                 self.report.take(rejects.out()).await?;
-                count_rows(&state.tally, rows.tally());
+                self.count_rows(&state.tally, rows.tally());
             }
             rejects.out().clear();
             let at = reader.checkpoint();
@@ -334,11 +354,14 @@ where
         self.sink.flush().await?;
         let tally = tally_of(state);
         if state.phase == Phase::Reading {
-            return Ok(Next::End(Ending::Parsed(tally)));
+            return Ok(Next::End(Box::new(Ending::Parsed(tally))));
         }
         if tally.rejected > 0 {
             let reason = strict_refusal(tally.rejected, tally.records);
-            return Ok(Next::End(Ending::Failed(reason, tally.without_rows())));
+            return Ok(Next::End(Box::new(Ending::Failed(
+                reason,
+                tally.without_rows(),
+            ))));
         }
         self.report.discard().await?;
         state.next_pass(Phase::Reading);
@@ -366,18 +389,28 @@ where
             self.report.discard().await?;
         }
         let event = ended(self.job.received, ending);
-        self.append(event.clone()).await?;
-        let tally = state.tally.finish(None, &[]);
-        for (code, rows) in tally.rejected_by_code {
-            count_of(Metric::RowsRejected, "code", code, rows);
+        append_event(self.sink, event.clone()).await?;
+        self.count_events(1);
+        if !self.job.is_preview {
+            for (code, rows) in state.tally.finish(None, &[]).rejected_by_code {
+                count_of(Metric::RowsRejected, "code", code, rows);
+            }
         }
         Ok(event)
     }
 
-    /// Appends one of the upload's own events, durably.
-    async fn append(&mut self, event: UploadEvent) -> Result<(), IngestError> {
-        append_event(self.sink, event).await?;
-        Ok(())
+    fn count_events(&self, events: usize) {
+        if !self.job.is_preview {
+            count(Metric::EventsEmitted, events as u64);
+        }
+    }
+
+    fn count_rows(&self, before: &Tally, after: &Tally) {
+        if !self.job.is_preview {
+            let valid = after.valid_records() - before.valid_records();
+            count(Metric::RowsRead, after.records() - before.records());
+            count(Metric::RowsValid, valid);
+        }
     }
 }
 
@@ -385,17 +418,13 @@ where
 ///
 /// # Errors
 /// The history does not take it.
-pub async fn append_event<S: EventSink>(
-    sink: &mut S,
-    event: UploadEvent,
-) -> Result<(), PortError> {
+pub async fn append_event<S: EventSink>(sink: &mut S, event: UploadEvent) -> Result<(), PortError> {
     let mut batch = EventBatch::default();
     let event = Event::Upload(Box::new(event));
     batch.push_event(event).map_err(|error| {
         let context = "an upload's event cannot be written as JSON";
         PortError::caused(ErrorKind::Permanent, context, error)
     })?;
-    count(Metric::EventsEmitted, 1);
     sink.append(&mut batch).await?;
     sink.flush().await
 }
@@ -426,13 +455,6 @@ fn tally_of(state: &ReadState) -> UploadTally {
     state.tally.finish(Some(&state.digest), unknown)
 }
 
-/// Counts the rows of a stretch.
-fn count_rows(before: &Tally, after: &Tally) {
-    let valid = after.valid_records() - before.valid_records();
-    count(Metric::RowsRead, after.records() - before.records());
-    count(Metric::RowsValid, valid);
-}
-
 fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {
     let message = if is_stuck {
         "a whole step of reading did not get any further in the file".to_owned()
@@ -444,7 +466,11 @@ fn no_progress(is_stuck: bool, hops: u32) -> Option<FailureReason> {
     Some(FailureReason {
         code: "no_progress".to_owned(),
         message,
-        hint: "send the file again in smaller parts; if that fails too, tell the operator".to_owned(),
+        hint: "send the file again in smaller parts; if that fails too, tell the operator"
+            .to_owned(),
         line: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! One stretch of a file: as many rows as make a batch. The loops that all rows go through do not
 //! wait; what waits is around them.
 
-use super::{BATCH_BYTES, IngestError, RowIngest, failure_of};
+use super::{IngestError, RowIngest, failure_of};
 use crate::batch::EventBatch;
 use crate::csv::{ReadError, RecordReader};
 use crate::port::ObjectSource;
@@ -27,9 +27,10 @@ pub(super) async fn read_stretch<R: ObjectSource, W: Write>(
     batch: &mut EventBatch,
     rejects: &mut RejectsWriter<W>,
     folded: Option<&Watermarks>,
+    batch_bytes: usize,
 ) -> Result<Stretch, IngestError> {
     let stretch = loop {
-        match read_rows(reader, rows, batch, rejects, folded)? {
+        match read_rows(reader, rows, batch, rejects, folded, batch_bytes)? {
             Some(stretch) => break stretch,
             None => reader.more().await.map_err(IngestError::Source)?,
         }
@@ -38,14 +39,15 @@ pub(super) async fn read_stretch<R: ObjectSource, W: Write>(
     Ok(stretch)
 }
 
-/// Reads as many bytes of rows as a batch has, and counts them only.
+/// Reads that many bytes of rows, and counts them only.
 pub(super) async fn check_stretch<R: ObjectSource, W: Write>(
     reader: &mut RecordReader<R>,
     rows: &mut RowIngest,
     batch: &mut EventBatch,
     rejects: &mut RejectsWriter<W>,
+    bytes: usize,
 ) -> Result<Stretch, IngestError> {
-    let until = reader.checkpoint().offset + BATCH_BYTES as u64;
+    let until = reader.checkpoint().offset + bytes as u64;
     let stretch = loop {
         match check_rows(reader, rows, batch, rejects, until)? {
             Some(stretch) => break stretch,
@@ -63,6 +65,7 @@ fn read_rows<R: Read, W: Write>(
     batch: &mut EventBatch,
     rejects: &mut RejectsWriter<W>,
     folded: Option<&Watermarks>,
+    batch_bytes: usize,
 ) -> Result<Option<Stretch>, IngestError> {
     loop {
         let row = match reader.next_row() {
@@ -81,7 +84,7 @@ fn read_rows<R: Read, W: Write>(
             rows.settle(batch);
             batch.drop_last_if_folded(folded);
         }
-        if batch.bytes.len() >= BATCH_BYTES {
+        if batch.bytes.len() >= batch_bytes {
             return Ok(Some(Stretch::Full));
         }
     }

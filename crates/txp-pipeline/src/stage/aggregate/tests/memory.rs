@@ -43,6 +43,14 @@ impl Memory {
         }
     }
 
+    /// One whose every store meets another's.
+    pub(super) fn contended() -> Self {
+        Self {
+            conflicts: u32::MAX,
+            ..Self::default()
+        }
+    }
+
     /// Counts a call; an error if it is the one that fails at this point of it.
     fn fails(&mut self, point: Fault) -> Result<(), PortError> {
         let fails = self.fault == Some((self.calls, point));

@@ -1,0 +1,366 @@
+//! Buckets, a stream and a table of a test's own, the function over them, and what it left there.
+
+use crate::emulator::Emulator;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_smithy_http_client::Builder;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
+use txp_aws::clock::SystemClock;
+use txp_aws::config::s3_client;
+use txp_aws::dynamodb::uploads::{Announcement, Claim, UploadView, Uploads};
+use txp_aws::dynamodb::{Connection, tables};
+use txp_aws::kinesis::deaggregate::deaggregate;
+use txp_aws::kinesis::producer::Settings;
+use txp_aws::kinesis::put::StreamWriter;
+use txp_aws::kinesis::source::bucket_of;
+use txp_aws::s3::{Bucket, key};
+use txp_domain::card::Fingerprinter;
+use txp_domain::event::{Defaults, Merchants, UploadEvent, UploadReceived};
+use txp_domain::id::UploadId;
+use txp_domain::position;
+use txp_domain::time::Timestamp;
+use txp_lambda::runtime::Invocation;
+use txp_lambda::validation::event::{Continuation, ValidationEvent};
+use txp_lambda::validation::{CallAgain, Validation, frugal};
+use txp_pipeline::api::Terms;
+use txp_pipeline::batch::{EventBatch, UploadContext};
+use txp_pipeline::csv::{FileDigest, RecordReader};
+use txp_pipeline::port::{Clock, EventSink, PortError, Written};
+use txp_pipeline::rejects::RejectsWriter;
+use txp_pipeline::stage::ingest::{ReadingRules, RowIngest, append_event, ended, ingest};
+
+const CLIENT: &str = "a client";
+const KEY: [u8; 32] = [5; 32];
+const LINK_EXPIRED: &[u8] = b"2026-01-01T00:00:00Z";
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Events by bucket, in order, repeats left out.
+pub(crate) type Events = BTreeMap<u8, Vec<String>>;
+
+#[derive(Default)]
+pub(crate) struct Calls(RefCell<VecDeque<Continuation>>);
+
+impl CallAgain for Calls {
+    async fn call_again(&self, task: &Continuation) -> Result<(), PortError> {
+        self.0.borrow_mut().push_back(task.clone());
+        Ok(())
+    }
+}
+
+pub(crate) struct World {
+    _emulator: Arc<Emulator>,
+    function: Validation<Calls>,
+    kinesis: aws_sdk_kinesis::Client,
+    stream: String,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let emulator = Emulator::shared().await;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let credentials = Credentials::new("test", "test", None, None, "emulator");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(format!("http://127.0.0.1:{}", emulator.port))
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(Builder::new().build_http())
+            .build();
+        let s3 = s3_client(&config);
+        let bucket = |kind: &str| Bucket::new(s3.clone(), format!("{kind}-{number}"));
+        let (files, reports) = (bucket("uploads"), bucket("reports"));
+        for bucket in [&files, &reports] {
+            s3.create_bucket()
+                .bucket(bucket.name())
+                .send()
+                .await
+                .unwrap();
+        }
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+        s3.put_bucket_versioning()
+            .bucket(files.name())
+            .versioning_configuration(enabled.build())
+            .send()
+            .await
+            .unwrap();
+        let kinesis = aws_sdk_kinesis::Client::new(&config);
+        let stream = format!("events-{number}");
+        let create = kinesis.create_stream().stream_name(&stream).shard_count(2);
+        create.send().await.unwrap();
+        let table = emulator.table(&tables::UPLOADS).await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let function = Validation {
+            files,
+            reports,
+            stream: StreamWriter::new(kinesis.clone(), &stream),
+            settings: frugal(Settings::default()),
+            uploads: Uploads::new(Connection::new(dynamodb), table),
+            fingerprinter: Fingerprinter::new(KEY),
+            again: Calls::default(),
+        };
+        Self {
+            _emulator: emulator,
+            function,
+            kinesis,
+            stream,
+        }
+    }
+
+    pub(crate) fn id(&self, number: u8) -> UploadId {
+        UploadId::new(1_790_000_000_000, [number; 6])
+    }
+
+    /// Gives a link that nobody may use any more.
+    pub(crate) async fn announce(&self, number: u8, terms: &Terms) -> UploadId {
+        let upload_id = self.id(number);
+        let announcement = Announcement {
+            upload_id,
+            client_id: CLIENT.to_owned(),
+            expires_at: Timestamp::parse(LINK_EXPIRED).unwrap(),
+            terms: serde_json::to_string(terms).unwrap(),
+        };
+        let written = self.function.uploads.announce(&announcement).await.unwrap();
+        assert_eq!(written, Written::Stored);
+        upload_id
+    }
+
+    /// Puts a file and gives the event that tells of it.
+    pub(crate) async fn put(&self, id: UploadId, file: &[u8]) -> ValidationEvent {
+        let (files, key) = (&self.function.files, key::of_upload(CLIENT, id));
+        let put = files.client().put_object().bucket(files.name()).key(&key);
+        let put = put
+            .body(ByteStream::from(file.to_vec()))
+            .send()
+            .await
+            .unwrap();
+        let object = json!({"key": key.replace(' ', "+"), "versionId": put.version_id()});
+        serde_json::from_value(json!({"Records": [{
+            "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T10:00:00.000Z",
+            "s3": {"bucket": {"name": files.name()}, "object": object},
+        }]}))
+        .unwrap()
+    }
+
+    pub(crate) fn task_of(&self, event: &ValidationEvent) -> Continuation {
+        let ValidationEvent::Created(arrivals, 0) = event else {
+            panic!("{event:?}")
+        };
+        arrivals[0].task.clone()
+    }
+
+    pub(crate) async fn delete_all(&self, id: UploadId) {
+        let (files, key) = (&self.function.files, key::of_upload(CLIENT, id));
+        let version = files.first_version(&key).await.unwrap();
+        let delete = files.client().delete_object().bucket(files.name()).key(key);
+        delete.set_version_id(version).send().await.unwrap();
+    }
+
+    /// Has the function do its work in an invocation with so much time.
+    pub(crate) async fn take(&mut self, event: ValidationEvent, millis: u64) -> anyhow::Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let invocation = Invocation {
+            deadline_millis: u64::try_from(now.as_millis()).unwrap() + millis,
+            ..Invocation::default()
+        };
+        self.function.take(event, &invocation).await
+    }
+
+    pub(crate) fn next_call(&self) -> Option<Continuation> {
+        self.function.again.0.borrow_mut().pop_front()
+    }
+
+    pub(crate) async fn view(&self, id: UploadId) -> UploadView {
+        self.function.uploads.load(id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn claim(&self, id: UploadId, version: &str) -> Claim {
+        let now = SystemClock.now();
+        let claim = self.function.uploads.claim(id, version, "another", now, 60);
+        claim.await.unwrap()
+    }
+
+    pub(crate) async fn claim_long_ago(&self, id: UploadId, version: &str) {
+        let then = Timestamp::parse(LINK_EXPIRED).unwrap();
+        let claim = self
+            .function
+            .uploads
+            .claim(id, version, "another", then, 60);
+        assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+    }
+
+    pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {
+        let key = key::of_rejects(id);
+        self.function.reports.get(&key, 1 << 30).await.unwrap()
+    }
+
+    /// What the history is told when a file has come.
+    pub(crate) async fn received(
+        &self,
+        id: UploadId,
+        terms: &Terms,
+        file: &[u8],
+    ) -> UploadReceived {
+        let key = key::of_upload(CLIENT, id);
+        let version = self
+            .function
+            .files
+            .first_version(&key)
+            .await
+            .unwrap()
+            .unwrap();
+        let head = self.function.files.head(&key, &version).await.unwrap();
+        terms.received(id, head.put_at, file.len() as u64)
+    }
+
+    async fn stored(&self) -> Vec<(u8, String)> {
+        let mut stored = Vec::new();
+        let shards = self
+            .kinesis
+            .list_shards()
+            .stream_name(&self.stream)
+            .send()
+            .await
+            .unwrap();
+        for shard in shards.shards() {
+            let iterator = self
+                .kinesis
+                .get_shard_iterator()
+                .stream_name(&self.stream)
+                .shard_id(shard.shard_id())
+                .shard_iterator_type("TRIM_HORIZON".into());
+            let mut next = iterator.send().await.unwrap().shard_iterator;
+            while let Some(iterator) = next {
+                let get = self.kinesis.get_records().shard_iterator(iterator);
+                let page = get.send().await.unwrap();
+                if page.records().is_empty() {
+                    break;
+                }
+                for record in page.records() {
+                    let mut out = Vec::new();
+                    deaggregate(record.data().as_ref(), record.partition_key(), &mut out);
+                    stored.extend(out.iter().map(|user| {
+                        let json = String::from_utf8(user.data.to_vec()).unwrap();
+                        (bucket_of(user).0, json)
+                    }));
+                }
+                next = page.next_shard_iterator;
+            }
+        }
+        stored
+    }
+
+    pub(crate) async fn events(&self) -> Events {
+        let mut events = Events::new();
+        for (bucket, json) in self.stored().await {
+            let of_bucket = events.entry(bucket).or_default();
+            if !of_bucket.contains(&json) {
+                of_bucket.push(json);
+            }
+        }
+        events
+    }
+
+    /// How many events there are of an upload, repeats counted.
+    pub(crate) async fn records_of(&self, id: UploadId) -> usize {
+        let start = format!("\"id\":\"{id}:");
+        let stored = self.stored().await;
+        stored
+            .iter()
+            .filter(|(_, json)| json.contains(&start))
+            .count()
+    }
+
+    /// The event by which an upload ended.
+    pub(crate) async fn ending(&self, id: UploadId) -> Value {
+        let stored = self.stored().await.into_iter();
+        let mut events = stored.map(|(_, json)| serde_json::from_str::<Value>(&json).unwrap());
+        let ids = [format!("{id}:parsed"), format!("{id}:failed")];
+        let ending = events.find(|event| ids.iter().any(|id| event["id"] == **id));
+        ending.expect("it has ended")
+    }
+}
+
+/// What a client asks for who asks for nothing.
+pub(crate) fn terms() -> Terms {
+    Terms {
+        client_id: CLIENT.to_owned(),
+        merchants: Merchants::All,
+        long_number_ids_allowed: false,
+        file_name: None,
+        content_length: None,
+        sha256: None,
+        strict: false,
+        dry_run: false,
+        defaults: Defaults::default(),
+        columns: BTreeMap::new(),
+    }
+}
+
+#[derive(Default)]
+struct Gathered(Events);
+
+impl EventSink for Gathered {
+    async fn append(&mut self, batch: &mut EventBatch) -> Result<(), PortError> {
+        for entry in batch.entries() {
+            let json = String::from_utf8(batch.json(entry).to_vec()).unwrap();
+            let position::Bucket(bucket) = entry.bucket;
+            self.0.entry(bucket).or_default().push(json);
+        }
+        batch.clear();
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+/// What the stage gives that the embedded host runs: events and report of a file that is read in
+/// one go.
+pub(crate) fn direct(file: &[u8], received: &UploadReceived) -> (Events, Vec<u8>) {
+    let rules = ReadingRules::of(received).unwrap();
+    let fingerprinter = Fingerprinter::new(KEY);
+    let context = UploadContext {
+        upload_id: received.upload_id,
+        uploaded_at: received.uploaded_at,
+        key_id: fingerprinter.key_id().as_str().into(),
+    };
+    let reader = RecordReader::open(file, &rules.aliases, Some(FileDigest::new())).unwrap();
+    let mut rows = RowIngest::new(Arc::new(context), rules.rows, fingerprinter);
+    let mut report = RejectsWriter::new(Vec::new(), reader.header()).unwrap();
+    let mut sink = Gathered::default();
+    at_once(append_event(
+        &mut sink,
+        UploadEvent::Received(received.clone()),
+    ))
+    .unwrap();
+    let mut progress = |_: u64, _: u64| true;
+    let reading = ingest(
+        reader,
+        &mut rows,
+        &mut sink,
+        &mut report,
+        None,
+        &mut progress,
+    );
+    let ending = at_once(reading).unwrap();
+    at_once(append_event(&mut sink, ended(received, ending))).unwrap();
+    (sink.0, report.finish().unwrap())
+}
+
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => panic!("nothing here waits"),
+    }
+}
