@@ -21,7 +21,7 @@ def calls(names):
         "read a version of an upload": ("s3", "get_object", {**upload, "VersionId": "x"}),
         "delete an upload": ("s3", "delete_object", upload),
         "write an upload": ("s3", "put_object", {**upload, "Body": b""}),
-        "list uploads' versions": ("s3", "list_object_versions", {"Bucket": names.bucket("uploads")}),
+        "list uploads' versions": ("s3", "list_object_versions", {"Bucket": names.bucket("uploads"), "Prefix": upload["Key"]}),
         "read the archive": ("s3", "get_object", {"Bucket": names.bucket("archive"), "Key": "date=2026-01-01/x"}),
         "write the archive": ("s3", "put_object", {"Bucket": names.bucket("archive"), "Key": "date=2026-01-01/x", "Body": b""}),
         "delete from the archive": ("s3", "delete_object", {"Bucket": names.bucket("archive"), "Key": "date=2026-01-01/x"}),
@@ -68,7 +68,7 @@ def calls(names):
             "put_role_policy",
             {"RoleName": names.role("api"), "PolicyName": "more", "PolicyDocument": '{"Version":"2012-10-17","Statement":[]}'},
         ),
-        "become another role": ("sts", "assume_role", {"RoleArn": names.role_arn("validation"), "RoleSessionName": "x"}),
+        "become another role": ("sts", "assume_role", {"RoleArn": names.role_arn("validation"), "RoleSessionName": "forbidden"}),
         "read an API key": ("apigateway", "get_api_keys", {"includeValues": True}),
         "read another's log": ("logs", "filter_log_events", {"logGroupName": f"/aws/lambda/{names.function('validation')}"}),
     }
