@@ -3,21 +3,20 @@
 //! that are due, and alerts that a crash left behind.
 
 mod event;
-mod quarantine;
 
 pub use event::AnomalyEvent;
 
 use crate::runtime::{Failure, Function, Invocation};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use quarantine::ReportsQuarantine;
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
 use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
 use txp_aws::dynamodb::profiles::Profiles;
-use txp_aws::dynamodb::stream::{Feed, StreamRecord};
+use txp_aws::dynamodb::stream::{self, Feed, StreamRecord};
 use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::put::StreamWriter;
+use txp_aws::quarantine::S3Quarantine;
 use txp_aws::rules::{RULES_OBJECT, RulesObject};
 use txp_aws::s3::Bucket;
 use txp_aws::sns::Topic;
@@ -55,7 +54,7 @@ pub struct Anomaly {
     topic: Topic<SystemClock>,
     history: StreamWriter,
     settings: Settings,
-    quarantine: ReportsQuarantine,
+    quarantine: S3Quarantine,
     clock: SystemClock,
 }
 
@@ -88,7 +87,7 @@ impl Function for Anomaly {
             topic: Topic::new(publisher, topic, SystemClock, PUBLISHING),
             history: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
             settings,
-            quarantine: ReportsQuarantine(Bucket::new(objects, reports)),
+            quarantine: S3Quarantine::new(Bucket::new(objects, reports), stream::STAGE),
             clock: SystemClock,
         })
     }
