@@ -16,9 +16,9 @@ mod wrapped;
 
 use std::collections::BTreeMap;
 use stream::Stream;
-use txp_aws::clock::SystemClock;
 use txp_aws::kinesis::hash_key;
 use txp_aws::kinesis::producer::{Producer, Settings};
+use txp_aws::kinesis::read::ReadShards;
 use txp_aws::kinesis::reader::StreamSource;
 use txp_domain::event::{Event, encode};
 use txp_domain::position::Bucket;
@@ -26,7 +26,7 @@ use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::{EventSink as _, EventSource as _, SourceBatch, Window};
 use txp_tests::conformance::source::{self, Given};
 use txp_tests::conformance::{sale, upload_id, valid};
-use wrapped::{Expiring, LosingAnswers};
+use wrapped::{Expiring, Hasty, LosingAnswers};
 
 /// Batches appended, with a flush behind each.
 const BATCHES: u64 = 40;
@@ -65,7 +65,7 @@ async fn reshard(stream: &Stream, batch: u64) {
 
 async fn write(stream: &Stream, mut after: impl AsyncFnMut(u64)) -> Recorded {
     let mut recorded = Recorded::new();
-    let mut producer = Producer::new(stream.writer(), SystemClock, Settings::default());
+    let mut producer = Producer::new(stream.writer(), Hasty::default(), Settings::default());
     for number in 0..BATCHES {
         reshard(stream, number).await;
         producer
@@ -78,11 +78,8 @@ async fn write(stream: &Stream, mut after: impl AsyncFnMut(u64)) -> Recorded {
     recorded
 }
 
-async fn open(
-    stream: &Stream,
-    window: Window,
-) -> StreamSource<impl txp_aws::kinesis::read::ReadShards, SystemClock> {
-    StreamSource::open(stream.reader(), SystemClock, window)
+async fn open(stream: &Stream, window: Window) -> StreamSource<impl ReadShards, Hasty> {
+    StreamSource::open(stream.reader(), Hasty::default(), window)
         .await
         .unwrap()
 }
@@ -119,7 +116,7 @@ async fn a_stream_conforms_across_resharding() {
     let early = [early[0], early[early.len().min(200) - 1]];
     source::a_window_of_time_is_what_arrived_in_it(open, &early).await;
     source::a_foreign_place_is_refused(async |window| {
-        StreamSource::open(stream.reader(), SystemClock, window).await
+        StreamSource::open(stream.reader(), Hasty::default(), window).await
     })
     .await;
 }
@@ -131,7 +128,7 @@ async fn iterators_may_expire_at_any_time() {
     let recorded = write(&stream, async |_| {}).await;
     let open = async |window| {
         let calls = Expiring::new(stream.reader());
-        StreamSource::open(calls, SystemClock, window)
+        StreamSource::open(calls, Hasty::default(), window)
             .await
             .unwrap()
     };
@@ -146,7 +143,7 @@ async fn the_producer_keeps_a_bucket_in_order_across_resharding() {
     let stream = Stream::create(2).await;
     let mut recorded = Recorded::new();
     let calls = LosingAnswers::new(stream.writer());
-    let mut producer = Producer::new(calls, SystemClock, Settings::default());
+    let mut producer = Producer::new(calls, Hasty::default(), Settings::default());
     for number in 0..BATCHES {
         reshard(&stream, number).await;
         producer

@@ -1,12 +1,33 @@
 //! Calls that go wrong in a way that the emulator cannot be asked for.
 
 use std::cell::Cell;
+use std::time::Duration;
+use txp_aws::clock::SystemClock;
 use txp_aws::kinesis::put::{EntryFailure, PutEntry, PutRecords};
 use txp_aws::kinesis::read::{ListedShard, Page, Place, ReadShards};
-use txp_pipeline::port::{ErrorKind, PortError};
+use txp_domain::time::Timestamp;
+use txp_pipeline::port::{Clock, ErrorKind, PortError};
 
 /// One call of so many goes wrong.
 const EVERY: u32 = 3;
+
+/// Waits no longer than it takes to let others go on: the emulator may be asked at any time.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hasty(SystemClock);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep(&self, _millis: u64) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    fn jitter(&self) -> u64 {
+        self.0.jitter()
+    }
+}
 
 /// Every third time an iterator is used, it is too old.
 pub(crate) struct Expiring<R> {
