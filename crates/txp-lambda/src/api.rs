@@ -39,7 +39,7 @@ impl Function for Api {
     type Answer = ProxyAnswer;
 
     async fn start() -> anyhow::Result<Self> {
-        let world = Aws::start().await?;
+        let world = Box::pin(Aws::start()).await?;
         Ok(Self { world })
     }
 
@@ -62,7 +62,8 @@ pub async fn answer<W: World>(world: &mut W, event: ProxyEvent) -> ProxyAnswer {
         .iter()
         .find(|(route, _)| route.method() == request.method);
     let outcome = match asked {
-        Some((route, parameter)) => routed(world, &request, *route, *parameter).await,
+        // On the heap: the SDK's futures are nested deeper than the compiler lays out in one.
+        Some((route, parameter)) => Box::pin(routed(world, &request, *route, *parameter)).await,
         None => unrouted(&request, there.iter().map(|(route, _)| *route).collect()),
     };
     let answer = finish(outcome, &request.id);

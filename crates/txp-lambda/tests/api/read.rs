@@ -33,14 +33,8 @@ async fn an_upload_and_its_rejects_are_its_clients() {
     let (status, body) = stack.get(CLIENT, &path).await;
     assert_eq!((status, &body["state"]), (200, &json!("parsed")));
     assert_eq!(body["errors"][0]["codes"], json!(["amount_negative"]));
-    let rejects = send(
-        &mut stack.world,
-        CLIENT,
-        "GET",
-        &format!("{path}/rejects"),
-        json!({}),
-    );
-    let rejects = rejects.await;
+    let at = format!("{path}/rejects");
+    let rejects = send(&mut stack.world, CLIENT, "GET", &at, json!({})).await;
     assert_eq!(rejects.status_code, 303);
     for url in [
         rejects.headers["location"].as_str(),

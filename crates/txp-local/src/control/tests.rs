@@ -6,6 +6,7 @@ use std::path::Path;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
+use txp_pipeline::api::Idempotency;
 use txp_pipeline::document::StateName;
 
 fn at(seconds: u64) -> Timestamp {
