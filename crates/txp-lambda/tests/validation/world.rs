@@ -204,8 +204,8 @@ impl World {
     }
 
     pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {
-        let report = self.function.reports.get(&key::of_rejects(id), 1 << 30);
-        report.await.unwrap()
+        let (reports, key) = (&self.function.reports, key::of_rejects(id));
+        reports.get(&key, 1 << 30).await.unwrap()
     }
 
     /// What the history is told when a file has come.
