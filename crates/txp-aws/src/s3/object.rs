@@ -139,7 +139,9 @@ impl<C: Clock + Clone> StoredObject<C> {
         &self.head
     }
 
-    async fn get(&self, offset: u64) -> Result<ByteStream, PortError> {
+    /// The object from an offset on, and how many bytes before that come first: whoever serves it
+    /// may give all of it, whatever was asked for.
+    async fn get(&self, offset: u64) -> Result<(ByteStream, u64), PortError> {
         let mut get = self
             .bucket
             .client()
@@ -152,9 +154,15 @@ impl<C: Clock + Clone> StoredObject<C> {
             get = get.range(format!("bytes={offset}-"));
         }
         let answer = get.send().await;
-        answer
-            .map(|output| output.body)
-            .map_err(|error| object_error(self.reading(), error))
+        let output = answer.map_err(|error| object_error(self.reading(), error))?;
+        let start = output.content_range().map_or(Some(0), range_start);
+        match start.and_then(|start| offset.checked_sub(start)) {
+            Some(before) => Ok((output.body, before)),
+            None => {
+                let context = format!("{}: the answer is of another range", self.reading());
+                Err(PortError::new(ErrorKind::Transient, context))
+            }
+        }
     }
 
     fn reading(&self) -> String {
@@ -170,6 +178,7 @@ impl<C: Clock + Clone> ObjectStore for StoredObject<C> {
             object: self.clone(),
             offset,
             body: None,
+            before: 0,
             chunk: Bytes::new(),
         })
     }
@@ -182,6 +191,8 @@ pub struct ObjectReader<C> {
     /// Of the first byte that is neither given out nor in the chunk.
     offset: u64,
     body: Option<ByteStream>,
+    /// Bytes that the connection gives before those.
+    before: u64,
     chunk: Bytes,
 }
 
@@ -217,7 +228,11 @@ impl<C: Clock + Clone> ObjectReader<C> {
     async fn next_chunk(&mut self) -> Result<Bytes, PortError> {
         let mut body = match self.body.take() {
             Some(body) => body,
-            None => self.object.get(self.offset).await?,
+            None => {
+                let (body, before) = self.object.get(self.offset).await?;
+                self.before = before;
+                body
+            }
         };
         loop {
             let broken = |why: &str| {
@@ -231,10 +246,15 @@ impl<C: Clock + Clone> ObjectReader<C> {
                     let context = self.object.reading();
                     return Err(PortError::caused(ErrorKind::Transient, context, error));
                 }
-                Ok(Some(Ok(chunk))) if chunk.is_empty() => {}
-                Ok(Some(Ok(chunk))) => {
-                    self.body = Some(body);
-                    return Ok(chunk);
+                Ok(Some(Ok(mut chunk))) => {
+                    let before = usize::try_from(self.before).unwrap_or(usize::MAX);
+                    let before = before.min(chunk.len());
+                    chunk.advance(before);
+                    self.before -= before as u64;
+                    if !chunk.is_empty() {
+                        self.body = Some(body);
+                        return Ok(chunk);
+                    }
                 }
             }
         }
@@ -244,6 +264,12 @@ impl<C: Clock + Clone> ObjectReader<C> {
 /// How a version is asked for: not at all where there are none.
 fn version_id(version: &str) -> Option<String> {
     (version != NO_VERSION).then(|| version.to_owned())
+}
+
+/// Where the bytes of an answer begin, of its header `bytes 5-9/10`.
+fn range_start(content_range: &str) -> Option<u64> {
+    let range = content_range.trim().strip_prefix("bytes ")?;
+    range.split_once('-')?.0.parse().ok()
 }
 
 /// A digest in base64 as hexadecimal; `None` for what is none, as the digest of digests of parts.
@@ -278,4 +304,31 @@ where
         error.kind = ErrorKind::Denied;
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_says_where_it_begins() {
+        for (text, expected) in [
+            ("bytes 5-9/10", Some(5)),
+            ("bytes 0-9/*", Some(0)),
+            ("bytes */10", None),
+            ("5-9/10", None),
+            ("", None),
+        ] {
+            assert_eq!(range_start(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_digest_is_one() {
+        let zeros = format!("{}=", "A".repeat(43));
+        assert_eq!(hexadecimal(&zeros), Some("0".repeat(64)));
+        for text in [format!("{zeros}-3"), "AAAA".to_owned(), String::new()] {
+            assert_eq!(hexadecimal(&text), None, "{text}");
+        }
+    }
 }

@@ -52,8 +52,9 @@ async fn a_file_that_is_read_in_many_invocations_gives_what_one_gives() {
     let view = world.view(id).await;
     assert!(view.claim.unwrap().is_done);
     let (events, report) = direct(&file, &world.received(id, &terms(), &file).await);
-    assert_eq!(world.events().await, events);
-    assert_eq!(world.report(id).await, Some(report));
+    // Not shown if it differs: it is megabytes.
+    assert!(world.events().await == events);
+    assert!(world.report(id).await == Some(report));
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_file_is_read_once_however_often_it_is_told_of() {
     }
     assert_eq!(world.next_call(), None);
     let (events, _) = direct(&file, &world.received(id, &terms(), &file).await);
-    assert_eq!(world.events().await, events);
+    assert!(world.events().await == events);
     assert_eq!(world.records_of(id).await, 302);
 }
 

@@ -204,8 +204,8 @@ impl World {
     }
 
     pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {
-        let key = key::of_rejects(id);
-        self.function.reports.get(&key, 1 << 30).await.unwrap()
+        let (reports, key) = (&self.function.reports, key::of_rejects(id));
+        reports.get(&key, 1 << 30).await.unwrap()
     }
 
     /// What the history is told when a file has come.
