@@ -123,7 +123,7 @@ impl Anomaly {
         // One for each invocation: after an error it would take nothing more.
         let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
         let rules = self.rulebook.rules(&mut events, now).await;
-        let rules = rules.map(Clone::clone);
+        let rules = rules.cloned();
         self.say_refusal();
         let mut ports = Ports {
             profiles: &mut self.profiles,
