@@ -13,7 +13,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from . import bad_input, deployed, files, forbidden, hops, permissions, runs, units
+from . import bad_input, deployed, files, forbidden, hops, observe, permissions, runs, units
 from .deploy import deploy
 from .embedded import Embedded
 from .emulator import Emulator
@@ -33,13 +33,22 @@ class Stage:
         self.txp, self.zips, self.faults_python, self.work = txp, zips, faults_python, work
         self.tables = json.loads(subprocess.run([tables], check=True, capture_output=True, text=True).stdout)
         self.emulator = None
+        self.stacks = []
 
     def stack(self, env, endpoint=None, functions=None):
         names = deployed.Names(env)
         stack = deploy(self.emulator, names, self.tables, self.zips, FINGERPRINT_KEY, endpoint, functions)
         client = {"api_key_id": {"S": stack.api_key_id}, "client_id": {"S": "shop"}, "merchants": {"L": [{"S": "*"}]}}
         stack.client("dynamodb").put_item(TableName=names.table("clients"), Item=client)
+        self.stacks.append(stack)
         return stack
+
+    def keep_logs(self):
+        """What the functions logged, for whoever asks why."""
+        for stack in self.stacks:
+            for function in forbidden.FUNCTIONS:
+                lines = observe.log_lines(stack, function)
+                (self.work / f"{stack.names.env}-{function}.log").write_text("\n".join(lines))
 
     def host(self, name):
         return Embedded(self.txp, self.work / name, FINGERPRINT_KEY)
@@ -108,6 +117,7 @@ def main():
     with Emulator(work) as stage.emulator:
         for name in wanted:
             report.section(name, SECTIONS[name], stage)
+        stage.keep_logs()
     print(report.last_line())
     return 1 if report.failed else 0
 

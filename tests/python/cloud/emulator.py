@@ -25,7 +25,7 @@ class Emulator(processes.Process):
         self.url = f"http://127.0.0.1:{port}"
         here = Path(__file__).resolve().parent
         super().__init__(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, here / "launch.py"],
             f"{self.url}/_ministack/health",
             Path(work) / "emulator.log",
             # No AWS_ENDPOINT_URL: its own would be forced on the functions, past the faults.
@@ -39,7 +39,6 @@ class Emulator(processes.Process):
                 LAMBDA_ASYNC_RETRY_MAX_SECONDS=ASYNC_RETRY_SECONDS * 4,
                 SFTP_ENABLED=0,
                 IOT_MTLS_ENABLED=0,
-                PYTHONPATH=here / "site",
                 PYTHONDONTWRITEBYTECODE=1,
                 TMPDIR=_made(Path(work) / "emulator"),
             ),

@@ -6,6 +6,8 @@ Of PutRecords, BatchWriteItem and BatchGetItem each part fails with the probabil
 passed on; the answer has AWS's own shape for it. Writes to DynamoDB are asked what they consume;
 GET /_proxy tells the sums by table, and what failed. With probability 0 it only counts.
 
+A request whose body is changed is signed again, as root: for those calls nobody is denied anything.
+
 Runs in the environment of microburst, whose aiohttp it uses.
 """
 
@@ -15,8 +17,12 @@ import sys
 from collections import Counter
 
 from aiohttp import ClientSession, TCPConnector, web
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 BODY_BYTES_MAX = 64 << 20
+ROOT = Credentials("test", "test")
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 KINESIS_JSON, DYNAMODB_JSON = "application/x-amz-json-1.1", "application/x-amz-json-1.0"
 # About this connection, not about the message.
@@ -59,16 +65,20 @@ class Proxy:
             status, headers, answer = await self._pass_on(request, body)
         return web.Response(status=status, headers=headers, body=answer)
 
-    async def _pass_on(self, request, body):
+    async def _pass_on(self, request, body, is_changed=False):
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
+        if is_changed:
+            headers = _signed(request, headers, body)
         url = self._upstream + request.raw_path
         async with self._session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_HEADERS}
+            # The length of what a HEAD is about is its answer.
+            dropped = HOP_HEADERS - ({"content-length"} if request.method == "HEAD" else set())
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in dropped}
             return answer.status, kept, await answer.read()
 
     async def _metered(self, request, document):
         document.setdefault("ReturnConsumedCapacity", "TOTAL")
-        status, headers, answer = await self._pass_on(request, json.dumps(document).encode())
+        status, headers, answer = await self._pass_on(request, json.dumps(document).encode(), is_changed=True)
         if status == 200:
             consumed = json.loads(answer or b"{}").get("ConsumedCapacity", [])
             for part in consumed if isinstance(consumed, list) else [consumed]:
@@ -86,7 +96,7 @@ class Proxy:
         answers = []
         if kept:
             body = json.dumps({**document, "Records": kept}).encode()
-            status, headers, answer = await self._pass_on(request, body)
+            status, headers, answer = await self._pass_on(request, body, is_changed=True)
             if status != 200:
                 return web.Response(status=status, headers=headers, body=answer)
             answers = json.loads(answer)["Records"]
@@ -111,13 +121,23 @@ class Proxy:
         merged = {unprocessed: {}} | ({"Responses": {}} if unprocessed == "UnprocessedKeys" else {})
         if kept:
             body = json.dumps({**document, "RequestItems": shaped(kept)}).encode()
-            status, headers, answer = await self._pass_on(request, body)
+            status, headers, answer = await self._pass_on(request, body, is_changed=True)
             if status != 200:
                 return web.Response(status=status, headers=headers, body=answer)
             merged = json.loads(answer)
         already = merged.get(unprocessed) or {}
         merged[unprocessed] = {**already, **shaped(left)}
         return _answer(merged, DYNAMODB_JSON)
+
+
+def _signed(request, headers, body):
+    """The headers with a signature for another body."""
+    # Credential=KEY/DATE/REGION/SERVICE/aws4_request
+    _key, _date, region, service, _end = request.headers["Authorization"].partition("Credential=")[2].split(",")[0].split("/")
+    kept = {name: value for name, value in headers.items() if name.lower() in ("host", "content-type", "x-amz-target")}
+    signed = AWSRequest(request.method, f"http://{request.host}{request.raw_path}", data=body, headers=kept)
+    SigV4Auth(ROOT, service, region).add_auth(signed)
+    return dict(signed.headers)
 
 
 def _answer(document, content_type):
