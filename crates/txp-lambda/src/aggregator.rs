@@ -1,8 +1,9 @@
 //! The function `aggregator`: folds what the stream delivers into the tables of transactions and
 //! uploads.
 
+use crate::environment::REPORTS_BUCKET;
 use crate::runtime::{Function, Invocation};
-use crate::stream::{REPORTS_BUCKET, answer};
+use crate::stream::answer;
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use txp_aws::clock::SystemClock;
 use txp_aws::config;

@@ -6,6 +6,7 @@ mod event;
 
 pub use event::AnomalyEvent;
 
+use crate::environment::{ALERTS_TOPIC, EVENTS_STREAM, REPORTS_BUCKET};
 use crate::runtime::{Failure, Function, Invocation};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use txp_aws::clock::SystemClock;
@@ -26,10 +27,6 @@ use txp_pipeline::retry::RetryPolicy;
 use txp_pipeline::stage::anomaly::{self, Ports};
 use txp_pipeline::stage::rulebook::Rulebook;
 use txp_pipeline::telemetry::{Metric, count};
-
-const EVENTS_STREAM: &str = "EVENTS_STREAM";
-const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
-const ALERTS_TOPIC: &str = "ALERTS_TOPIC";
 
 /// How long an alert may be on its way before somebody else hands it on: longer than an invocation
 /// takes between recording and marking.

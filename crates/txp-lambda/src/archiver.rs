@@ -1,7 +1,8 @@
 //! The function `archiver`: keeps what the stream delivers in the archive's bucket.
 
+use crate::environment::{ARCHIVE_BUCKET, REPORTS_BUCKET};
 use crate::runtime::{Function, Invocation};
-use crate::stream::{REPORTS_BUCKET, answer};
+use crate::stream::answer;
 use aws_lambda_events::event::streams::KinesisEventResponse;
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
@@ -10,9 +11,6 @@ use txp_aws::quarantine::S3Quarantine;
 use txp_aws::s3::Bucket;
 use txp_aws::s3::archive::Archive;
 use txp_pipeline::stage::archive;
-
-/// The variable that names the archive's bucket.
-pub const ARCHIVE_BUCKET: &str = "ARCHIVE_BUCKET";
 
 /// The function.
 pub struct Archiver {

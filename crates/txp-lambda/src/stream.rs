@@ -4,9 +4,6 @@ use aws_lambda_events::event::streams::KinesisEventResponse;
 use txp_aws::kinesis::delivered::Batch;
 use txp_pipeline::port::PortError;
 
-/// The variable that names the bucket of what is masked: reports, rejects, quarantine.
-pub const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
-
 /// The answer for a delivery that failed at an event, or did not: its record and all behind it come
 /// again.
 ///

@@ -12,6 +12,7 @@ mod file;
 mod lease;
 mod sweep;
 
+use crate::environment::{EVENTS_STREAM, REPORTS_BUCKET, UPLOADS_BUCKET};
 use crate::runtime::{Function, Invocation};
 use anyhow::Context;
 use event::{Continuation, ValidationEvent};
@@ -28,13 +29,6 @@ use txp_aws::secrets::{self, FINGERPRINT_KEY_SECRET};
 use txp_domain::card::Fingerprinter;
 use txp_domain::redact::redact;
 use txp_pipeline::port::PortError;
-
-/// The variable that names the bucket of uploads.
-pub const UPLOADS_BUCKET: &str = "UPLOADS_BUCKET";
-/// The variable that names the bucket of reports.
-pub const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
-/// The variable that names the stream of events.
-pub const EVENTS_STREAM: &str = "EVENTS_STREAM";
 
 /// Calls to the stream at a time: with 5 MiB each in hand, memory stays below 128 MiB.
 const CALLS_IN_FLIGHT: usize = 2;

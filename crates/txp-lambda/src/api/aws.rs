@@ -1,6 +1,7 @@
 //! The handlers' world on AWS.
 
 use super::world::World;
+use crate::environment::{REPORTS_BUCKET, UPLOADS_BUCKET};
 use std::sync::Arc;
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
@@ -18,11 +19,6 @@ use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
 use txp_pipeline::api::{Client, Idempotency};
 use txp_pipeline::port::{Clock, PortError, Written};
-
-/// The variable that names the bucket of files.
-const UPLOADS_BUCKET: &str = "UPLOADS_BUCKET";
-/// The variable that names the bucket of reports.
-const REPORTS_BUCKET: &str = "REPORTS_BUCKET";
 
 /// What is looked at of a report for its first rows, at some hundreds of bytes each.
 const REPORT_HEAD_BYTES: u64 = 64 * 1024;
