@@ -157,7 +157,8 @@ def _status(status, compared_rules, all_rules):
 def whole_document(document, uploads):
     """A document without what must differ."""
     text = json.loads(json.dumps(document))
-    for name in ("as_of", "revision"):
+    # The embedded host's reader is another client than the one that sent the file, and is not told its name.
+    for name in ("as_of", "revision", "source_file"):
         text.pop(name, None)
     if text.get("upload_id"):
         text["upload_id"] = uploads.of(text["upload_id"])

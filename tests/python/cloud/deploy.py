@@ -11,6 +11,8 @@ from . import deployed, permissions
 from .processes import wait_until
 
 READY_LIMIT_SECONDS = 30
+# What AWS authorises as the first, the emulator authorises as the second too.
+EMULATOR_ACTIONS = {"sns:Publish": "sns:PublishBatch"}
 SHARDS = 2
 
 
@@ -144,6 +146,9 @@ def create_function(emulator, names, function, zips, endpoint):
 
 
 def put_policy(emulator, names, function, policy):
+    policy = json.loads(json.dumps(policy))
+    for statement in policy["Statement"]:
+        statement["Action"] += [EMULATOR_ACTIONS[action] for action in statement["Action"] if action in EMULATOR_ACTIONS]
     emulator.client("iam").put_role_policy(RoleName=names.role(function), PolicyName="work", PolicyDocument=json.dumps(policy))
 
 

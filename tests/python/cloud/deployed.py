@@ -36,6 +36,8 @@ ANOMALY_AGE_MAX_SECONDS = 20 * 3600
 # Concurrent batches of one shard; order is kept per partition key, and so per bucket.
 AGGREGATOR_PARALLELIZATION = 4
 
+# A batch of 80 aggregates holds some 10,000 rows: seconds on a warm table, minutes on one that throttles.
+STREAM_TIMEOUT_SECONDS = 300
 MEMORY_MB = 512
 BUCKETS = ("uploads", "archive", "reports", "rules")
 UPLOADS_PREFIX = "uploads/"
@@ -139,15 +141,15 @@ def functions(names):
             900,
             env("UPLOADS_BUCKET", "REPORTS_BUCKET", "EVENTS_STREAM", "UPLOADS_TABLE", FINGERPRINT_KEY_SECRET=names.secret),
         ),
-        Function("aggregator", 60, env("TRANSACTIONS_TABLE", "UPLOADS_TABLE", "REPORTS_BUCKET")),
+        Function("aggregator", STREAM_TIMEOUT_SECONDS, env("TRANSACTIONS_TABLE", "UPLOADS_TABLE", "REPORTS_BUCKET")),
         Function(
             "anomaly",
-            60,
+            STREAM_TIMEOUT_SECONDS,
             env("PROFILES_TABLE", "ALERTS_TABLE", "EVENTS_STREAM", "REPORTS_BUCKET", ALERTS_TOPIC=names.topic_arn),
         ),
         # API Gateway waits 29 s at most.
         Function("api", 29, env("UPLOADS_TABLE", "TRANSACTIONS_TABLE", "CLIENTS_TABLE", "UPLOADS_BUCKET", "REPORTS_BUCKET")),
-        Function("archiver", 60, env("ARCHIVE_BUCKET", "REPORTS_BUCKET")),
+        Function("archiver", STREAM_TIMEOUT_SECONDS, env("ARCHIVE_BUCKET", "REPORTS_BUCKET")),
     ]
 
 

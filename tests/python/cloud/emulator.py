@@ -14,7 +14,7 @@ ROOT = ("test", "test")
 # Lambda tries an asynchronous event again after one and two minutes; here after a tenth of a second.
 ASYNC_RETRY_SECONDS = 0.1
 # Drivers call functions that may run as long as the slowest one.
-READ_TIMEOUT_SECONDS = 120
+READ_TIMEOUT_SECONDS = 330
 
 
 class Emulator(processes.Process):

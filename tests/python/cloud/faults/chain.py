@@ -39,7 +39,7 @@ def faults(python, upstream, work, seed, rules=None):
     config = Path(work) / f"rules-{port}.json"
     config.write_text(json.dumps({"rules": rules}) if rules is not None else (HERE / "rules.json").read_text())
     probability = PARTIAL_FAILURE_PROBABILITY if rules is None else 0
-    with proxy(python, upstream, work, probability, seed) as partial:
+    with proxy(python, upstream, work, probability, seed, f"127.0.0.1:{port}") as partial:
         command = [python, "-m", "microburst", "--upstream", partial.url, "--port", port, "--config", config]
         environment = processes.bare_environment(PYTHONDONTWRITEBYTECODE=1)
         log = Path(work) / f"microburst-{port}.log"
@@ -48,11 +48,11 @@ def faults(python, upstream, work, seed, rules=None):
 
 
 @contextmanager
-def proxy(python, upstream, work, probability, seed):
-    """The counting proxy alone."""
+def proxy(python, upstream, work, probability, seed, host=None):
+    """The counting proxy alone; `host` is what stands before it, if anything does."""
     port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [python, HERE / "partial_proxy.py", port, upstream, probability, seed]
+    command = [python, HERE / "partial_proxy.py", port, upstream, probability, seed, host or f"127.0.0.1:{port}"]
     environment = processes.bare_environment(PYTHONDONTWRITEBYTECODE=1)
     with processes.Process(command, f"{url}/_proxy", Path(work) / f"proxy-{port}.log", environment):
         yield Chain(url, url)

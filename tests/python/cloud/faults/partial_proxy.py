@@ -1,10 +1,13 @@
 """A proxy that lets batch calls fail in part and adds up consumed capacity.
 
-usage: partial_proxy.py PORT UPSTREAM PROBABILITY SEED
+usage: partial_proxy.py PORT UPSTREAM PROBABILITY SEED HOST
 
 Of PutRecords, BatchWriteItem and BatchGetItem each part fails with the probability and is not
 passed on; the answer has AWS's own shape for it. Writes to DynamoDB are asked what they consume;
 GET /_proxy tells the sums by table, and what failed. With probability 0 it only counts.
+
+HOST is what callers call this by, which their signatures hold: microburst before it puts another one
+into what it passes on.
 
 A request whose body is changed is signed again, as root: for those calls nobody is denied anything.
 
@@ -34,8 +37,8 @@ THROTTLED = {
 
 
 class Proxy:
-    def __init__(self, upstream, probability, seed):
-        self._upstream, self._probability = upstream, probability
+    def __init__(self, upstream, probability, seed, host):
+        self._upstream, self._probability, self._host = upstream, probability, host
         self._random = random.Random(seed)
         self.failed, self.consumed, self.calls = Counter(), Counter(), Counter()
         self._session = None
@@ -66,7 +69,8 @@ class Proxy:
         return web.Response(status=status, headers=headers, body=answer)
 
     async def _pass_on(self, request, body, is_changed=False):
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_HEADERS | {"host"}}
+        headers["Host"] = self._host
         if is_changed:
             headers = _signed(request, headers, body)
         url = self._upstream + request.raw_path
@@ -135,7 +139,7 @@ def _signed(request, headers, body):
     # Credential=KEY/DATE/REGION/SERVICE/aws4_request
     _key, _date, region, service, _end = request.headers["Authorization"].partition("Credential=")[2].split(",")[0].split("/")
     kept = {name: value for name, value in headers.items() if name.lower() in ("host", "content-type", "x-amz-target")}
-    signed = AWSRequest(request.method, f"http://{request.host}{request.raw_path}", data=body, headers=kept)
+    signed = AWSRequest(request.method, f"http://{headers['Host']}{request.raw_path}", data=body, headers=kept)
     SigV4Auth(ROOT, service, region).add_auth(signed)
     return dict(signed.headers)
 
@@ -145,8 +149,8 @@ def _answer(document, content_type):
 
 
 def main():
-    port, upstream, probability, seed = sys.argv[1:]
-    proxy = Proxy(upstream, float(probability), int(seed))
+    port, upstream, probability, seed, host = sys.argv[1:]
+    proxy = Proxy(upstream, float(probability), int(seed), host)
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.on_startup.append(proxy.start)
     app.on_cleanup.append(proxy.stop)
