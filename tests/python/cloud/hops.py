@@ -11,10 +11,10 @@ from .faults.chain import faults
 from .files import plain
 from .runs import Run, archive
 
-TIMEOUT_SECONDS = 2
+TIMEOUT_SECONDS = 3
 AGGREGATE_BYTES = "1000"
 LATE = [{"service": "kinesis", "operation": "PutRecords", "latency": 400}]
-ROWS = 6000
+ROWS = 4000
 SEED = 815
 HOPS_MIN = 2
 GOES_ON = "reading goes on in another invocation"

@@ -40,7 +40,7 @@ def faults(python, upstream, work, seed, rules=None):
     config.write_text(json.dumps({"rules": rules}) if rules is not None else (HERE / "rules.json").read_text())
     probability = PARTIAL_FAILURE_PROBABILITY if rules is None else 0
     with proxy(python, upstream, work, probability, seed, f"127.0.0.1:{port}") as partial:
-        command = [python, "-m", "microburst", "--upstream", partial.url, "--port", port, "--config", config]
+        command = [python, HERE / "launch.py", "--upstream", partial.url, "--port", port, "--config", config]
         environment = processes.bare_environment(PYTHONDONTWRITEBYTECODE=1)
         log = Path(work) / f"microburst-{port}.log"
         with processes.Process(command, f"{url}/_microburst/health", log, environment):

@@ -23,6 +23,7 @@ from aiohttp import ClientSession, TCPConnector, web
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from yarl import URL
 
 BODY_BYTES_MAX = 64 << 20
 ROOT = Credentials("test", "test")
@@ -73,7 +74,8 @@ class Proxy:
         headers["Host"] = self._host
         if is_changed:
             headers = _signed(request, headers, body)
-        url = self._upstream + request.raw_path
+        # As it was spelt: signatures hold the path.
+        url = URL(self._upstream + request.raw_path, encoded=True)
         async with self._session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
             # The length of what a HEAD is about is its answer.
             dropped = HOP_HEADERS - ({"content-length"} if request.method == "HEAD" else set())
