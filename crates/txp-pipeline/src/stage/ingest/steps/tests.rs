@@ -75,11 +75,12 @@ enum Fate {
 }
 
 type Fates = Rc<RefCell<VecDeque<Fate>>>;
+type Stored = Rc<RefCell<Vec<(Bucket, Vec<u8>)>>>;
 
 /// The history: what is stored, in order.
 #[derive(Clone, Default)]
 struct History {
-    stored: Rc<RefCell<Vec<(Bucket, Vec<u8>)>>>,
+    stored: Stored,
     fates: Fates,
     is_time_up: Rc<Cell<bool>>,
 }
