@@ -164,6 +164,8 @@ def whole_document(document, uploads):
         text["upload_id"] = uploads.of(text["upload_id"])
     if text.get("time_source") == "upload":
         text.pop("timestamp", None)
+    if text["rejection"]:
+        text["rejection"]["upload_id"] = uploads.of(text["rejection"].get("upload_id"))
     text["disputes"] = sorted(uploads.event(dispute) for dispute in text["disputes"])
     for flag in text["flags"]:
         flag["finding_id"] = uploads.event(flag["finding_id"])
