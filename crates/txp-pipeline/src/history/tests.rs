@@ -1,3 +1,5 @@
+//! A line is read back as it was written.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! What Lambda delivers, whole and damaged.
+
 use super::*;
 use crate::kinesis::aggregate::Aggregate;
 use txp_domain::position::Bucket;
