@@ -183,11 +183,16 @@ fn document(item: &Transaction) -> String {
     flagged.sort();
     let mut flags: Vec<_> = item.flags.iter().collect();
     flags.sort_by(|a, b| a.event.cmp(&b.event));
+    // When an upload arrived is the run's own.
+    let conflicts: Vec<_> = item
+        .conflicts
+        .iter()
+        .map(|kept| (kept.digest, kept.row.as_ref().map(|row| row.event)))
+        .collect();
     format!(
-        "{} {first:?} {:?} {:?} {} {:?} {} {flags:?} {rows:?} {flagged:?} {}",
+        "{} {first:?} {:?} {conflicts:?} {} {:?} {} {flags:?} {rows:?} {flagged:?} {}",
         item.status().name(),
         item.rejection,
-        item.conflicts,
         item.conflicts_truncated,
         item.disputes,
         item.disputes_truncated,
