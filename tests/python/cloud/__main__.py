@@ -13,7 +13,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from . import bad_input, deployed, files, forbidden, hops, observe, permissions, runs, units
+from . import bad_input, deployed, files, forbidden, observe, permissions, runs, units
 from .deploy import deploy
 from .embedded import Embedded
 from .emulator import Emulator
@@ -104,7 +104,7 @@ def logic(report, _stage):
     forbidden.stars(report, deployed.Names("rules"), permissions)
 
 
-SECTIONS = {"logic": logic, "small": units.run, "hops": hops.run, "clean": clean, "bad": bad, "faulty": faulty}
+SECTIONS = {"logic": logic, "small": units.run, "clean": clean, "bad": bad, "faulty": faulty}
 
 
 def main():
