@@ -57,7 +57,7 @@ impl<R: ReadShards> ReadShards for Expiring<R> {
 
     async fn records(&self, iterator: &str) -> Result<Option<Page>, PortError> {
         self.used.set(self.used.get() + 1);
-        if self.used.get() % EVERY == 0 {
+        if self.used.get().is_multiple_of(EVERY) {
             return Ok(None);
         }
         self.calls.records(iterator).await
@@ -84,7 +84,7 @@ impl<P: PutRecords> PutRecords for LosingAnswers<P> {
     ) -> Result<Vec<Result<(), EntryFailure>>, PortError> {
         let answers = self.calls.put_records(entries).await?;
         self.made.set(self.made.get() + 1);
-        if self.made.get() % EVERY == 0 {
+        if self.made.get().is_multiple_of(EVERY) {
             return Err(PortError::new(ErrorKind::Transient, "no answer came"));
         }
         Ok(answers)

@@ -5,7 +5,7 @@ mod aws;
 mod opened;
 
 #[cfg(feature = "aws")]
-pub(super) use aws::{now, transactions};
+pub(super) use aws::transactions;
 pub(super) use opened::Opened;
 
 use super::Refusal;

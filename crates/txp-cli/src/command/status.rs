@@ -78,14 +78,7 @@ fn in_table(table: &str, args: &Args) -> anyhow::Result<TransactionDocument> {
     let found = runtime.block_on(super::source::transactions(table, &args.transaction_id))?;
     let nowhere = format!("in the table {table}: check the id");
     let transaction = one_of(found, args, &nowhere)?;
-    let sequence = transaction
-        .as_of
-        .as_ref()
-        .map(|position| &position.sequence);
-    let as_of = AsOfDocument {
-        sequence: sequence.map_or_else(|| "0".to_owned(), ToString::to_string),
-        time: super::source::now(),
-    };
+    let as_of = AsOfDocument::of(&transaction);
     Ok(transaction_document(
         &transaction,
         None,

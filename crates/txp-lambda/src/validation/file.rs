@@ -186,9 +186,10 @@ impl<A: CallAgain> Validation<A> {
             return Ok(None);
         }
         let mut sink = Producer::new(self.stream.clone(), SystemClock, self.settings);
+        let received = arrived.received.clone();
         let readable = match arrived.readable() {
             Ok(readable) => readable,
-            Err((received, reason)) => {
+            Err(reason) => {
                 tracing::warn!(upload_id = %task.upload_id, code = reason.code, "the file is refused");
                 append_event(&mut sink, UploadEvent::Received(received.clone())).await?;
                 let failed = Ending::Failed(reason, UploadTally::default());
@@ -229,7 +230,7 @@ impl<A: CallAgain> Validation<A> {
         let mut preview = Preview::new()?;
         let received = arrived.received.clone();
         let document = match arrived.readable() {
-            Err((received, reason)) => preview.refusal(&received, reason),
+            Err(reason) => preview.refusal(&received, reason),
             Ok(readable) => {
                 let lease = self.lease(task, claimed.fence, until, true);
                 match self.step(task, &readable, lease, &mut preview, None).await {
@@ -318,19 +319,16 @@ impl<A: CallAgain> Validation<A> {
 }
 
 impl Arrived {
-    /// The file, if it can be read; else what is to be told of it.
-    fn readable(self) -> Result<Readable, (UploadReceived, FailureReason)> {
-        let received = self.received;
-        let rules = ReadingRules::of(&received).map_err(|fault| refusal::bad_options(&fault));
-        match (self.object, rules) {
-            (Ok(head), Ok(rules)) => Ok(Readable {
-                received,
-                rules,
-                sha256: self.sha256,
-                head,
-            }),
-            (Err(reason), _) | (_, Err(reason)) => Err((received, reason)),
-        }
+    /// The file, if it can be read.
+    fn readable(self) -> Result<Readable, FailureReason> {
+        let head = self.object?;
+        let rules = ReadingRules::of(&self.received);
+        Ok(Readable {
+            rules: rules.map_err(|fault| refusal::bad_options(&fault))?,
+            received: self.received,
+            sha256: self.sha256,
+            head,
+        })
     }
 }
 

@@ -4,6 +4,13 @@
 //!
 //! The process is this test binary again, told by a variable to be the function.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is how they say no"
+)]
+
 mod lambda;
 
 use lambda::{Ended, Lambda};

@@ -1,7 +1,7 @@
 //! The function `validation` in this process, on an emulator's buckets, stream and table: what it
 //! writes to the history is what reading the same file in one go gives.
 //!
-//! `cargo xtask ci --only aws` makes the emulator's Python environment and runs this.
+//! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
 
 #![allow(
     clippy::expect_used,

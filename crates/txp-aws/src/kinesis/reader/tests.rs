@@ -150,7 +150,7 @@ impl Fake {
 
     fn fails(&self, every: u32) -> bool {
         self.calls.set(self.calls.get() + 1);
-        every > 0 && self.calls.get() % every == 0
+        every > 0 && self.calls.get().is_multiple_of(every)
     }
 
     fn throttle(&self) -> Result<(), PortError> {

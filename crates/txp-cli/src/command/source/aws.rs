@@ -9,9 +9,8 @@ use txp_aws::dynamodb::{Connection, transactions::Transactions};
 use txp_aws::kinesis::{read::StreamReader, reader::StreamSource};
 use txp_aws::s3::Bucket;
 use txp_aws::s3::archive::{Archive, ArchiveSource};
-use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
-use txp_pipeline::port::{Clock as _, Window};
+use txp_pipeline::port::Window;
 
 pub(super) async fn open(source: &Source, window: Window) -> anyhow::Result<Opened> {
     let config = config::load().await;
@@ -38,9 +37,4 @@ pub(in crate::command) async fn transactions(
     let client = config::dynamodb_client(&config::load().await);
     let table = Transactions::new(Connection::new(client), table);
     Ok(table.of_id(transaction_id).await?)
-}
-
-/// The time that a table was read at.
-pub(in crate::command) fn now() -> Timestamp {
-    SystemClock.now()
 }

@@ -15,7 +15,7 @@ use txp_pipeline::port::{EventSource, PortError, Progress, SourceBatch, Window};
 /// A source that is being read.
 pub(in crate::command) enum Opened {
     /// A data directory's log.
-    Local(LogSource),
+    Local(Box<LogSource>),
     /// A stream.
     #[cfg(feature = "aws")]
     Stream(Box<StreamSource<StreamReader, SystemClock>>),
@@ -29,7 +29,7 @@ impl Opened {
         // A state that cannot be read says nothing about the log, which is the truth.
         let folded_through = Snapshot::of_state(dir).map_or(0, |snapshot| snapshot.as_of.sequence);
         let source = LogSource::open(&dir.join(LOG_DIR), window, folded_through)?;
-        Ok(Self::Local(source))
+        Ok(Self::Local(Box::new(source)))
     }
 }
 
