@@ -25,7 +25,8 @@ def check_names(environment: str, bucket_suffix: str) -> None:
     if not ENVIRONMENT.fullmatch(environment) or len(environment) > ENVIRONMENT_CHARS_MAX:
         raise ValueError(
             f"the environment `{environment}` must be lower-case letters, digits and single "
-            f"dashes, start with a letter and have at most {ENVIRONMENT_CHARS_MAX} characters: set `env`"
+            f"dashes, start with a letter and have at most {ENVIRONMENT_CHARS_MAX} characters: "
+            "set `env`"
         )
     if bucket_suffix and (
         not SUFFIX.fullmatch(bucket_suffix) or len(bucket_suffix) > SUFFIX_CHARS_MAX

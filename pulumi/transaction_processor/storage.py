@@ -93,6 +93,7 @@ class Storage(pulumi.ComponentResource):
             # By its content, not its path: the same file from another folder is no change.
             content=args.rules_file.read_text(encoding="utf-8"),
             content_type="application/json",
+            tags=place.tags,
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[self.rules], retain_on_delete=place.keeps_data
             ),

@@ -95,8 +95,10 @@ class Tables(pulumi.ComponentResource):
             global_secondary_indexes=[
                 dynamodb.TableGlobalSecondaryIndexArgs(
                     name=index["name"],
-                    hash_key=index["hash"]["name"],
-                    range_key=index["range"]["name"],
+                    key_schemas=[
+                        {"attribute_name": index["hash"]["name"], "key_type": "HASH"},
+                        {"attribute_name": index["range"]["name"], "key_type": "RANGE"},
+                    ],
                     projection_type=index["projection"],
                 )
                 for index in shape["indexes"]

@@ -1,4 +1,4 @@
-"""The routes: the REST API's resources are made of their paths. The function knows what they mean."""
+"""The routes: resources of the REST API are made of their paths; the function knows the rest."""
 
 from dataclasses import dataclass
 

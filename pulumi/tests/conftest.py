@@ -1,0 +1,58 @@
+"""What tests share: graphs of the program under a configuration, each recorded once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .harness.graph import Graph, read
+from .harness.program import PROGRAM
+from .harness.zips import placeholders
+
+RECORD_SECONDS_MAX = 120
+
+Record = Callable[..., Graph]
+
+
+@pytest.fixture(scope="session")
+def lambda_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Zips to deploy: what was packaged, or stand-ins where a test only looks at settings."""
+    given = os.environ.get("TXP_LAMBDA_DIR")
+    return Path(given) if given else placeholders(tmp_path_factory.mktemp("lambda"))
+
+
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record:
+    """Records the program under a configuration; a copy, so that a test may break it."""
+    known: dict[tuple[str, ...], Graph] = {}
+
+    def recorded(region: str = "us-east-1", **config: str) -> Graph:
+        arguments = (region, *(f"{key}={value}" for key, value in sorted(config.items())))
+        if arguments not in known:
+            out = tmp_path_factory.mktemp("graph") / "graph.json"
+            result = run_recorder(out, region, lambda_dir, config)
+            assert result.returncode == 0, result.stderr
+            known[arguments] = read(out)
+        return known[arguments].copy()
+
+    return recorded
+
+
+def run_recorder(
+    out: Path, region: str, lambda_dir: Path, config: dict[str, str], *more: str
+) -> subprocess.CompletedProcess[str]:
+    """The recorder in a process of its own: Pulumi's state is global."""
+    given = {"lambda_dir": str(lambda_dir), **config}
+    command = [sys.executable, "-m", "tests.harness.recorder", str(out), "--region", region]
+    pairs = [f"{key}={value}" for key, value in given.items()]
+    return subprocess.run(  # noqa: S603 the tests' own interpreter
+        [*command, *more, *pairs],
+        cwd=PROGRAM,
+        capture_output=True,
+        text=True,
+        timeout=RECORD_SECONDS_MAX,
+        check=False,
+    )
