@@ -1,13 +1,16 @@
 """What tests share: graphs of the program under a configuration, each recorded once."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from .emulator.ministack import ministack
+from .emulator.stack import Stack, deploy
 from .harness.graph import Graph, read
 from .harness.program import PROGRAM
 from .harness.zips import placeholders
@@ -39,6 +42,73 @@ def record(tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record
         return known[arguments].copy()
 
     return recorded
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def stack(emulator: str, tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Stack:
+    """The program as it is, deployed."""
+    out = tmp_path_factory.mktemp("deployed") / "graph.json"
+    return deploy(emulator, out, lambda_dir, "us-east-1", {})
+
+
+DASHBOARD = {
+    "widgets": [
+        {
+            "type": "metric",
+            "x": 0,
+            "y": 0,
+            "width": 12,
+            "height": 6,
+            "properties": {
+                "region": "${region}",
+                "title": "Age of the oldest record",
+                "metrics": [
+                    [
+                        "AWS/Lambda",
+                        "IteratorAge",
+                        "FunctionName",
+                        "aggregator-lambda-${environment}",
+                    ]
+                ],
+            },
+        }
+    ]
+}
+ALARMS = {
+    "alarms": [
+        {
+            "name": "lag",
+            "description": "The state is far behind in ${environment}",
+            "namespace": "AWS/Lambda",
+            "metric": "IteratorAge",
+            "dimensions": {"FunctionName": "aggregator-lambda-${environment}"},
+            "statistic": "Maximum",
+            "period_seconds": 60,
+            "periods": 5,
+            "comparison": "GreaterThanThreshold",
+            "threshold": 60000,
+            "missing_data": "notBreaching",
+        }
+    ],
+    "composites": [
+        {"name": "merchants-wait", "description": "Files take long", "rule": "ALARM(lag)"}
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of dashboards and alarms."""
+    folder = tmp_path_factory.mktemp("dashboards")
+    (folder / "operations.json").write_text(json.dumps(DASHBOARD), encoding="utf-8")
+    (folder / "alarms.json").write_text(json.dumps(ALARMS), encoding="utf-8")
+    return folder
 
 
 def run_recorder(
