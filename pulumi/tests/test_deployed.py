@@ -1,4 +1,4 @@
-"""What is there after the program was deployed on the emulator, asked of the services themselves."""
+"""What is there after the program was deployed on the emulator, asked of the services."""
 
 import json
 import re

@@ -5,14 +5,17 @@ import json
 import re
 from pathlib import Path
 
+import pulumi
 import pytest
 
+from transaction_processor import read_config
+from transaction_processor.preflight import shortfall
+
 from .conftest import Record, run_recorder
-from .harness.graph import Graph
-from .harness.program import PROGRAM
+from .harness.graph import Graph, read
+from .harness.program import PROGRAM, PROJECT
 
 PACKAGE = PROGRAM / "transaction_processor"
-ROOT = PROGRAM.parent
 
 
 def components() -> list[tuple[str, ast.FunctionDef]]:
@@ -44,18 +47,11 @@ def by_name(graph: Graph) -> dict[str, str]:
 def test_two_runs_ask_for_the_same(record: Record, tmp_path: Path, lambda_dir: Path) -> None:
     again = tmp_path / "again.json"
     assert run_recorder(again, "us-east-1", lambda_dir, {}).returncode == 0
-    first = by_name(record())
-    second = by_name(Graph(**{**vars(record()), "resources": read_resources(again)}))
+    first, second = by_name(record()), by_name(read(again))
     changed = {name for name in first if first[name] != second.get(name)}
     # Its change is ignored: another rule holds it to that.
     assert changed == {"aws:secretsmanager/secretVersion:SecretVersion fingerprint-key-version"}
     assert first.keys() == second.keys()
-
-
-def read_resources(path: Path):
-    from .harness.graph import read
-
-    return read(path).resources
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "ap-southeast-2"])
@@ -124,19 +120,23 @@ def test_reservations_are_a_switch(record: Record) -> None:
     assert all("reservedConcurrentExecutions" not in one.inputs for one in functions)
 
 
-@pytest.mark.parametrize(
-    ("limit", "is_refused"), [(1000, False), (150, False), (149, True), (10, True)]
-)
 def test_too_little_concurrency_stops_before_anything_is_made(
-    tmp_path: Path, lambda_dir: Path, limit: int, is_refused: bool
+    tmp_path: Path, lambda_dir: Path
 ) -> None:
     out = tmp_path / "graph.json"
-    result = run_recorder(out, "us-east-1", lambda_dir, {}, "--concurrency", str(limit))
-    assert (result.returncode != 0) == is_refused, result.stderr
-    assert ("pulumi config set reserved_concurrency false" in result.stderr) == is_refused
+    result = run_recorder(out, "us-east-1", lambda_dir, {}, "--concurrency", "149")
+    assert result.returncode != 0
+    assert "pulumi config set reserved_concurrency false" in result.stderr
     off = {"reserved_concurrency": "false"}
-    result = run_recorder(out, "us-east-1", lambda_dir, off, "--concurrency", str(limit))
+    result = run_recorder(out, "us-east-1", lambda_dir, off, "--concurrency", "149")
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_enough"), [(1000, True), (150, True), (149, False), (10, False)]
+)
+def test_lambda_keeps_100_executions_unreserved(limit: int, is_enough: bool) -> None:
+    assert (shortfall(limit, 50) is None) == is_enough
 
 
 def test_clients_have_keys_and_items(record: Record) -> None:
@@ -202,12 +202,15 @@ def test_a_destroy_takes_everything_when_it_is_told_to(record: Record) -> None:
         ({"clients": '[{"name":"a","merchants":["*","b"]}]'}, "`*` alone is all"),
         ({"clients": '[{"name":"../a"}]'}, "set `clients`"),
         ({"alert_emails": '"a@example.com"'}, "JSON list of texts"),
-        ({"lambda_dir": "nowhere"}, "cargo xtask package"),
     ],
 )
-def test_a_wrong_configuration_is_refused_with_advice(
-    tmp_path: Path, lambda_dir: Path, config: dict[str, str], advice: str
-) -> None:
-    result = run_recorder(tmp_path / "graph.json", "us-east-1", lambda_dir, config)
+def test_a_wrong_configuration_is_refused_with_advice(config: dict[str, str], advice: str) -> None:
+    pulumi.runtime.set_all_config({f"{PROJECT}:{key}": value for key, value in config.items()})
+    with pytest.raises(ValueError, match=re.escape(advice)):
+        read_config(pulumi.Config(PROJECT))
+
+
+def test_without_packages_it_says_how_to_make_them(tmp_path: Path) -> None:
+    result = run_recorder(tmp_path / "graph.json", "us-east-1", tmp_path, {})
     assert result.returncode != 0
-    assert advice in result.stderr
+    assert "run `cargo xtask package`" in result.stderr

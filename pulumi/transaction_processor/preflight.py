@@ -24,11 +24,19 @@ def check_concurrency(reserved: int) -> None:
             "concurrency is refused, `pulumi config set reserved_concurrency false`"
         )
         return
-    left = int(quota.value) - reserved
-    if left < UNRESERVED_MIN:
-        raise RuntimeError(
-            f"the account may run {int(quota.value)} Lambda executions at a time; reserving "
-            f"{reserved} would leave {left}, and Lambda keeps {UNRESERVED_MIN} unreserved. Either "
-            "ask for more in Service Quotas (Lambda, concurrent executions), or deploy without "
-            "reservations: `pulumi config set reserved_concurrency false`"
-        )
+    message = shortfall(int(quota.value), reserved)
+    if message is not None:
+        raise RuntimeError(message)
+
+
+def shortfall(limit: int, reserved: int) -> str | None:
+    """Why so much cannot be reserved of an account's limit; None if it can."""
+    left = limit - reserved
+    if left >= UNRESERVED_MIN:
+        return None
+    return (
+        f"the account may run {limit} Lambda executions at a time; reserving {reserved} would leave "
+        f"{left}, and Lambda keeps {UNRESERVED_MIN} unreserved. Either ask for more in Service "
+        "Quotas (Lambda, concurrent executions), or deploy without reservations: "
+        "`pulumi config set reserved_concurrency false`"
+    )

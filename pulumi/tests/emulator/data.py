@@ -4,7 +4,7 @@ import json
 import time
 
 from .aws import Aws, Inputs, Made, pascal, tag_list
-from .policies import without_transport
+from .policies import for_emulator
 
 ACTIVE_SECONDS_MAX = 30
 POLL_SECONDS = 0.02
@@ -108,7 +108,7 @@ def topic_policy(aws: Aws, _: str, given: Inputs) -> Made:
     aws.client("sns").set_topic_attributes(
         TopicArn=given["arn"],
         AttributeName="Policy",
-        AttributeValue=without_transport(given["policy"]),
+        AttributeValue=for_emulator(given["policy"]),
     )
     return Made(given["arn"])
 

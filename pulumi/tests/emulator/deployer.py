@@ -3,8 +3,9 @@
 `python -m tests.emulator.deployer ENDPOINT OUT.json [--region R] [key=value ...]` deploys the
 program and writes the graph, with what the emulator answered.
 
-What differs from what is asked for: mappings and schedules are off (the emulator's pollers drop what
-a function reports as failed; a test drives them), and policies do not ask for TLS (it has none).
+What differs from what is asked for: mappings and schedules are off (the emulator's pollers drop
+what a function reports as failed; a test drives them), and policies of resources are as
+`policies.for_emulator` says.
 """
 
 import argparse

@@ -76,13 +76,27 @@ def decide(
     return "allow" if "Allow" in effects else "none"
 
 
-def without_transport(policy: str) -> str:
-    """A policy without its denials of requests that come without TLS: the emulator has no TLS."""
+def for_emulator(policy: str) -> str:
+    """A resource's policy as the emulator must have it to mean the same.
+
+    It has no TLS, so denials of requests without TLS go. AWS gives a session's role as the principal
+    where a condition asks; the emulator gives the session, so that is taken too.
+    """
     document = json.loads(policy)
     transport = {"aws:SecureTransport", "s3:TlsVersion"}
-    document["Statement"] = [
-        statement
-        for statement in document["Statement"]
-        if not {key for keys in statement.get("Condition", {}).values() for key in keys} & transport
-    ]
-    return json.dumps(document)
+    kept: list[Json] = []
+    for statement in document["Statement"]:
+        conditions = statement.get("Condition", {}).values()
+        if transport & {key for keys in conditions for key in keys}:
+            continue
+        for keys in conditions:
+            if "aws:PrincipalArn" in keys:
+                roles = as_list(keys["aws:PrincipalArn"])
+                keys["aws:PrincipalArn"] = roles + [sessions(role) for role in roles]
+        kept.append(statement)
+    return json.dumps({**document, "Statement": kept})
+
+
+def sessions(role_arn: str) -> str:
+    """Every session of a role."""
+    return role_arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/*"

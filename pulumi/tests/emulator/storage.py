@@ -4,7 +4,7 @@ import json
 
 from .aws import Aws, Inputs, Made, pascal, tag_list
 from .checks import needs_permission
-from .policies import without_transport
+from .policies import for_emulator
 
 
 def bucket(aws: Aws, _: str, given: Inputs) -> Made:
@@ -66,7 +66,7 @@ def lifecycle(aws: Aws, _: str, given: Inputs) -> Made:
 
 
 def policy(aws: Aws, _: str, given: Inputs) -> Made:
-    document = without_transport(given["policy"])
+    document = for_emulator(given["policy"])
     s3 = aws.client("s3")
     if json.loads(document)["Statement"]:
         s3.put_bucket_policy(Bucket=given["bucket"], Policy=document)
