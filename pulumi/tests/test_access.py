@@ -144,22 +144,23 @@ OPERATIONS = [
     s3("GetObject", "transaction-reports", "rejects/a.csv", "api"),
     s3("PutObject", "transaction-reports", "tmp/a", "validation"),
     s3("GetObject", "transaction-reports", "tmp/a", "validation"),
-    s3("PutObject", "transaction-reports", "quarantine/aggregator/a", "aggregator"),
+    s3("PutObject", "transaction-reports", "quarantine/aggregate/a", "aggregator"),
     s3("PutObject", "transaction-reports", "quarantine/anomaly/a", "anomaly"),
-    s3("PutObject", "transaction-reports", "quarantine/archiver/a", "archiver"),
+    s3("PutObject", "transaction-reports", "quarantine/archive/a", "archiver"),
     s3("GetObject", "transaction-reports", "quarantine/anomaly/a"),
     # The rules: whoever deploys changes them.
     s3("GetObject", "transaction-rules", "rules.json", "anomaly"),
     s3("PutObject", "transaction-rules", "rules.json"),
     # Tables.
-    dynamodb("GetItem", "transactions", "aggregator", "api"),
+    dynamodb("GetItem", "transactions", "aggregator"),
     dynamodb("Query", "transactions", "api"),
     dynamodb("PutItem", "transactions", "aggregator"),
-    dynamodb("UpdateItem", "transactions", "aggregator"),
+    dynamodb("UpdateItem", "transactions"),
     dynamodb("DeleteItem", "transactions"),
     dynamodb("Scan", "transactions"),
     dynamodb("GetItem", "uploads", "validation", "aggregator", "api"),
-    dynamodb("PutItem", "uploads", "validation", "aggregator", "api"),
+    dynamodb("UpdateItem", "uploads", "validation", "aggregator", "api"),
+    dynamodb("PutItem", "uploads", "api"),
     dynamodb("DeleteItem", "uploads"),
     dynamodb("Scan", "uploads"),
     dynamodb("Query", "uploads", "api", index="by_client"),
@@ -168,6 +169,8 @@ OPERATIONS = [
     dynamodb("PutItem", "profiles", "anomaly"),
     dynamodb("GetItem", "alerts", "anomaly"),
     dynamodb("PutItem", "alerts", "anomaly"),
+    dynamodb("DeleteItem", "alerts", "anomaly"),
+    dynamodb("DeleteItem", "profiles"),
     dynamodb("Query", "alerts", "anomaly", index="by_waiting"),
     dynamodb("GetItem", "clients", "api"),
     dynamodb("PutItem", "clients"),
@@ -200,6 +203,11 @@ OPERATIONS = [
 TRIED = [operation for operation in OPERATIONS if operation.attempt is not None]
 
 
+def twice(arn: str) -> tuple[str, str]:
+    """For what is called by its ARN."""
+    return arn, arn
+
+
 def located(stack: Stack, operation: Operation) -> tuple[str, str]:
     """The ARN that a policy speaks of, and the name that a call takes."""
     graph = stack.graph
@@ -216,16 +224,16 @@ def located(stack: Stack, operation: Operation) -> tuple[str, str]:
             stream = graph.one("kinesis.Stream", "transaction-events")
             return stream.outputs["arn"], stream.inputs["name"]
         case "topic":
-            return (graph.one("sns.Topic", "transaction-alerts").outputs["arn"],) * 2
+            return twice(graph.one("sns.Topic", "transaction-alerts").outputs["arn"])
         case "secret":
-            return (graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"],) * 2
+            return twice(graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"])
         case "function":
             function = graph.one("lambda.Function", f"{name}-lambda")
             return function.outputs["arn"], function.inputs["name"]
         case "role":
-            return (stack.role_arn(name),) * 2
+            return twice(stack.role_arn(name))
         case _:
-            return (graph.one("kms.Key", f"{name}-key").outputs["arn"],) * 2
+            return twice(graph.one("kms.Key", f"{name}-key").outputs["arn"])
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -261,7 +269,7 @@ def refused(
     try:
         attempt(aws, name, inside)
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code = error.response.get("Error", {}).get("Code")
         return str(error) if code in REFUSED else None
     return None
 

@@ -35,8 +35,8 @@ def shortfall(limit: int, reserved: int) -> str | None:
     if left >= UNRESERVED_MIN:
         return None
     return (
-        f"the account may run {limit} Lambda executions at a time; reserving {reserved} would leave "
-        f"{left}, and Lambda keeps {UNRESERVED_MIN} unreserved. Either ask for more in Service "
-        "Quotas (Lambda, concurrent executions), or deploy without reservations: "
+        f"the account may run {limit} Lambda executions at a time; reserving {reserved} would "
+        f"leave {left}, and Lambda keeps {UNRESERVED_MIN} unreserved. Either ask for more in "
+        "Service Quotas (Lambda, concurrent executions), or deploy without reservations: "
         "`pulumi config set reserved_concurrency false`"
     )

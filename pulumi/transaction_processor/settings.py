@@ -58,8 +58,9 @@ class TapStackArgs:
     environment_suffix: str = "dev"
     tags: Mapping[str, str] = field(default_factory=lambda: dict(TAGS))
     bucket_suffix: str = ""
-    lambda_dir: Path = PROGRAM.parent / "target" / "lambda"
     architecture: str = "x86_64"
+    # Unset, where `cargo xtask package` puts the zips of the architecture.
+    lambda_dir: Path | None = None
     # Ten for each function. Off where the account has not enough to reserve from.
     reserved_concurrency: bool = True
     stream_mode: str = "on-demand"
@@ -96,6 +97,12 @@ class TapStackArgs:
         names = [client.name for client in self.clients]
         if not 1 <= len(names) <= CLIENTS_MAX or len(set(names)) != len(names):
             raise ValueError("clients must name at least one client, each once")
+
+    @property
+    def zips(self) -> Path:
+        """Where the functions' zips are."""
+        folders = {"x86_64": "lambda", "arm64": "lambda-arm64"}
+        return self.lambda_dir or PROGRAM.parent / "target" / folders[self.architecture]
 
 
 def one_of(key: str, value: str, allowed: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
 import pulumi
 from pulumi_aws import dynamodb
@@ -20,6 +20,10 @@ DATA = Path(__file__).with_name("tables.json")
 # 12,000 read units; the units that it was warmed to can be raised and never lowered.
 NEW_WRITE_UNITS = 4_000
 NEW_READ_UNITS = 12_000
+
+
+# Both keys of an index, in the order and the words of DynamoDB.
+INDEX_KEYS: tuple[Literal["hash", "range"], ...] = ("hash", "range")
 
 
 class KeyShape(TypedDict):
@@ -96,8 +100,10 @@ class Tables(pulumi.ComponentResource):
                 dynamodb.TableGlobalSecondaryIndexArgs(
                     name=index["name"],
                     key_schemas=[
-                        {"attribute_name": index["hash"]["name"], "key_type": "HASH"},
-                        {"attribute_name": index["range"]["name"], "key_type": "RANGE"},
+                        dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
+                            attribute_name=index[key]["name"], key_type=key.upper()
+                        )
+                        for key in INDEX_KEYS
                     ],
                     projection_type=index["projection"],
                 )

@@ -93,7 +93,7 @@ class TapStack(pulumi.ComponentResource):
             tables=self.tables,
             alerts=self.alerts,
             fingerprint_key=self.fingerprint_key,
-            packaging=Packaging(args.lambda_dir, args.architecture, args.reserved_concurrency),
+            packaging=Packaging(args.zips, args.architecture, args.reserved_concurrency),
             aggregate_bytes=args.aggregate_bytes,
         )
 

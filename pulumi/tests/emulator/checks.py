@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from .aws import Aws
 from .policies import decide, matches
 
 
-def statements_of(aws: Aws, function: str) -> list[dict[str, object]]:
+def statements_of(aws: Aws, function: str) -> list[dict[str, Any]]:
     """The policy of a function as a resource: who may call it."""
     client = aws.client("lambda")
     try:
@@ -16,7 +17,7 @@ def statements_of(aws: Aws, function: str) -> list[dict[str, object]]:
         return []
 
 
-def may_call(statement: dict[str, object], principal: str, source_arn: str) -> bool:
+def may_call(statement: dict[str, Any], principal: str, source_arn: str) -> bool:
     condition = statement.get("Condition", {})
     given = [
         value
@@ -45,10 +46,10 @@ def needs_source(aws: Aws, function: str, source_arn: str, actions: Sequence[str
         raise PermissionError(f"{role} may not {denied} on {source_arn}")
 
 
-def role_statements(aws: Aws, role: str) -> list[dict[str, object]]:
+def role_statements(aws: Aws, role: str) -> list[dict[str, Any]]:
     """Everything that a role's own policies say."""
     iam = aws.client("iam")
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         document = json.loads(document) if isinstance(document, str) else document

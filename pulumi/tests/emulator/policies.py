@@ -79,8 +79,8 @@ def decide(
 def for_emulator(policy: str) -> str:
     """A resource's policy as the emulator must have it to mean the same.
 
-    It has no TLS, so denials of requests without TLS go. AWS gives a session's role as the principal
-    where a condition asks; the emulator gives the session, so that is taken too.
+    It has no TLS, so denials of requests without TLS go. AWS gives a session's role as the
+    principal where a condition asks; the emulator gives the session, so that is taken too.
     """
     document = json.loads(policy)
     transport = {"aws:SecureTransport", "s3:TlsVersion"}

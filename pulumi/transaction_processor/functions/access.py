@@ -10,6 +10,7 @@ from ..bucket import PrivateBucket
 from ..documents import Statement
 from ..keys import via
 from ..naming import Place
+from ..storage import QUARANTINE_PREFIX
 
 Arn = pulumi.Input[str]
 
@@ -51,8 +52,16 @@ def appends_to_stream(stream_arn: Arn) -> Statement:
     return Statement("Appends", ["kinesis:ListShards", "kinesis:PutRecords"], [stream_arn])
 
 
-def quarantines(reports: PrivateBucket, function: str) -> Statement:
-    return Statement("Quarantines", ["s3:PutObject"], [reports.under(f"quarantine/{function}/")])
+def quarantines(reports: PrivateBucket, stage: str) -> Statement:
+    prefix = f"{QUARANTINE_PREFIX}{stage}/"
+    return Statement("Quarantines", ["s3:PutObject"], [reports.under(prefix)])
+
+
+def finds_what_is_missing(sid: str, *buckets: PrivateBucket) -> Statement:
+    """Without it S3 answers that a missing object is forbidden. It looks without naming a prefix,
+    so this cannot be bound to one.
+    """
+    return Statement(sid, ["s3:ListBucket"], [bucket.arn for bucket in buckets])
 
 
 def table(sid: str, actions: Sequence[str], table_arn: Arn) -> Statement:

@@ -9,6 +9,8 @@ from .mapping import MappingArgs, mapping
 from .parts import Parts
 
 PURPOSE = "aggregator"
+# What the code calls its stage.
+STAGE = "aggregate"
 # A full batch on a table that throttles; Lambda sends again what was not done by then.
 TIMEOUT_SECONDS = 300
 # Aggregated records of up to 50 KB: as many as fit Lambda's 6 MB with base64 around them.
@@ -56,13 +58,13 @@ def aggregator(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
 
 def statements(parts: Parts) -> list[Statement]:
     tables = parts.tables
-    items = ["BatchGetItem", "GetItem", "PutItem", "UpdateItem"]
-    uploads = [*items, "ConditionCheckItem", "Query"]
+    transactions = ["BatchGetItem", "GetItem", "PutItem"]
+    uploads = ["GetItem", "UpdateItem"]
     return [
         access.reads_stream(parts.stream.stream.arn),
-        access.table("Transactions", items, tables.transactions.arn),
+        access.table("Transactions", transactions, tables.transactions.arn),
         access.table("Uploads", uploads, tables.uploads.arn),
-        access.quarantines(parts.storage.reports, PURPOSE),
+        access.quarantines(parts.storage.reports, STAGE),
         access.uses_key(
             parts.place,
             "DataKey",

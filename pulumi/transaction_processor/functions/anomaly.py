@@ -5,6 +5,7 @@ import json
 import pulumi
 
 from ..documents import Statement
+from ..storage import RULES_KEY
 from . import access
 from .function import LambdaFunction, LambdaFunctionArgs
 from .mapping import MappingArgs, mapping
@@ -81,7 +82,8 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
 
 def statements(parts: Parts) -> list[Statement]:
     place, tables, keys = parts.place, parts.tables, parts.keys
-    items = ["BatchGetItem", "GetItem", "PutItem", "UpdateItem"]
+    profiles = ["BatchGetItem", "GetItem", "PutItem"]
+    alerts = ["DeleteItem", "GetItem", "PutItem", "UpdateItem"]
     changes = [
         "dynamodb:DescribeStream",
         "dynamodb:GetRecords",
@@ -91,16 +93,17 @@ def statements(parts: Parts) -> list[Statement]:
     return [
         # What Lambda's poller does in the function's name.
         Statement("ReadsChanges", changes, [tables.transactions.stream_arn]),
-        access.table("Profiles", items, tables.profiles.arn),
-        access.table("Alerts", [*items, "Query"], tables.alerts.arn),
+        access.table("Profiles", profiles, tables.profiles.arn),
+        access.table("Alerts", alerts, tables.alerts.arn),
         access.queries_index("AlertsWaiting", tables.alerts.arn, "by_waiting"),
         access.appends_to_stream(parts.stream.stream.arn),
         Statement("Publishes", ["sns:Publish"], [parts.alerts.topic.arn]),
         Statement(
             "ReadsRules",
-            ["s3:GetObject", "s3:GetObjectVersion"],
-            [parts.storage.rules.under("")],
+            ["s3:GetObject"],
+            [pulumi.Output.concat(parts.storage.rules.arn, "/", RULES_KEY)],
         ),
+        access.finds_what_is_missing("FindsNoRules", parts.storage.rules),
         access.quarantines(parts.storage.reports, PURPOSE),
         access.uses_key(place, "AlertsKey", keys.alerts.arn, ["Decrypt", "GenerateDataKey"], "sns"),
         access.uses_key(

@@ -37,15 +37,16 @@ def api(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
 
 def statements(parts: Parts) -> list[Statement]:
     place, tables, storage = parts.place, parts.tables, parts.storage
-    items = ["GetItem", "PutItem", "Query", "UpdateItem"]
+    items = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     return [
         access.table("Uploads", items, tables.uploads.arn),
         access.queries_index("UploadsOfClient", tables.uploads.arn, "by_client"),
-        access.table("Transactions", ["GetItem", "Query"], tables.transactions.arn),
+        access.table("Transactions", ["Query"], tables.transactions.arn),
         access.table("Clients", ["GetItem"], tables.clients.arn),
         # What a link lets its bearer do, its signer must be allowed to do.
         Statement("SignsUploads", ["s3:PutObject"], [storage.uploads.under(UPLOADS_PREFIX)]),
         Statement("SignsRejects", ["s3:GetObject"], [storage.reports.under(REJECTS_PREFIX)]),
+        access.finds_what_is_missing("FindsNoRejects", storage.reports),
         # It may write raw uploads and not read them.
         access.uses_key(place, "UploadsKey", parts.keys.uploads.arn, ["GenerateDataKey"], "s3"),
         access.uses_key(place, "DataKey", parts.keys.data.arn, ["Decrypt"], "dynamodb", "s3"),

@@ -9,6 +9,8 @@ from .mapping import MappingArgs, mapping
 from .parts import Parts
 
 PURPOSE = "archiver"
+# What the code calls its stage.
+STAGE = "archive"
 TIMEOUT_SECONDS = 300
 BATCH_RECORDS = 80
 # Nobody waits for it, and fewer, larger objects are what Athena and a reader want.
@@ -53,7 +55,7 @@ def statements(parts: Parts) -> list[Statement]:
     return [
         access.reads_stream(parts.stream.stream.arn),
         Statement("Archives", ["s3:PutObject"], [parts.storage.archive.under("date=")]),
-        access.quarantines(parts.storage.reports, PURPOSE),
+        access.quarantines(parts.storage.reports, STAGE),
         access.uses_key(
             parts.place,
             "DataKey",

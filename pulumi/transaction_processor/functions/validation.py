@@ -87,18 +87,19 @@ def statements(parts: Parts) -> list[Statement]:
     place, storage, keys = parts.place, parts.storage, parts.keys
     objects = storage.uploads.under(UPLOADS_PREFIX)
     table_arn = parts.tables.uploads.arn
-    # Without it a missing object looks like a forbidden one.
-    listing = Statement(
-        "ListsUploads",
-        ["s3:ListBucket", "s3:ListBucketVersions"],
+    # Of several versions the first is the upload.
+    versions = Statement(
+        "ListsVersions",
+        ["s3:ListBucketVersions"],
         [storage.uploads.arn],
         {"StringLike": {"s3:prefix": f"{UPLOADS_PREFIX}*"}},
     )
-    temporary = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    items = ["ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    temporary = ["s3:GetObject", "s3:PutObject"]
+    items = ["GetItem", "Query", "UpdateItem"]
     return [
         Statement("ReadsUploads", ["s3:GetObject", "s3:GetObjectVersion"], [objects]),
-        listing,
+        versions,
+        access.finds_what_is_missing("FindsWhatIsMissing", storage.uploads, storage.reports),
         Statement(
             "WritesRejects",
             ["s3:AbortMultipartUpload", "s3:PutObject"],

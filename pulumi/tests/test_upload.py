@@ -1,0 +1,79 @@
+"""The first upload that README.md shows, run as it stands against the deployed functions."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from .emulator.stack import Stack
+from .harness.program import PROGRAM
+
+SHELL_SECONDS_MAX = 60
+READ_SECONDS_MAX = 60
+POLL_SECONDS = 0.2
+# The emulator's mappings are off, so nothing folds what was read: parsed is as far as it comes.
+READ = {"parsed", "completed"}
+
+PULUMI = """import json, sys
+outputs = json.load(open({outputs!r}))
+print(outputs[sys.argv[3]])
+"""
+AWS = """import boto3, sys
+client = boto3.client("apigateway", endpoint_url={endpoint!r}, region_name="us-east-1",
+                      aws_access_key_id="test", aws_secret_access_key="test")
+print(client.get_api_key(apiKey=sys.argv[4], includeValue=True)["value"])
+"""
+
+
+def commands() -> str:
+    readme = (PROGRAM / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"<!-- first-upload -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    return block
+
+
+def stand_in(path: Path, program: str) -> None:
+    """A command of the name, for the two command lines that are not needed here."""
+    path.write_text(f"#!{sys.executable}\n{program}", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def test_the_first_upload_of_the_readme(stack: Stack, tmp_path: Path) -> None:
+    assert os.environ.get("TXP_LAMBDA_DIR"), "package the functions: `cargo xtask package`"
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps(stack.graph.outputs), encoding="utf-8")
+    stand_in(tmp_path / "pulumi", PULUMI.format(outputs=str(outputs)))
+    stand_in(tmp_path / "aws", AWS.format(endpoint=stack.aws.endpoint))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    shell = ["/bin/bash", "-euo", "pipefail", "-c", commands()]
+    done = subprocess.run(  # noqa: S603 what the README says
+        shell,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SHELL_SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    link = json.loads((tmp_path / "link.json").read_text(encoding="utf-8"))
+    assert json.loads(done.stdout)["upload_id"] == link["upload_id"]
+    assert wait_until_read(stack, link["upload_id"]) in READ
+
+
+def wait_until_read(stack: Stack, upload_id: str) -> str:
+    key_id = stack.graph.outputs["api_key_id"]
+    gateway = stack.aws.client("apigateway")
+    key = gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
+    request = urllib.request.Request(  # noqa: S310 the emulator
+        f"{stack.graph.outputs['api_endpoint']}/uploads/{upload_id}", headers={"x-api-key": key}
+    )
+    state, until = "", time.monotonic() + READ_SECONDS_MAX
+    while state not in READ and time.monotonic() < until:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            state = json.load(answer)["state"]
+        time.sleep(POLL_SECONDS)
+    return state
