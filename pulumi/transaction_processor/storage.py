@@ -119,7 +119,7 @@ def browsers_put(origins: Sequence[str]) -> s3.BucketCorsConfigurationCorsRuleAr
     return s3.BucketCorsConfigurationCorsRuleArgs(
         allowed_methods=["PUT"],
         allowed_origins=list(origins),
-        allowed_headers=["content-type", "if-none-match", "x-amz-*"],
+        allowed_headers=["content-type", "if-none-match", "x-amz-*", "x-amzn-trace-id"],
         expose_headers=["ETag", "x-amz-version-id"],
         max_age_seconds=PREFLIGHT_SECONDS,
     )
