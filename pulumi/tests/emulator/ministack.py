@@ -40,7 +40,7 @@ def ministack(work: Path, *, enforced: bool = True) -> Iterator[str]:
         "AUTH": "true" if enforced else "false",
     }
     with (work / "ministack.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 the tests' own interpreter
             [sys.executable, str(LAUNCHER)],
             env=environment,
             cwd=work,
