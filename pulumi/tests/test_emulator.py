@@ -1,10 +1,10 @@
-"""The deployer refuses what AWS refuses, and what it does not know; the evaluator decides as IAM."""
+"""The deployer refuses what AWS refuses and what it does not know; policies decide as IAM does."""
 
 import json
 from typing import Any
 
 import pytest
-from pulumi.runtime.mocks import MockResourceArgs
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
 from .emulator.aws import Aws
 from .emulator.checks import needs_permission, needs_source
@@ -22,7 +22,7 @@ def test_an_unknown_type_fails_the_run() -> None:
 def test_an_unknown_data_source_fails_the_run() -> None:
     deployer = Deployer(Aws("http://127.0.0.1:1", "us-east-1"))
     with pytest.raises(NotImplementedError, match="getVpc"):
-        deployer.call(type("Call", (), {"token": "aws:ec2/getVpc:getVpc"})())
+        deployer.call(MockCallArgs("aws:ec2/getVpc:getVpc", {}, ""))
 
 
 def test_nothing_wakes_a_function_without_permission(stack: Stack) -> None:
