@@ -167,7 +167,8 @@ def clients(graph: Graph) -> list[str]:
 
 
 def _later(graph: Graph) -> None:
-    graph.of("apigateway.Deployment")[0].dependencies.pop()
+    method = graph.one("apigateway.Method", UPLOAD)
+    graph.of("apigateway.Deployment")[0].dependencies.remove(method.urn)
 
 
 UPLOAD = "transaction-api-upload-post"

@@ -148,7 +148,9 @@ def kept(graph: Graph) -> list[str]:
 
 
 def _second_reader(graph: Graph) -> None:
-    settings = graph.of("s3.BucketServerSideEncryptionConfiguration")[1]
+    settings = graph.one(
+        "s3.BucketServerSideEncryptionConfiguration", "transaction-archive-encryption"
+    )
     own = graph.one("kms.Key", "transaction-uploads-key").outputs["arn"]
     settings.inputs["rules"][0]["applyServerSideEncryptionByDefault"]["kmsMasterKeyId"] = own
 
