@@ -8,6 +8,7 @@ mod aws;
 mod cloud;
 mod libtest;
 mod node;
+mod pulumi;
 mod python;
 
 use crate::output::say;
@@ -30,7 +31,7 @@ struct Stage {
 }
 
 /// In this order: what is quick first; build before what needs the binaries.
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     Stage {
         name: "format",
         about: "cargo fmt --check",
@@ -75,6 +76,11 @@ const STAGES: [Stage; 9] = [
         name: "cloud",
         about: "the functions on an emulator against the embedded host",
         run: cloud::run,
+    },
+    Stage {
+        name: "pulumi",
+        about: "the deployment's rules, and the deployment on an emulator",
+        run: pulumi::run,
     },
 ];
 

@@ -1,0 +1,36 @@
+//! The deployment: its types and lint, its rules over what it asks for, and what is there after it
+//! was deployed on an emulator, with the packed functions.
+
+use super::python;
+use crate::package;
+use crate::process::{PROFILE, program, root, target, tee};
+use crate::tally::Tally;
+use anyhow::{Context, Result, bail};
+
+/// What the deployment and its tests are run with.
+const REQUIREMENTS: &str = "pulumi/requirements-test.txt";
+
+pub(super) fn run() -> Result<Tally> {
+    let tables = target()?.join(PROFILE).join("examples/tables");
+    if !tables.is_file() {
+        bail!(
+            "{} is missing: run `cargo xtask ci --only build`",
+            tables.display()
+        );
+    }
+    let packed = package::run(&package::Options::of_profile(PROFILE))?;
+    let python = python::interpreter(REQUIREMENTS)?;
+    let mut command = program(python)?;
+    command
+        .args(["-m", "tests.run", "--tables"])
+        .arg(tables)
+        .arg("--lambda-dir")
+        .arg(target()?.join("lambda"))
+        .current_dir(root()?.join("pulumi"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let (success, output) = tee(&mut command)?;
+    let tally = Tally::last_in(&output).context("pulumi/tests/run.py told no result")?;
+    let mut total = packed;
+    total += tally.with_exit(success);
+    Ok(total)
+}

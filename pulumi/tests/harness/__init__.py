@@ -1,0 +1,1 @@
+"""Runs the program under mocks and keeps what it asked for."""

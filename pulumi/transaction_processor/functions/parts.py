@@ -1,0 +1,31 @@
+"""What the functions are put together from: the other components of the stack."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from ..alerts import Alerts
+from ..fingerprint import FingerprintKey
+from ..keys import Keys
+from ..naming import Place
+from ..storage import Storage
+from ..stream import Stream
+from ..tables import Tables
+from .function import Packaging
+
+
+@dataclass(frozen=True)
+class Parts:
+    place: Place
+    keys: Keys
+    storage: Storage
+    stream: Stream
+    tables: Tables
+    alerts: Alerts
+    fingerprint_key: FingerprintKey
+    packaging: Packaging
+    aggregate_bytes: int | None
+
+    def tables_of(self, *variables: str) -> dict[str, pulumi.Input[str]]:
+        """The variables that name these tables."""
+        return {variable: self.tables.variables[variable] for variable in variables}

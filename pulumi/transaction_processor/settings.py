@@ -1,0 +1,169 @@
+"""What can be configured, and how the configuration is read. Every fault says which key to set."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+
+from .naming import PROJECT, check_names
+
+PROGRAM = Path(__file__).resolve().parent.parent
+
+TAGS: Mapping[str, str] = {"Environment": "production", "Project": PROJECT}
+
+# Kinesis keeps records for 1 to 365 days.
+RETENTION_DAYS_MAX = 365
+ARCHITECTURES = ("x86_64", "arm64")
+STREAM_MODES = ("on-demand", "provisioned")
+# API Gateway has at most this many keys in an account and region, unless asked.
+CLIENTS_MAX = 10_000
+# A part of the keys of uploads.
+CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+# What a client may have beside name and merchants.
+CLIENT_KEYS: Mapping[str, type] = {
+    "default_currency": str,
+    "default_time_zone": str,
+    "long_number_ids_allowed": bool,
+}
+
+
+@dataclass(frozen=True)
+class ClientArgs:
+    """A merchant's system: gets an API key and may send for these merchants; `*` is all."""
+
+    name: str
+    merchants: Sequence[str] = ("*",)
+    # What a row means that does not say.
+    default_currency: str | None = None
+    default_time_zone: str | None = None
+    # Its ids may look like card numbers.
+    long_number_ids_allowed: bool = False
+
+    def __post_init__(self) -> None:
+        if not CLIENT_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"the client `{self.name}` must be 1 to 64 letters, digits, dashes and "
+                "underscores, and start with a letter: set `clients`"
+            )
+        if "*" in self.merchants and len(self.merchants) > 1:
+            raise ValueError(f"the client `{self.name}` has `*` beside names: `*` alone is all")
+
+
+@dataclass(frozen=True)
+class TapStackArgs:
+    """What a stack is made of; everything has a default that works in a fresh account."""
+
+    environment_suffix: str = "dev"
+    tags: Mapping[str, str] = field(default_factory=lambda: dict(TAGS))
+    bucket_suffix: str = ""
+    architecture: str = "x86_64"
+    # Unset, where `cargo xtask package` puts the zips of the architecture.
+    lambda_dir: Path | None = None
+    # Ten for each function. Off where the account has not enough to reserve from.
+    reserved_concurrency: bool = True
+    stream_mode: str = "on-demand"
+    stream_shards: int = 4
+    stream_retention_days: int = 7
+    # Bytes of an aggregated Kinesis record; unset, the function's own default.
+    aggregate_bytes: int | None = None
+    # Write units a second that the transactions table takes from its first second on.
+    warm_write_units: int | None = None
+    alert_emails: Sequence[str] = ()
+    # Where alarms go beside the topic of alerts: the topic of a rota, by ARN.
+    on_call_topic: str | None = None
+    clients: Sequence[ClientArgs] = (ClientArgs("default"),)
+    # Pages that may PUT to upload links.
+    allowed_origins: Sequence[str] = ("*",)
+    rules_file: Path = PROGRAM.parent / "crates/txp-pipeline/src/rulefile/default.json"
+    dashboards_dir: Path = PROGRAM.parent / "dashboards"
+    # One role per account and region by which API Gateway writes logs; off where it is set already.
+    api_gateway_account: bool = True
+    # Off: a destroy leaves buckets, keys and the fingerprint key.
+    delete_data: bool = False
+
+    def __post_init__(self) -> None:
+        check_names(self.environment_suffix, self.bucket_suffix)
+        one_of("architecture", self.architecture, ARCHITECTURES)
+        one_of("stream_mode", self.stream_mode, STREAM_MODES)
+        if not 1 <= self.stream_retention_days <= RETENTION_DAYS_MAX:
+            raise ValueError(
+                f"stream_retention_days is {self.stream_retention_days}: "
+                f"Kinesis keeps 1 to {RETENTION_DAYS_MAX} days"
+            )
+        if self.stream_shards < 1:
+            raise ValueError(f"stream_shards is {self.stream_shards}: a stream has at least one")
+        names = [client.name for client in self.clients]
+        if not 1 <= len(names) <= CLIENTS_MAX or len(set(names)) != len(names):
+            raise ValueError("clients must name at least one client, each once")
+
+    @property
+    def zips(self) -> Path:
+        """Where the functions' zips are."""
+        folders = {"x86_64": "lambda", "arm64": "lambda-arm64"}
+        return self.lambda_dir or PROGRAM.parent / "target" / folders[self.architecture]
+
+
+def one_of(key: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{key} is `{value}`: it is one of {', '.join(allowed)}")
+
+
+def read_config(config: pulumi.Config) -> TapStackArgs:
+    """The arguments that `pulumi config` says; what it does not say has its default."""
+    given: dict[str, object] = {}
+
+    def take(field_name: str, value: object | None) -> None:
+        if value is not None:
+            given[field_name] = value
+
+    take("environment_suffix", config.get("env"))
+    for key in ("bucket_suffix", "architecture", "stream_mode", "on_call_topic"):
+        take(key, config.get(key))
+    for key in ("stream_shards", "stream_retention_days", "aggregate_bytes", "warm_write_units"):
+        take(key, config.get_int(key))
+    for key in ("reserved_concurrency", "api_gateway_account", "delete_data"):
+        take(key, config.get_bool(key))
+    for key in ("lambda_dir", "rules_file", "dashboards_dir"):
+        path = config.get(key)
+        take(key, None if path is None else PROGRAM / path)
+    for key in ("alert_emails", "allowed_origins"):
+        value: object = config.get_object(key)
+        take(key, None if value is None else texts(key, value))
+    clients: object = config.get_object("clients")
+    take("clients", None if clients is None else read_clients(clients))
+    return TapStackArgs(**given)  # pyright: ignore[reportArgumentType]
+
+
+def texts(key: str, value: object) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list):
+        raise ValueError(f'{key} must be a JSON list of texts, like ["a", "b"]')
+    found: list[str] = []
+    for item in value:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(item, str) or not item:
+            raise ValueError(f'{key} must be a JSON list of texts, like ["a", "b"]')
+        found.append(item)
+    return tuple(found)
+
+
+def read_clients(value: object) -> tuple[ClientArgs, ...]:
+    """`[{"name": "shop", "merchants": ["m-1"]}]`; without merchants, all of them."""
+    wrong = 'clients must be a JSON list like [{"name": "shop", "merchants": ["m-1"]}]'
+    if not isinstance(value, list):
+        raise ValueError(wrong)
+    clients: list[ClientArgs] = []
+    for item in value:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(item, dict):
+            raise ValueError(wrong)
+        entry: dict[str, object] = {**item}
+        name = entry.pop("name", None)
+        merchants = texts("merchants of a client", entry.pop("merchants", ["*"]))
+        for key, given in entry.items():
+            if key not in CLIENT_KEYS or not isinstance(given, CLIENT_KEYS[key]):
+                raise ValueError(f"{wrong}; `{key}` is not known, or of another type")
+        if not isinstance(name, str):
+            raise ValueError(wrong)
+        clients.append(ClientArgs(name, merchants, **entry))  # pyright: ignore[reportArgumentType]
+    return tuple(clients)

@@ -1,0 +1,111 @@
+"""The stack: every component, in the order in which they need each other."""
+
+import pulumi
+from pulumi_aws import get_caller_identity, get_partition, get_region
+
+from .alerts import Alerts, AlertsArgs
+from .analytics import Analytics, AnalyticsArgs
+from .api import Api, ApiArgs
+from .clients import Clients, ClientsArgs
+from .fingerprint import FingerprintKey, FingerprintKeyArgs
+from .functions import FUNCTIONS, Functions, Packaging, Parts
+from .functions.function import RESERVED_CONCURRENCY
+from .keys import Keys, KeysArgs
+from .naming import Place
+from .observability import Observability, ObservabilityArgs
+from .preflight import check_concurrency
+from .settings import TapStackArgs
+from .storage import Storage, StorageArgs
+from .stream import Stream, StreamArgs
+from .tables import Tables, TablesArgs
+
+__all__ = ["TapStack", "TapStackArgs"]
+
+
+class TapStack(pulumi.ComponentResource):
+    """The transaction processor of one environment."""
+
+    keys: Keys
+    storage: Storage
+    stream: Stream
+    tables: Tables
+    alerts: Alerts
+    fingerprint_key: FingerprintKey
+    functions: Functions
+    api: Api
+    clients: Clients
+    analytics: Analytics
+    observability: Observability
+
+    def __init__(
+        self,
+        name: str,
+        args: TapStackArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ):
+        super().__init__("transaction-processor:index:TapStack", name, None, opts)
+        args = args or TapStackArgs()
+        if args.reserved_concurrency:
+            check_concurrency(RESERVED_CONCURRENCY * len(FUNCTIONS))
+        place = find_place(args)
+        child = place.child(self)
+        keys = self.keys = Keys("keys", KeysArgs(place), child)
+        self.storage = Storage(
+            "storage", StorageArgs(place, keys, args.rules_file, args.allowed_origins), child
+        )
+        self.stream = Stream(
+            "stream",
+            StreamArgs(
+                place, keys, args.stream_mode, args.stream_shards, args.stream_retention_days
+            ),
+            child,
+        )
+        self.tables = Tables("tables", TablesArgs(place, keys, args.warm_write_units), child)
+        self.alerts = Alerts(
+            "alerts", AlertsArgs(place, keys, args.alert_emails, args.on_call_topic), child
+        )
+        self.fingerprint_key = FingerprintKey("fingerprint", FingerprintKeyArgs(place, keys), child)
+        self.functions = Functions("functions", self._parts(place, args), child)
+        self.api = Api(
+            "api",
+            ApiArgs(place, keys, self.functions.api.function, args.api_gateway_account),
+            child,
+        )
+        self.clients = Clients(
+            "clients",
+            ClientsArgs(place, args.clients, self.tables.clients, self.api.usage_plan),
+            child,
+        )
+        self.analytics = Analytics("analytics", AnalyticsArgs(place, keys, self.storage), child)
+        self.observability = Observability(
+            "observability",
+            ObservabilityArgs(place, args.dashboards_dir, self.alerts.alarm_actions),
+            child,
+        )
+        self.register_outputs({"api_endpoint": self.api.endpoint})
+
+    def _parts(self, place: Place, args: TapStackArgs) -> Parts:
+        return Parts(
+            place=place,
+            keys=self.keys,
+            storage=self.storage,
+            stream=self.stream,
+            tables=self.tables,
+            alerts=self.alerts,
+            fingerprint_key=self.fingerprint_key,
+            packaging=Packaging(args.zips, args.architecture, args.reserved_concurrency),
+            aggregate_bytes=args.aggregate_bytes,
+        )
+
+
+def find_place(args: TapStackArgs) -> Place:
+    """The account and region that the provider is configured for."""
+    return Place(
+        environment=args.environment_suffix,
+        bucket_suffix=args.bucket_suffix,
+        account=get_caller_identity().account_id,
+        region=get_region().region,
+        partition=get_partition().partition,
+        tags=args.tags,
+        keeps_data=not args.delete_data,
+    )
