@@ -128,7 +128,16 @@ def anomaly(names):
 def api(names):
     uploads = names.table_arn("uploads")
     return [
-        allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], uploads),
+        allow(
+            [
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            uploads,
+        ),
         allow(["dynamodb:Query"], f"{uploads}/index/by_client"),
         allow(["dynamodb:GetItem", "dynamodb:Query"], names.table_arn("transactions")),
         allow(["dynamodb:GetItem"], names.table_arn("clients")),
