@@ -4,6 +4,7 @@
 //! - [`config`]: the clients, built once, and what the environment says;
 //! - [`dynamodb`]: the tables as stores;
 //! - [`error`]: what an SDK error means for whoever might try again;
+//! - [`history`]: the archive and the stream behind it, as one;
 //! - [`invoke`]: calling a function;
 //! - [`kinesis`]: aggregated records, in and out;
 //! - [`quarantine`]: what cannot be processed, by position;
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod config;
 pub mod dynamodb;
 pub mod error;
+pub mod history;
 pub mod invoke;
 pub mod kinesis;
 pub mod quarantine;

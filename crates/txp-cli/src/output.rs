@@ -237,12 +237,7 @@ pub(crate) struct Bar {
 
 /// Starts a bar of bytes or parts; nothing is drawn unless standard error is a terminal.
 pub(crate) fn bar(message: &str, quiet: bool) -> Bar {
-    let target = if quiet {
-        indicatif::ProgressDrawTarget::hidden()
-    } else {
-        indicatif::ProgressDrawTarget::stderr()
-    };
-    let bar = indicatif::ProgressBar::with_draw_target(None, target);
+    let bar = progress(quiet);
     let style = "{msg} {wide_bar} {percent}% {eta}";
     bar.set_style(
         indicatif::ProgressStyle::with_template(style)
@@ -250,6 +245,15 @@ pub(crate) fn bar(message: &str, quiet: bool) -> Bar {
     );
     bar.set_message(redact(message).into_owned());
     Bar { bar }
+}
+
+fn progress(quiet: bool) -> indicatif::ProgressBar {
+    let target = if quiet {
+        indicatif::ProgressDrawTarget::hidden()
+    } else {
+        indicatif::ProgressDrawTarget::stderr()
+    };
+    indicatif::ProgressBar::with_draw_target(None, target)
 }
 
 /// Starts a bar for a file that is read.
@@ -268,6 +272,65 @@ impl Bar {
     /// What the reader of a file calls as it goes.
     pub(crate) fn callback(&mut self) -> impl FnMut(ReadProgress) + '_ {
         |progress| self.show(progress.bytes, progress.bytes_total)
+    }
+}
+
+/// A count on standard error, where someone looks, with its rate and the time to go.
+pub(crate) struct Counter {
+    bar: indicatif::ProgressBar,
+    what: String,
+    started: std::time::Instant,
+    /// What was done when the count began.
+    first: Option<u64>,
+}
+
+/// Starts a count of things that are read.
+pub(crate) fn counter(what: &str, quiet: bool) -> Counter {
+    let bar = progress(quiet);
+    let style = indicatif::ProgressStyle::with_template("{msg}");
+    bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
+    Counter {
+        bar,
+        what: what.to_owned(),
+        started: std::time::Instant::now(),
+        first: None,
+    }
+}
+
+impl Counter {
+    /// So many by now; of all parts so many are done, where that is known.
+    pub(crate) fn show(&mut self, count: u64, parts: Option<(u64, u64)>) {
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let rate = count.saturating_mul(1_000) / millis.max(1);
+        let mut text = format!("{} {}, {}/s", grouped(count), self.what, grouped(rate));
+        if let Some((done, total)) = parts {
+            let first = *self.first.get_or_insert(done);
+            let percent = done.saturating_mul(100) / total.max(1);
+            text.push_str(&format!(", {percent}%"));
+            if let Some(left) =
+                time_to_go(millis, done.saturating_sub(first), total - done.min(total))
+            {
+                text.push_str(&format!(", {left} to go"));
+            }
+        }
+        self.bar.set_message(text);
+    }
+}
+
+/// How long what is left takes at the pace of what was done.
+fn time_to_go(millis: u64, done: u64, left: u64) -> Option<String> {
+    let millis = u128::from(millis) * u128::from(left) / u128::from(Some(done).filter(|d| *d > 0)?);
+    let seconds = u64::try_from(millis / 1_000).ok()?;
+    Some(match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    })
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 
@@ -349,6 +412,19 @@ mod tests {
             let ended = json_list(&mut out, "list", next, || serde_json::json!({ "rest": 3 }));
             assert_eq!(String::from_utf8(out).unwrap(), format!("{wanted}\n"));
             assert_eq!(ended.is_err(), wanted.contains("error"));
+        }
+    }
+
+    #[test]
+    fn the_time_to_go_follows_from_the_pace() {
+        for (millis, done, left, told) in [
+            (1_000, 0, 10, None),
+            (1_000, 10, 0, Some("0 s")),
+            (2_000, 10, 100, Some("20 s")),
+            (2_000, 10, 450, Some("1 min 30 s")),
+            (1_000, 1, 7_320, Some("2 h 2 min")),
+        ] {
+            assert_eq!(time_to_go(millis, done, left).as_deref(), told);
         }
     }
 

@@ -7,6 +7,11 @@
 //! Deliberately absent: what an event means. Bytes that are no event have a place in the history
 //! as well; only a line cannot be made of what is no JSON object.
 
+pub mod archive;
+mod marks;
+
+pub use marks::{Marks, Met, Repeats};
+
 use crate::document::PositionDocument;
 use memchr::{memchr, memmem};
 use std::io::Write as _;

@@ -5,7 +5,7 @@
 
 mod source;
 
-pub use source::{EventSource, Progress, SourceBatch, Window};
+pub use source::{EventSource, HowFar, Progress, SourceBatch, Window};
 
 use crate::batch::EventBatch;
 use std::fmt;

@@ -146,6 +146,22 @@ fn write_reasons(violations: &[Violation], cell: &mut String) {
     }
 }
 
+/// Adds a cell of text that passed its checks, and so is shown as it is: a formula defused, control
+/// characters visible, quoted as in the report.
+pub fn push_cell(text: &str, line: &mut String) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'/');
+    if text.bytes().all(is_plain) {
+        line.push_str(text);
+        return;
+    }
+    let shown = show_controls(text);
+    if is_formula(&shown) {
+        push_quoted(&format!("'{shown}"), line);
+    } else {
+        push_quoted(&shown, line);
+    }
+}
+
 /// Adds a cell, in quotes where a reader of CSV, whatever delimiter it guesses, needs them.
 fn push_quoted(cell: &str, line: &mut String) {
     let needs_quotes = |byte| matches!(byte, b',' | b';' | b'|' | b'"' | b' ' | b'\'');

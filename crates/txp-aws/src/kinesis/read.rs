@@ -10,6 +10,8 @@ use txp_pipeline::port::{ErrorKind, PortError};
 
 /// The most records of one answer (Kinesis' documented limit).
 const RECORDS_MAX: i32 = 10_000;
+/// Milliseconds of an hour.
+const HOUR_MILLIS: i64 = 60 * 60 * 1_000;
 
 /// A shard, as its stream lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +57,22 @@ pub struct Page {
     pub behind_millis: i64,
 }
 
+/// How long a stream keeps what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retained {
+    /// When the stream was made, Unix milliseconds.
+    pub since_millis: i64,
+    /// For how long a record can be read.
+    pub for_millis: i64,
+}
+
 /// Reading the shards of a stream.
 pub trait ReadShards {
     /// The stream's name.
     fn stream(&self) -> &str;
+
+    /// How long it keeps records.
+    fn retained(&self) -> impl Future<Output = Result<Retained, PortError>>;
 
     /// All shards that can still be read.
     fn shards(&self) -> impl Future<Output = Result<Vec<ListedShard>, PortError>>;
@@ -96,6 +110,23 @@ impl StreamReader {
 impl ReadShards for StreamReader {
     fn stream(&self) -> &str {
         &self.stream
+    }
+
+    async fn retained(&self) -> Result<Retained, PortError> {
+        let request = self.client.describe_stream_summary();
+        let answer = request.stream_name(&self.stream).send().await;
+        let answer = answer.map_err(|error| port_error(self.reading(), error))?;
+        let summary = answer.stream_description_summary;
+        let summary = summary.ok_or_else(|| {
+            let context = format!("{}: nothing was told of it", self.reading());
+            PortError::new(ErrorKind::Transient, context)
+        })?;
+        let created = summary.stream_creation_timestamp.to_millis();
+        Ok(Retained {
+            // One that is not told is taken for old.
+            since_millis: created.unwrap_or(0),
+            for_millis: i64::from(summary.retention_period_hours) * HOUR_MILLIS,
+        })
     }
 
     async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {

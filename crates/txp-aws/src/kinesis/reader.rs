@@ -39,6 +39,8 @@ pub struct StreamSource<R, C> {
     window: Window,
     shards: Shards,
     retry: RetryPolicy,
+    /// The shard that was read last.
+    last_read: Option<String>,
 }
 
 impl<R: ReadShards, C: Clock> StreamSource<R, C> {
@@ -57,6 +59,7 @@ impl<R: ReadShards, C: Clock> StreamSource<R, C> {
             window,
             shards,
             retry: RetryPolicy::PATIENT,
+            last_read: None,
         };
         source.list().await?;
         Ok(source)
@@ -68,6 +71,30 @@ impl<R: ReadShards, C: Clock> StreamSource<R, C> {
         let listed = self.retry.run(&self.clock, async |_| calls.shards().await);
         self.shards.update(listed.await?);
         Ok(())
+    }
+
+    /// The shard that the last batch came from.
+    #[must_use]
+    pub fn last_read(&self) -> Option<&str> {
+        self.last_read.as_deref()
+    }
+
+    /// Whether a parent of a shard can still be read, and so the shard's own beginning.
+    #[must_use]
+    pub fn has_parent(&self, shard: &str) -> bool {
+        self.shards.has_parent(shard)
+    }
+
+    /// The stream's calls.
+    #[must_use]
+    pub fn calls(&self) -> &R {
+        &self.calls
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> &C {
+        &self.clock
     }
 
     fn now_millis(&self) -> i64 {
@@ -188,6 +215,7 @@ impl<R: ReadShards, C: Clock> EventSource for StreamSource<R, C> {
             self.clock.sleep(millis).await;
         }
         let page = self.read(&id).await?;
+        self.last_read = Some(id.clone());
         self.take(&id, page, batch)?;
         if self.shards.are_idle() {
             // A shard that was closed a moment ago still looks open: its children tell.
@@ -207,5 +235,7 @@ impl<R: ReadShards, C: Clock> EventSource for StreamSource<R, C> {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fake;
 #[cfg(test)]
 mod tests;

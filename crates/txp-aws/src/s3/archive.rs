@@ -1,11 +1,7 @@
-//! The archive of the history in a bucket: the sink that the archiver writes to, and the source that
-//! reads it ([`ArchiveSource`]).
+//! The archive of the history in a bucket: the sink that the archiver writes to, and the objects that
+//! [`ArchiveSource`](txp_pipeline::history::archive::ArchiveSource) reads.
 
 mod listing;
-mod place;
-mod reader;
-
-pub use reader::ArchiveSource;
 
 use super::Bucket;
 use txp_pipeline::port::{ArchiveSink, PortError};

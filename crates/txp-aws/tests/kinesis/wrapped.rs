@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 use txp_aws::clock::SystemClock;
 use txp_aws::kinesis::put::{EntryFailure, PutEntry, PutRecords};
-use txp_aws::kinesis::read::{ListedShard, Page, Place, ReadShards};
+use txp_aws::kinesis::read::{ListedShard, Page, Place, ReadShards, Retained};
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{Clock, ErrorKind, PortError};
 
@@ -45,6 +45,10 @@ impl<R> Expiring<R> {
 impl<R: ReadShards> ReadShards for Expiring<R> {
     fn stream(&self) -> &str {
         self.calls.stream()
+    }
+
+    async fn retained(&self) -> Result<Retained, PortError> {
+        self.calls.retained().await
     }
 
     async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {

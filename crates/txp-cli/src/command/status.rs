@@ -35,7 +35,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let document = match Source::parse(args.source.as_deref(), &globals.data_dir)? {
         Source::Local(dir) => in_directory(&dir, args)?,
         Source::Table(table) => in_table(&table, args)?,
-        Source::Stream(_) | Source::Archive { .. } => {
+        Source::File(_) | Source::Stream(_) | Source::Archive(_) | Source::Joined(..) => {
             return Err(Refusal::wrong_use(
                 "a history has no status: it is in what is folded of it, local:DIR or dynamodb:TABLE",
             ));

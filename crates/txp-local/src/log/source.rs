@@ -4,7 +4,9 @@ use super::LogReader;
 use super::error::LogError;
 use std::path::Path;
 use txp_domain::position::{Position, Sequence};
-use txp_pipeline::port::{ErrorKind, EventSource, PortError, Progress, SourceBatch, Window};
+use txp_pipeline::port::{
+    ErrorKind, EventSource, HowFar, PortError, Progress, SourceBatch, Window,
+};
 
 /// The source.
 pub struct LogSource {
@@ -12,6 +14,7 @@ pub struct LogSource {
     window: Window,
     /// The last event given or passed over; 0 for none.
     through: u64,
+    known_durable: u64,
 }
 
 impl LogSource {
@@ -40,6 +43,7 @@ impl LogSource {
         Ok(Self {
             reader: reader.map_err(port_error)?.known_durable(known_durable),
             through: after.unwrap_or(0),
+            known_durable,
             window,
         })
     }
@@ -72,6 +76,14 @@ impl EventSource for LogSource {
 
     fn cursor(&self) -> String {
         self.through.to_string()
+    }
+
+    /// Events, of those that a checkpoint knows of.
+    fn how_far(&self) -> Option<HowFar> {
+        Some(HowFar {
+            done: self.through,
+            total: self.known_durable.max(self.through),
+        })
     }
 }
 

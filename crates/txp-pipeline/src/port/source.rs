@@ -52,6 +52,20 @@ pub trait EventSource {
     /// The place behind everything that was given so far, for [`Window::after`]. Of the source's own
     /// form; may be some 20 KB long.
     fn cursor(&self) -> String;
+
+    /// How much of what there is was read, where that is known.
+    fn how_far(&self) -> Option<HowFar> {
+        None
+    }
+}
+
+/// How far a source was read, in parts of whatever kind it counts: bytes, events, days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HowFar {
+    /// Read or passed over.
+    pub done: u64,
+    /// Of so many, as far as is known; grows with a history that is written.
+    pub total: u64,
 }
 
 /// Events on their way from a source, in one buffer that is used again.
@@ -97,6 +111,12 @@ impl SourceBatch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many bytes its events have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The events, in order.

@@ -215,3 +215,22 @@ proptest! {
         prop_assert_eq!(&rows[1][3], card);
     }
 }
+
+#[test]
+fn a_cell_of_sound_text_is_as_it_is_unless_it_runs() {
+    for (text, cell) in [
+        ("", ""),
+        ("order-1", "order-1"),
+        ("4111111111111111", "4111111111111111"),
+        ("a b", "\"a b\""),
+        ("{\"a\":1}", "\"{\"\"a\"\":1}\""),
+        ("=1+1", "\"'=1+1\""),
+        (" @x", "\"' @x\""),
+        ("-3", "\"'-3\""),
+        ("a\nb", "a\u{240a}b"),
+    ] {
+        let mut line = String::new();
+        push_cell(text, &mut line);
+        assert_eq!(line, cell, "{text:?}");
+    }
+}

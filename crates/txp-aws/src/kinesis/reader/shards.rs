@@ -99,6 +99,15 @@ impl Shards {
         self.start();
     }
 
+    /// Whether a parent of a shard is still listed.
+    pub(super) fn has_parent(&self, id: &str) -> bool {
+        let shard = self.by_id.get(id);
+        shard.is_some_and(|shard| {
+            let mut parents = shard.parents.iter();
+            parents.any(|parent| self.by_id.contains_key(parent))
+        })
+    }
+
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Shard> {
         self.by_id.get_mut(id)
     }

@@ -1,15 +1,17 @@
 //! Sources on AWS: region, credentials and endpoint come from the environment and the profile, as
 //! for every AWS tool.
 
-use super::{Opened, Source};
+use super::{Opened, Place, Source};
 use crate::command::Refusal;
 use txp_aws::clock::SystemClock;
-use txp_aws::config;
+use txp_aws::config::{self, SdkConfig};
 use txp_aws::dynamodb::{Connection, transactions::Transactions};
+use txp_aws::history::JoinedSource;
 use txp_aws::kinesis::{read::StreamReader, reader::StreamSource};
 use txp_aws::s3::Bucket;
-use txp_aws::s3::archive::{Archive, ArchiveSource};
+use txp_aws::s3::archive::Archive;
 use txp_domain::transaction::Transaction;
+use txp_pipeline::history::archive::ArchiveSource;
 use txp_pipeline::port::Window;
 
 pub(super) async fn open(source: &Source, window: Window) -> anyhow::Result<Opened> {
@@ -20,13 +22,25 @@ pub(super) async fn open(source: &Source, window: Window) -> anyhow::Result<Open
             let source = StreamSource::open(calls, SystemClock, window).await?;
             Ok(Opened::Stream(Box::new(source)))
         }
-        Source::Archive { bucket, prefix } => {
-            let bucket = Bucket::new(config::s3_client(&config), bucket);
-            let source = ArchiveSource::open(Archive::new(bucket, prefix), window).await?;
+        Source::Archive(place) => {
+            let source = ArchiveSource::open(archive(&config, place), window).await?;
             Ok(Opened::Archive(Box::new(source)))
         }
-        Source::Local(_) | Source::Table(_) => Err(Refusal::wrong_use("this is no history on AWS")),
+        Source::Joined(place, stream) => {
+            let calls = StreamReader::new(config::kinesis_client(&config), stream);
+            let archive = archive(&config, place);
+            let source = JoinedSource::open(archive, calls, SystemClock, window).await?;
+            Ok(Opened::Joined(Box::new(source)))
+        }
+        Source::Local(_) | Source::File(_) | Source::Table(_) => {
+            Err(Refusal::wrong_use("this is no history on AWS"))
+        }
     }
+}
+
+fn archive(config: &SdkConfig, place: &Place) -> Archive {
+    let bucket = Bucket::new(config::s3_client(config), &place.bucket);
+    Archive::new(bucket, &place.prefix)
 }
 
 /// The transactions of one id in a table, of every merchant.

@@ -1,26 +1,29 @@
 //! The archive as a source: day after day, object after object, repeats dropped by position.
 //!
 //! Objects of one shard may overlap, where a delivery came again and was cut elsewhere; each bucket's
-//! mark tells what was given. Arrivals may go back a little over midnight, so an object of the next
-//! day that begins before this day's last of its shard is read with this day.
+//! mark tells what was given, and what stands before it and was not given is an error, not dropped.
+//! Arrivals may go back a little over midnight, so an object of the next day that begins before this
+//! day's last is read with this day: of whatever shard, since a bucket goes on in a child shard.
 //!
 //! One object is in memory at a time: what one delivery held, some megabytes.
 //!
 //! Deliberately absent: following. Who wants what is not archived yet reads the stream behind it.
 
-use super::Archive;
-use super::listing::Object;
-use super::place::{Marks, Place};
+use super::place::Place;
+use super::{ArchiveObjects, Object};
+use crate::history::{self, Marks, Met};
+use crate::port::{ErrorKind, EventSource, HowFar, PortError, Progress, SourceBatch, Window};
 use flate2::read::MultiGzDecoder;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Read;
-use txp_pipeline::history::{self, Line};
-use txp_pipeline::port::{ErrorKind, EventSource, PortError, Progress, SourceBatch, Window};
+use txp_domain::position::Position;
 
 /// The most bytes of an object, compressed: a delivery has 6 MB.
 const OBJECT_BYTES_MAX: u64 = 32 << 20;
 /// The most bytes of an object's lines: beyond, it is no object of ours but a trap.
 const LINES_BYTES_MAX: u64 = 256 << 20;
+/// How finely a day is told while it is read.
+const DAY_PARTS: u64 = 1_000;
 /// Characters of a day as RFC 3339 writes it.
 const DAY_CHARS: usize = 10;
 /// Milliseconds of a day.
@@ -28,9 +31,13 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The source.
 #[derive(Debug)]
-pub struct ArchiveSource {
-    archive: Archive,
+pub struct ArchiveSource<A> {
+    archive: A,
     window: Window,
+    /// How many days there are, this one and those before included.
+    days_total: usize,
+    /// How many objects this day has.
+    objects_total: usize,
     /// The days still to come.
     days: VecDeque<String>,
     /// The objects of this day still to come, in order.
@@ -40,12 +47,12 @@ pub struct ArchiveSource {
     place: Place,
 }
 
-impl ArchiveSource {
+impl<A: ArchiveObjects> ArchiveSource<A> {
     /// Opens an archive at the beginning of a window.
     ///
     /// # Errors
     /// It cannot be listed, or the window's place is not one of an archive.
-    pub async fn open(archive: Archive, window: Window) -> Result<Self, PortError> {
+    pub async fn open(archive: A, window: Window) -> Result<Self, PortError> {
         let place: Place = match &window.after {
             Some(place) => Place::read(place)?,
             None => Place::default(),
@@ -58,11 +65,14 @@ impl ArchiveSource {
         let last = window
             .to_millis
             .map(|to| day_of(to.saturating_add(DAY_MILLIS)));
-        let days = days
+        let days: VecDeque<_> = days
             .into_iter()
-            .filter(|day| last.as_ref().is_none_or(|last| day <= last));
+            .filter(|day| last.as_ref().is_none_or(|last| day <= last))
+            .collect();
         Ok(Self {
-            days: days.collect(),
+            days_total: days.len(),
+            days,
+            objects_total: 0,
             archive,
             window,
             objects: VecDeque::new(),
@@ -84,19 +94,14 @@ impl ArchiveSource {
             Some(day) => self.archive.objects(day).await?,
             None => Vec::new(),
         };
-        let mut last_of = BTreeMap::new();
-        for Object { shard, first, .. } in &objects {
-            // They are in order.
-            last_of.insert(shard.clone(), first.clone());
-        }
-        let is_early = |object: &mut Object| {
-            let last = last_of.get(&object.shard);
-            last.is_some_and(|last| object.first < *last)
-        };
+        // They are in order.
+        let last = objects.last().map(|object| object.first.clone());
+        let is_early = |object: &mut Object| last.as_ref().is_some_and(|last| object.first < *last);
         objects.extend(ahead.extract_if(.., is_early));
         objects.sort_unstable();
         self.place.begin(day);
         objects.retain(|object| !self.place.has_read(object));
+        self.objects_total = objects.len();
         self.objects = objects.into();
         self.ahead = Some(ahead);
         self.days.pop_front();
@@ -104,9 +109,8 @@ impl ArchiveSource {
     }
 
     async fn read(&mut self, object: &Object, batch: &mut SourceBatch) -> Result<(), PortError> {
-        let bucket = &self.archive.bucket;
-        let name = || format!("s3://{}/{}", bucket.name(), object.key);
-        let Some(bytes) = bucket.get(&object.key, OBJECT_BYTES_MAX).await? else {
+        let name = || self.archive.name_of(&object.key);
+        let Some(bytes) = self.archive.get(&object.key, OBJECT_BYTES_MAX).await? else {
             let context = format!("{} was removed while the archive was read", name());
             return Err(PortError::new(ErrorKind::Permanent, context));
         };
@@ -123,25 +127,43 @@ impl ArchiveSource {
             );
             return Err(PortError::new(ErrorKind::Corrupt, context));
         }
-        let mut marks = self.place.marks.clone();
+        let mut read = Vec::new();
         for (number, line) in (1_u64..).zip(lines.split_inclusive(|byte| *byte == b'\n')) {
             let Some(line) = history::read_line(line) else {
-                batch.clear();
                 let context = format!("{} is damaged: line {number} is no event", name());
                 return Err(PortError::new(ErrorKind::Corrupt, context));
             };
-            give(&line, &mut marks, &self.window, batch);
+            read.push(line);
         }
-        self.place.marks = marks;
+        // Only now: an object that is damaged leaves no trace.
+        for (number, line) in (1_u64..).zip(read) {
+            match self.place.given.meet(&line.position) {
+                Met::New if self.window.has(line.arrival_millis) => {
+                    batch.push(line.position, line.arrival_millis, &[line.attributes, b"}"]);
+                }
+                Met::New | Met::Repeat => {}
+                Met::OutOfOrder => {
+                    batch.clear();
+                    let context = format!(
+                        "line {number} of {} stands behind events that come after it, and was not read before: the archive is not as the archiver wrote it",
+                        self.archive.name_of(&object.key)
+                    );
+                    return Err(PortError::new(ErrorKind::Corrupt, context));
+                }
+            }
+        }
         Ok(())
     }
-}
 
-/// Takes an event into the batch, if it is wanted and was not given before.
-fn give(line: &Line<'_>, marks: &mut Marks, window: &Window, batch: &mut SourceBatch) {
-    if marks.pass(&line.position) && window.has(line.arrival_millis) {
-        let position = line.position.clone();
-        batch.push(position, line.arrival_millis, &[line.attributes, b"}"]);
+    /// The last event of each bucket.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        self.place.given.marks()
+    }
+
+    /// Takes up an event that was read elsewhere, behind the archive; whether it is a new one.
+    pub fn pass(&mut self, position: &Position) -> bool {
+        self.place.given.pass(position)
     }
 }
 
@@ -152,7 +174,7 @@ fn day_of(millis: i64) -> String {
     day
 }
 
-impl EventSource for ArchiveSource {
+impl<A: ArchiveObjects> EventSource for ArchiveSource<A> {
     async fn next(&mut self, batch: &mut SourceBatch) -> Result<Progress, PortError> {
         batch.clear();
         while self.objects.is_empty() {
@@ -171,5 +193,19 @@ impl EventSource for ArchiveSource {
 
     fn cursor(&self) -> String {
         self.place.write()
+    }
+
+    /// Days, since what a day holds is known when it comes; each in parts.
+    fn how_far(&self) -> Option<HowFar> {
+        let days = self.days_total.saturating_sub(self.days.len());
+        let objects = self.objects_total.saturating_sub(self.objects.len());
+        let of_day = match self.objects_total {
+            0 => DAY_PARTS,
+            all => DAY_PARTS.saturating_mul(objects as u64) / all as u64,
+        };
+        Some(HowFar {
+            done: (days.saturating_sub(1) as u64 * DAY_PARTS).saturating_add(of_day),
+            total: self.days_total.max(1) as u64 * DAY_PARTS,
+        })
     }
 }

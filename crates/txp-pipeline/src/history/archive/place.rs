@@ -1,38 +1,22 @@
 //! How far an archive is read, and that written down.
 
-use super::listing::Object;
+use super::Object;
+use crate::document::PositionDocument;
+use crate::history::{Marks, Repeats};
+use crate::port::{ErrorKind, PortError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use txp_domain::position::{Bucket, Position, Sequence};
-use txp_pipeline::document::PositionDocument;
-use txp_pipeline::history::position_of;
-use txp_pipeline::port::{ErrorKind, PortError};
+use txp_domain::position::Sequence;
 
 /// How far it is read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     /// The day being read.
     pub(super) day: Option<String>,
     /// The last object read of each shard in that day, by its first and its last record.
     objects: BTreeMap<String, (Sequence, Sequence)>,
-    /// The last event of each bucket.
-    pub(super) marks: Marks,
-}
-
-/// The last event that was met of each bucket.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Marks(BTreeMap<u8, Position>);
-
-impl Marks {
-    /// Takes up an event; whether it is a new one.
-    pub(super) fn pass(&mut self, position: &Position) -> bool {
-        let mark = self.0.get(&position.bucket.0);
-        let is_new = mark.is_none_or(|mark| position.is_after(mark));
-        if is_new {
-            self.0.insert(position.bucket.0, position.clone());
-        }
-        is_new
-    }
+    /// The events that were given.
+    pub(super) given: Repeats,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +54,7 @@ impl Place {
         let document = Document {
             day: self.day.clone(),
             objects: objects.collect(),
-            marks: self.marks.0.values().map(PositionDocument::from).collect(),
+            marks: self.given.marks().write(),
         };
         // Texts and numbers: nothing of it can fail to be JSON.
         serde_json::to_string(&document).unwrap_or_default()
@@ -88,16 +72,12 @@ impl Place {
         let document: Document = serde_json::from_str(place).ok()?;
         let mut parsed = Self {
             day: document.day,
-            ..Self::default()
+            objects: BTreeMap::new(),
+            given: Repeats::behind(Marks::read(&document.marks)?),
         };
         for (shard, (first, last)) in document.objects {
             let range = (Sequence::parse(&first)?, Sequence::parse(&last)?);
             parsed.objects.insert(shard, range);
-        }
-        for mark in document.marks {
-            let position = position_of(&mark)?;
-            let Bucket(bucket) = position.bucket;
-            parsed.marks.0.insert(bucket, position);
         }
         Some(parsed)
     }
@@ -106,46 +86,34 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn position(sequence: u64, subsequence: u64) -> Position {
-        Position {
-            bucket: Bucket(7),
-            sequence: Sequence::from(sequence),
-            subsequence,
-        }
-    }
+    use crate::history::Met;
+    use txp_domain::position::{Bucket, Position};
 
     #[test]
     fn a_place_is_read_as_it_was_written() {
+        let same = |place: &Place| Place::read(&place.write()).unwrap().write() == place.write();
         let mut place = Place::default();
-        assert_eq!(Place::read(&place.write()).unwrap(), place);
+        assert!(same(&place));
         place.begin("2026-01-31");
-        place.has_now_read(Object {
+        let object = Object {
             first: Sequence::from(1),
             last: Sequence::from(9),
             shard: "s-1".to_owned(),
             key: String::new(),
-        });
-        assert!(place.marks.pass(&position(9, 3)));
-        assert_eq!(Place::read(&place.write()).unwrap(), place);
+        };
+        place.has_now_read(object.clone());
+        let position = Position {
+            bucket: Bucket(7),
+            sequence: Sequence::from(9),
+            subsequence: 3,
+        };
+        assert_eq!(place.given.meet(&position), Met::New);
+        assert!(same(&place));
+        let mut read = Place::read(&place.write()).unwrap();
+        assert!(read.has_read(&object));
+        assert_eq!(read.given.meet(&position), Met::Repeat);
         for text in ["", "{}", r#"{"stream":"s","shards":{}}"#] {
             assert!(Place::read(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_mark_is_passed_once() {
-        let mut marks = Marks::default();
-        for (sequence, subsequence, is_new) in [
-            (5, 1, true),
-            (5, 1, false),
-            (5, 0, false),
-            (4, 9, false),
-            (5, 2, true),
-            (6, 0, true),
-        ] {
-            let passed = marks.pass(&position(sequence, subsequence));
-            assert_eq!(passed, is_new, "{sequence} {subsequence}");
         }
     }
 }
