@@ -13,7 +13,7 @@ mod torture;
 mod vectors;
 
 use crate::output::{complain, say};
-use crate::process::{PROFILE, cargo, succeeds, target, txp};
+use crate::process::{FEATURES, PROFILE, linting_cargo, succeeds, target, txp};
 use crate::tally::Tally;
 use anyhow::{Result, bail};
 use host::Host;
@@ -77,14 +77,14 @@ pub(crate) fn run(data: &Path, only: &str) -> Result<Tally> {
     let build = [
         "build",
         "--workspace",
-        "--lib",
-        "--bins",
-        "--tests",
-        "--examples",
+        "--bin",
+        "txp",
+        "--features",
+        FEATURES,
         "--profile",
         PROFILE,
     ];
-    if !succeeds(&mut cargo(&build)?)? {
+    if !succeeds(&mut linting_cargo(&build)?)? {
         bail!("txp does not build");
     }
     let (txp, work) = (txp()?, target()?.join("acceptance"));

@@ -39,6 +39,9 @@ enum Command {
         /// List the stages and stop
         #[arg(long)]
         list: bool,
+        /// Run this stage in this process, for the process that runs them all
+        #[arg(long, value_name = "STAGE", hide = true)]
+        stage: Option<String>,
     },
     /// Check the rules of the house that the compiler does not know
     Tidy,
@@ -104,9 +107,13 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Tally> {
     match command {
         Command::Ci { list: true, .. } => ci::list(),
-        Command::Ci { only, list: false } => ci::run(&only),
+        Command::Ci {
+            stage: Some(name), ..
+        } => ci::run_stage(&name),
+        Command::Ci { only, .. } => ci::run(&only),
         Command::Tidy => tidy::run(),
-        Command::Schema { check } => schema::run(check),
+        Command::Schema { check: true } => schema::check(),
+        Command::Schema { check: false } => schema::write(),
         Command::Acceptance { dir, only } => acceptance::run(&dir, &only),
         Command::Bench {
             rows,

@@ -9,13 +9,14 @@ mod elf;
 mod target;
 
 use crate::output::say;
-use crate::process::{self, PROFILE, cargo, program, root, succeeds};
+use crate::process::{self, PROFILE, cargo, linting_cargo, program, root, succeeds};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use elf::Processor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 /// The functions, each a binary of the package.
 pub(crate) const FUNCTIONS: [&str; 5] = ["validation", "aggregator", "anomaly", "api", "archiver"];
@@ -27,6 +28,9 @@ const PACKAGE: &str = "txp-lambda";
 
 /// What Lambda starts in a runtime of the family `provided`.
 const ENTRY: &str = "bootstrap";
+
+/// Beside a zip: which binary it is of.
+const NOTE: &str = "packed-from";
 
 /// What is packed, and how it is built.
 #[derive(Args)]
@@ -90,6 +94,18 @@ pub(crate) fn run(options: &Options) -> Result<Tally> {
     Ok(total)
 }
 
+/// Packs what the checks have built once more and tells of each function whether it is the same file
+/// as the one that lies there.
+pub(crate) fn is_same_again() -> Result<Vec<(&'static str, bool)>> {
+    let binaries = process::target()?.join(PROFILE);
+    let mut found = Vec::new();
+    for name in FUNCTIONS {
+        let again = packed(&binaries.join(name), Processor::X86_64)?.1;
+        found.push((name, again == read(&zip_path(name, Processor::X86_64)?)?));
+    }
+    Ok(found)
+}
+
 /// Where the zip of a function lies.
 fn zip_path(name: &str, processor: Processor) -> Result<PathBuf> {
     let folder = match processor {
@@ -109,16 +125,20 @@ fn functions(options: &Options) -> impl Iterator<Item = &'static str> {
 }
 
 fn build(options: &Options) -> Result<Command> {
-    let mut build = cargo(&["build", "--profile", &options.profile])?;
-    if options.profile == PROFILE {
+    let arguments = ["build", "--profile", &options.profile];
+    let mut build = if options.profile == PROFILE {
+        let mut build = linting_cargo(&arguments)?;
         // With what the stages of ci compile: a build of one package alone resolves the features of
         // its dependencies anew and compiles every SDK once more. The example makes cargo count
         // the tests' dependencies in, as the stages do.
         build.args(["--workspace", "--example", "schemas"]);
         build.args(["--features", process::FEATURES]);
+        build
     } else {
+        let mut build = cargo(&arguments)?;
         build.args(["--package", PACKAGE]);
-    }
+        build
+    };
     if options.profile == RELEASES {
         build.env("CARGO_ENCODED_RUSTFLAGS", target::flags_without_paths()?);
     }
@@ -128,23 +148,49 @@ fn build(options: &Options) -> Result<Command> {
     Ok(build)
 }
 
-/// Packs one binary; its size and that of the zip.
+/// Packs one binary, unless the zip is of this very binary; its size and that of the zip.
 fn pack(binary: &Path, zip: &Path, processor: Processor) -> Result<(usize, usize)> {
     let dir = zip.parent().context("a zip lies in a folder")?;
     std::fs::create_dir_all(dir)?;
+    let (note, is_of) = (dir.join(NOTE), identity(binary)?);
+    if let (Ok(noted), Ok(size)) = (std::fs::read_to_string(&note), std::fs::metadata(zip))
+        && let Some(("", content)) = noted.split_once(&is_of)
+    {
+        return Ok((content.trim().parse()?, usize::try_from(size.len())?));
+    }
+    let (content, packed) = packed(binary, processor)?;
+    // First the note goes, so that it never speaks of another zip.
+    std::fs::write(&note, "")?;
+    std::fs::write(zip, &packed).with_context(|| format!("cannot write {}", zip.display()))?;
+    std::fs::write(&note, format!("{is_of} {content}"))?;
+    Ok((content, packed.len()))
+}
+
+/// What tells this binary from one that was there before, or of another profile.
+fn identity(binary: &Path) -> Result<String> {
+    let missing = || format!("cannot read {}", binary.display());
+    let metadata = std::fs::metadata(binary).with_context(missing)?;
+    let modified = metadata.modified()?.duration_since(UNIX_EPOCH)?.as_nanos();
+    Ok(format!(
+        "{} {} {modified}",
+        binary.display(),
+        metadata.len()
+    ))
+}
+
+/// The size of the stripped binary, and the zip's bytes.
+fn packed(binary: &Path, processor: Processor) -> Result<(usize, Vec<u8>)> {
     let mut content = read(binary)?;
     if !elf::is_stripped(&content)? {
-        content = stripped(binary, dir)?;
+        content = stripped(binary)?;
     }
     elf::check(&content, processor)?;
-    let packed = archive::of_executable(ENTRY, &content)?;
-    std::fs::write(zip, &packed).with_context(|| format!("cannot write {}", zip.display()))?;
-    Ok((content.len(), packed.len()))
+    Ok((content.len(), archive::of_executable(ENTRY, &content)?))
 }
 
 /// The binary without names and debugger's tables, which only the profile `dist` leaves out itself.
-fn stripped(binary: &Path, dir: &Path) -> Result<Vec<u8>> {
-    let out = dir.join(ENTRY);
+fn stripped(binary: &Path) -> Result<Vec<u8>> {
+    let out = binary.with_extension(format!("stripped-{}", std::process::id()));
     let mut strip = program("strip")?;
     strip.args(["--strip-all", "-o"]).arg(&out).arg(binary);
     if !succeeds(&mut strip).context("needs strip on PATH: install the Debian package binutils")? {

@@ -11,9 +11,12 @@ pub(crate) const PROFILE: &str = "ci";
 /// The features that every task builds with, for the same reason: the tests against the emulator.
 pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator";
 
-/// What the linter is to see: those, and the sources on AWS of the command line. Without these the
-/// tests of the command line say what its usual build refuses.
-pub(crate) const LINTED_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws";
+/// Those, and the sources on AWS of the command line. Without these the tests of the command line
+/// say what its usual build refuses.
+pub(crate) const AWS_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws";
+
+/// The compiler that also lints.
+const LINTER: &str = "clippy-driver";
 
 /// The project's folder.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -35,7 +38,12 @@ pub(crate) fn target() -> Result<PathBuf> {
 
 /// The built `txp`.
 pub(crate) fn txp() -> Result<PathBuf> {
-    let path = target()?.join(PROFILE).join("txp");
+    built("txp")
+}
+
+/// Something that the stage `build` makes, by its path below the profile's folder.
+pub(crate) fn built(name: &str) -> Result<PathBuf> {
+    let path = target()?.join(PROFILE).join(name);
     if !path.is_file() {
         bail!(
             "{} is missing: run `cargo xtask ci --only build`",
@@ -50,6 +58,34 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
     let mut command = Command::new(name);
     command.current_dir(root()?);
     Ok(command)
+}
+
+/// Cargo for the checks: what is compiled of the workspace is linted on the way, so that nothing is
+/// compiled twice. Cargo keeps the warnings and shows them again whenever it is asked for the same.
+///
+/// The linter is the compiler with more passes before it makes code; the one thing that it leaves
+/// out is to optimize before LLVM does. What is released is not compiled so.
+pub(crate) fn linting_cargo(arguments: &[&str]) -> Result<Command> {
+    let mut command = cargo(arguments)?;
+    command.env("RUSTC_WORKSPACE_WRAPPER", linter()?);
+    Ok(command)
+}
+
+/// Beside the cargo that runs this, where rustup has a proxy too; else whatever PATH has.
+fn linter() -> Result<PathBuf> {
+    let beside = std::env::var_os("CARGO")
+        .map(|cargo| PathBuf::from(cargo).with_file_name(LINTER))
+        .filter(|path| path.is_file());
+    let path = beside.unwrap_or_else(|| LINTER.into());
+    let found = Command::new(&path)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !found.is_ok_and(|status| status.success()) {
+        bail!("the checks compile with {LINTER}: run `rustup component add clippy`");
+    }
+    Ok(path)
 }
 
 /// Cargo with these arguments.
@@ -96,4 +132,14 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         bail!("{command:?} ended with {}", output.status);
     }
     String::from_utf8(output.stdout).context("output is not UTF-8")
+}
+
+/// Runs to the end; whether it succeeded, and standard output.
+pub(crate) fn capture_any(command: &mut Command) -> Result<(bool, String)> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((output.status.success(), text))
 }

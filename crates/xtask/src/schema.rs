@@ -4,9 +4,9 @@
 //! does not depend on the product.
 
 use crate::output::say;
-use crate::process::{PROFILE, capture, cargo, root};
+use crate::process::{FEATURES, PROFILE, built, capture, linting_cargo, program, root, succeeds};
 use crate::tally::Tally;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,18 +14,24 @@ use std::path::Path;
 
 const FOLDER: &str = "schemas";
 
-pub(crate) fn run(check: bool) -> Result<Tally> {
+/// Prints the table.
+const EXAMPLE: &str = "schemas";
+
+/// Compares what is committed with the types.
+pub(crate) fn check() -> Result<Tally> {
+    let wanted = generated()?;
+    let problems = differences(&wanted, &committed(&root()?)?);
+    problems.iter().for_each(|problem| say(problem));
+    Ok(Tally {
+        passed: (wanted.len() - problems.len().min(wanted.len())) as u64,
+        failed: problems.len() as u64,
+    })
+}
+
+/// Writes what the types say.
+pub(crate) fn write() -> Result<Tally> {
     let root = root()?;
     let wanted = generated()?;
-    if check {
-        let found = committed(&root)?;
-        let problems = differences(&wanted, &found);
-        problems.iter().for_each(|problem| say(problem));
-        return Ok(Tally {
-            passed: (wanted.len() - problems.len().min(wanted.len())) as u64,
-            failed: problems.len() as u64,
-        });
-    }
     for (path, text) in &wanted {
         let file = root.join(path);
         if let Some(folder) = file.parent() {
@@ -40,18 +46,23 @@ pub(crate) fn run(check: bool) -> Result<Tally> {
     })
 }
 
-/// Path and text of every schema.
+/// Path and text of every schema. Built as the checks build it, so that they compile it once.
 fn generated() -> Result<BTreeMap<String, String>> {
-    let output = capture(&mut cargo(&[
-        "run",
+    let build = [
+        "build",
         "--quiet",
+        "--workspace",
         "--profile",
         PROFILE,
-        "--package",
-        "xtask",
+        "--features",
+        FEATURES,
         "--example",
-        "schemas",
-    ])?)?;
+        EXAMPLE,
+    ];
+    if !succeeds(&mut linting_cargo(&build)?)? {
+        bail!("the example {EXAMPLE} cannot be built");
+    }
+    let output = capture(&mut program(built(&format!("examples/{EXAMPLE}"))?)?)?;
     let table: Map<String, Value> =
         serde_json::from_str(&output).context("the schemas example printed no JSON object")?;
     table

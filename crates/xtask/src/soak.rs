@@ -3,7 +3,7 @@
 //! The tests read how long from the environment; the test command uses their defaults.
 
 use crate::output::say;
-use crate::process::{FEATURES, PROFILE, cargo, succeeds};
+use crate::process::{FEATURES, PROFILE, linting_cargo, succeeds};
 use crate::tally::Tally;
 use anyhow::Result;
 
@@ -27,17 +27,22 @@ pub(crate) fn run(seeds: u64, first_seed: u64, kills: u64) -> Result<Tally> {
         "--profile",
         PROFILE,
     ];
-    let mut total = Tally::of(succeeds(&mut cargo(&build)?)?);
+    let mut total = Tally::of(succeeds(&mut linting_cargo(&build)?)?);
     for filter in ["simulation", "kill"] {
         say(&format!(
             "== {filter}: {SEEDS}={seeds} {FIRST_SEED}={first_seed} {KILLS}={kills}"
         ));
-        let mut command = cargo(&[
+        let mut command = linting_cargo(&[
             "test",
+            "--workspace",
+            "--features",
+            FEATURES,
             "--profile",
             PROFILE,
-            "--package",
-            "txp-tests",
+            "--test",
+            "simulation",
+            "--test",
+            "kill_loop",
             filter,
         ])?;
         command

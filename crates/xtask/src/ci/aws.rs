@@ -2,19 +2,13 @@
 //! tests against an emulator are Rust and belong to the stage `test`.
 
 use super::{node, python};
-use crate::process::{PROFILE, program, target, tee};
+use crate::process::{built, program, target, tee};
 use crate::tally::Tally;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 /// Aggregated Kinesis records against the libraries of Python and Node.
 pub(super) fn run() -> Result<Tally> {
-    let aggregates = target()?.join(PROFILE).join("examples/aggregates");
-    if !aggregates.is_file() {
-        bail!(
-            "{} is missing: run `cargo xtask ci --only build`",
-            aggregates.display()
-        );
-    }
+    let aggregates = built("examples/aggregates")?;
     let python = python::interpreter(python::API)?;
     let work = target()?.join("kinesis-interop");
     let mut command = program(python)?;

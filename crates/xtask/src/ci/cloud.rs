@@ -1,37 +1,26 @@
-//! The whole on an emulator of AWS: the packed functions deployed, driven, disturbed, and the result
-//! held to the embedded host's.
+//! The whole on an emulator of AWS: the packed functions deployed by the Pulumi program, driven,
+//! disturbed, and the result held to the embedded host's.
 
 use super::python;
 use crate::package;
-use crate::process::{PROFILE, program, target, tee, txp};
+use crate::process::{PROFILE, built, program, target, tee, txp};
 use crate::tally::Tally;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 pub(super) fn run() -> Result<Tally> {
-    let txp = txp()?;
-    let tables = target()?.join(PROFILE).join("examples/tables");
-    if !tables.is_file() {
-        bail!(
-            "{} is missing: run `cargo xtask ci --only build`",
-            tables.display()
-        );
-    }
-    let packed = package::run(&package::Options::of_profile(PROFILE))?;
-    let emulator = python::interpreter(python::EMULATOR)?;
-    let faults = python::interpreter(python::FAULTS)?;
-    let mut command = program(emulator)?;
+    let mut total = package::run(&package::Options::of_profile(PROFILE))?;
+    let mut command = program(python::interpreter(python::PULUMI)?)?;
     command
         .args(["-m", "cloud"])
-        .arg(txp)
-        .arg(tables)
+        .arg(txp()?)
+        .arg(built("txp-aws")?)
         .arg(target()?.join("lambda"))
-        .arg(faults)
+        .arg(python::interpreter(python::FAULTS)?)
         .arg(target()?.join("cloud"))
         .env("PYTHONPATH", "tests/python")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (success, output) = tee(&mut command)?;
     let tally = Tally::last_in(&output).context("tests/python/cloud told no result")?;
-    let mut total = packed;
     total += tally.with_exit(success);
     Ok(total)
 }

@@ -2,6 +2,7 @@
 
 use crate::process::{program, root, succeeds, target};
 use anyhow::{Context, Result, bail};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
@@ -24,6 +25,13 @@ pub(super) fn modules() -> Result<PathBuf> {
         return Ok(modules);
     }
     std::fs::create_dir_all(&dir)?;
+    // Stages that run beside each other may want them.
+    let lock = File::create(dir.with_extension("lock"))?;
+    lock.lock()
+        .context("cannot wait for who installs the modules")?;
+    if complete.is_file() {
+        return Ok(modules);
+    }
     for file in FILES {
         std::fs::copy(source.join(file), dir.join(file))?;
     }

@@ -3,23 +3,14 @@
 
 use super::python;
 use crate::package;
-use crate::process::{PROFILE, program, root, target, tee};
+use crate::process::{PROFILE, built, program, root, target, tee};
 use crate::tally::Tally;
-use anyhow::{Context, Result, bail};
-
-/// What the deployment and its tests are run with.
-const REQUIREMENTS: &str = "pulumi/requirements-test.txt";
+use anyhow::{Context, Result};
 
 pub(super) fn run() -> Result<Tally> {
-    let tables = target()?.join(PROFILE).join("examples/tables");
-    if !tables.is_file() {
-        bail!(
-            "{} is missing: run `cargo xtask ci --only build`",
-            tables.display()
-        );
-    }
+    let tables = built("examples/tables")?;
     let packed = package::run(&package::Options::of_profile(PROFILE))?;
-    let python = python::interpreter(REQUIREMENTS)?;
+    let python = python::interpreter(python::PULUMI)?;
     let mut command = program(python)?;
     command
         .args(["-m", "tests.run", "--tables"])

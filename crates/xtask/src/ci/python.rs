@@ -2,6 +2,7 @@
 
 use crate::process::{program, root, succeeds, target};
 use anyhow::{Context, Result, bail};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
@@ -13,9 +14,8 @@ const MISSING: &str = "needs Python 3.11 or newer with venv as `python3` on PATH
 /// What the API is tested with.
 pub(super) const API: &str = "tests/python/requirements.txt";
 
-/// The emulator that the AWS adapters are tested against: apart, because its versions of what both
-/// use are its own.
-pub(super) const EMULATOR: &str = "tests/python/emulator.txt";
+/// What the deployment and its tests are run with; the emulator is among it.
+pub(super) const PULUMI: &str = "pulumi/requirements-test.txt";
 
 /// What disturbs the functions' calls: apart, because it wants another botocore.
 pub(super) const FAULTS: &str = "tests/python/faults.txt";
@@ -30,6 +30,13 @@ pub(super) fn interpreter(requirements_path: &str) -> Result<PathBuf> {
     let dir = target()?.join(format!("python-{:016x}", hasher.finish()));
     let python = dir.join("bin/python");
     let complete = dir.join("complete");
+    if complete.is_file() {
+        return Ok(python);
+    }
+    // Stages that run beside each other may want the same.
+    let lock = File::create(dir.with_extension("lock"))?;
+    lock.lock()
+        .context("cannot wait for who makes the environment")?;
     if complete.is_file() {
         return Ok(python);
     }
