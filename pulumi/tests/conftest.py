@@ -2,22 +2,24 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cloud.emulator import Emulator
 
-from .emulator.ministack import ministack
 from .emulator.stack import Stack, deploy
+from .harness.forks import Ended, Forks
 from .harness.graph import Graph, read
-from .harness.program import PROGRAM
 from .harness.zips import placeholders
 
-RECORD_SECONDS_MAX = 120
-
 Record = Callable[..., Graph]
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,7 @@ def lambda_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def record(tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record:
+def record(forks: Forks, tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record:
     """Records the program under a configuration; a copy, so that a test may break it."""
     known: dict[tuple[str, ...], Graph] = {}
 
@@ -36,7 +38,7 @@ def record(tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record
         arguments = (region, *(f"{key}={value}" for key, value in sorted(config.items())))
         if arguments not in known:
             out = tmp_path_factory.mktemp("graph") / "graph.json"
-            result = run_recorder(out, region, lambda_dir, config)
+            result = run_recorder(forks, out, region, lambda_dir, config)
             assert result.returncode == 0, result.stderr
             known[arguments] = read(out)
         return known[arguments].copy()
@@ -46,15 +48,17 @@ def record(tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Record
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as endpoint:
-        yield endpoint
+    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="session")
-def stack(emulator: str, tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path) -> Stack:
+def stack(
+    forks: Forks, emulator: str, tmp_path_factory: pytest.TempPathFactory, lambda_dir: Path
+) -> Stack:
     """The program as it is, deployed."""
     out = tmp_path_factory.mktemp("deployed") / "graph.json"
-    return deploy(emulator, out, lambda_dir, "us-east-1", {})
+    return deploy(forks, emulator, out, "us-east-1", {"lambda_dir": lambda_dir})
 
 
 DASHBOARD = {
@@ -112,17 +116,9 @@ def dashboards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_recorder(
-    out: Path, region: str, lambda_dir: Path, config: dict[str, str], *more: str
-) -> subprocess.CompletedProcess[str]:
-    """The recorder in a process of its own: Pulumi's state is global."""
+    forks: Forks, out: Path, region: str, lambda_dir: Path, config: dict[str, str], *more: str
+) -> Ended:
+    """The program recorded under a configuration."""
     given = {"lambda_dir": str(lambda_dir), **config}
-    command = [sys.executable, "-m", "tests.harness.recorder", str(out), "--region", region]
     pairs = [f"{key}={value}" for key, value in given.items()]
-    return subprocess.run(  # noqa: S603 the tests' own interpreter
-        [*command, *more, *pairs],
-        cwd=PROGRAM,
-        capture_output=True,
-        text=True,
-        timeout=RECORD_SECONDS_MAX,
-        check=False,
-    )
+    return forks.record(out, "--region", region, *more, *pairs)

@@ -41,6 +41,9 @@ def s3(action: str, bucket: str, key: str, *allowed: str) -> Operation:
         "GetObject": lambda aws, name, key: aws.client("s3").get_object(Bucket=name, Key=key),
         "PutObject": lambda aws, name, key: aws.client("s3").put_object(Bucket=name, Key=key),
         "DeleteObject": lambda aws, name, key: aws.client("s3").delete_object(Bucket=name, Key=key),
+        "GetObjectVersion": lambda aws, name, key: aws.client("s3").get_object(
+            Bucket=name, Key=key, VersionId="x"
+        ),
     }
     return Operation(
         f"s3:{action}",
@@ -48,7 +51,7 @@ def s3(action: str, bucket: str, key: str, *allowed: str) -> Operation:
         key,
         frozenset(allowed),
         {"aws:SecureTransport": "true"},
-        attempts[action],
+        attempts.get(action),
     )
 
 
@@ -128,12 +131,41 @@ def invoke(aws: Aws, name: str, _: str) -> Any:
     return aws.client("lambda").invoke(FunctionName=name, InvocationType="DryRun")
 
 
+def assume(aws: Aws, arn: str, _: str) -> Any:
+    return aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="more")
+
+
+def widen(aws: Aws, arn: str, _: str) -> Any:
+    nothing = '{"Version":"2012-10-17","Statement":[]}'
+    return aws.client("iam").put_role_policy(
+        RoleName=arn.rpartition("/")[2], PolicyName="more", PolicyDocument=nothing
+    )
+
+
+def subscribe(aws: Aws, arn: str, _: str) -> Any:
+    return aws.client("sns").subscribe(TopicArn=arn, Protocol="email", Endpoint="x@example.com")
+
+
+def reconfigure(aws: Aws, name: str, _: str) -> Any:
+    return aws.client("lambda").update_function_configuration(FunctionName=name, Timeout=1)
+
+
+def read_log(aws: Aws, name: str, _: str) -> Any:
+    return aws.client("logs").filter_log_events(logGroupName=name)
+
+
+def read_keys(aws: Aws, _name: str, _: str) -> Any:
+    return aws.client("apigateway").get_api_keys(includeValues=True)
+
+
 OPERATIONS = [
     # Raw uploads: validation reads, a link of the api writes, no one else and nothing else.
     s3("GetObject", "transaction-uploads", RAW, "validation"),
     s3("PutObject", "transaction-uploads", RAW, "api"),
     s3("PutObject", "transaction-uploads", "elsewhere/a.csv"),
     s3("DeleteObject", "transaction-uploads", RAW),
+    s3("GetObjectVersion", "transaction-uploads", RAW, "validation"),
+    s3("DeleteObjectVersion", "transaction-uploads", RAW),
     # The history: written once, read by no function, deleted by none.
     s3("PutObject", "transaction-archive", DAY, "archiver"),
     s3("PutObject", "transaction-archive", "elsewhere"),
@@ -187,7 +219,12 @@ OPERATIONS = [
     other("lambda:InvokeFunction", "function/anomaly", attempt=invoke),
     other("lambda:UpdateFunctionCode", "function/validation"),
     other("iam:PassRole", "role/validation"),
-    other("sts:AssumeRole", "role/validation"),
+    other("sts:AssumeRole", "role/validation", attempt=assume),
+    other("iam:PutRolePolicy", "role/api", attempt=widen),
+    other("sns:Subscribe", "topic", attempt=subscribe),
+    other("lambda:UpdateFunctionConfiguration", "function/api", attempt=reconfigure),
+    other("logs:FilterLogEvents", "log/validation", attempt=read_log),
+    other("apigateway:GET", "keys", attempt=read_keys),
     # Keys: only through the service that holds the data.
     kms("Decrypt", "transaction-uploads", "s3", "validation"),
     kms("Decrypt", "transaction-uploads", ""),
@@ -232,6 +269,11 @@ def located(stack: Stack, operation: Operation) -> tuple[str, str]:
             return function.outputs["arn"], function.inputs["name"]
         case "role":
             return twice(stack.role_arn(name))
+        case "log":
+            group = graph.one("cloudwatch.LogGroup", f"{name}-lambda-logs")
+            return group.outputs["arn"], group.inputs["name"]
+        case "keys":
+            return twice("arn:aws:apigateway:us-east-1::/apikeys")
         case _:
             return twice(graph.one("kms.Key", f"{name}-key").outputs["arn"])
 

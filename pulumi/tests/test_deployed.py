@@ -11,7 +11,9 @@ import pytest
 
 from .conftest import Record
 from .emulator.checks import may_call, statements_of
+from .emulator.compute import ENDPOINT_VARIABLE
 from .emulator.stack import Stack, deploy
+from .harness.forks import Forks
 from .harness.graph import Graph
 from .harness.program import PROGRAM
 
@@ -120,7 +122,7 @@ def test_variables_are_what_the_functions_read(stack: Stack) -> None:
     for function, names in wanted.items():
         settings = client.get_function_configuration(FunctionName=f"{function}-lambda-dev")
         variables = settings["Environment"]["Variables"]
-        assert set(variables) == {*names.split(), "METRICS_NAMESPACE"}
+        assert set(variables) == {*names.split(), "METRICS_NAMESPACE", ENDPOINT_VARIABLE}
         assert all(variables.values())
 
 
@@ -236,10 +238,11 @@ def test_analysts_have_a_table_and_a_workgroup(stack: Stack) -> None:
 
 
 def test_two_environments_stand_side_by_side_in_any_region(
-    stack: Stack, emulator: str, lambda_dir: Path, dashboards: Path, tmp_path: Path
+    stack: Stack, forks: Forks, emulator: str, lambda_dir: Path, dashboards: Path, tmp_path: Path
 ) -> None:
-    clients = [{"name": "shop", "merchants": ["m-1"]}, {"name": "bank"}]
+    clients = [{"name": "shop", "merchants": ["m-1"], "keys": ["old", "new"]}, {"name": "bank"}]
     config = {
+        "lambda_dir": str(lambda_dir),
         "env": "pr-17",
         "bucket_suffix": "acme",
         "stream_mode": "provisioned",
@@ -249,7 +252,7 @@ def test_two_environments_stand_side_by_side_in_any_region(
         "alert_emails": '["on-call@example.com"]',
         "dashboards_dir": str(dashboards),
     }
-    second = deploy(emulator, tmp_path / "graph.json", lambda_dir, "eu-central-1", config)
+    second = deploy(forks, emulator, tmp_path / "graph.json", "eu-central-1", config)
     aws, outputs = second.aws, second.graph.outputs
     assert outputs["bucket_name"] == "transaction-uploads-pr-17-acme"
     place = aws.client("s3").get_bucket_location(Bucket=outputs["bucket_name"])
@@ -261,7 +264,11 @@ def test_two_environments_stand_side_by_side_in_any_region(
     )
     assert "ReservedConcurrentExecutions" not in concurrency
     items = aws.client("dynamodb").scan(TableName=outputs["tables"]["clients"])["Items"]
-    assert {one["client_id"]["S"] for one in items} == {"shop", "bank"}
+    assert sorted(one["client_id"]["S"] for one in items) == ["bank", "shop", "shop"]
+    # While a client changes its key, both are let in.
+    for key_id in outputs["api_key_ids"]["shop"].values():
+        key = aws.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
+        assert ask(second, "/uploads", "GET", key)[0] != 403
     subscribed = aws.client("sns").list_subscriptions_by_topic(TopicArn=outputs["sns_topic_arn"])
     assert [one["Endpoint"] for one in subscribed["Subscriptions"]] == ["on-call@example.com"]
     assert_observed(second.graph, aws.client("cloudwatch"))

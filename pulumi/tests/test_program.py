@@ -12,6 +12,7 @@ from transaction_processor import read_config
 from transaction_processor.preflight import shortfall
 
 from .conftest import Record, run_recorder
+from .harness.forks import Forks
 from .harness.graph import Graph, read
 from .harness.program import PROGRAM, PROJECT
 
@@ -44,9 +45,11 @@ def by_name(graph: Graph) -> dict[str, str]:
     }
 
 
-def test_two_runs_ask_for_the_same(record: Record, tmp_path: Path, lambda_dir: Path) -> None:
+def test_two_runs_ask_for_the_same(
+    forks: Forks, record: Record, tmp_path: Path, lambda_dir: Path
+) -> None:
     again = tmp_path / "again.json"
-    assert run_recorder(again, "us-east-1", lambda_dir, {}).returncode == 0
+    assert run_recorder(forks, again, "us-east-1", lambda_dir, {}).returncode == 0
     first, second = by_name(record()), by_name(read(again))
     changed = {name for name in first if first[name] != second.get(name)}
     # Its change is ignored: another rule holds it to that.
@@ -121,14 +124,14 @@ def test_reservations_are_a_switch(record: Record) -> None:
 
 
 def test_too_little_concurrency_stops_before_anything_is_made(
-    tmp_path: Path, lambda_dir: Path
+    forks: Forks, tmp_path: Path, lambda_dir: Path
 ) -> None:
     out = tmp_path / "graph.json"
-    result = run_recorder(out, "us-east-1", lambda_dir, {}, "--concurrency", "149")
+    result = run_recorder(forks, out, "us-east-1", lambda_dir, {}, "--concurrency", "149")
     assert result.returncode != 0
     assert "pulumi config set reserved_concurrency false" in result.stderr
     off = {"reserved_concurrency": "false"}
-    result = run_recorder(out, "us-east-1", lambda_dir, off, "--concurrency", "149")
+    result = run_recorder(forks, out, "us-east-1", lambda_dir, off, "--concurrency", "149")
     assert result.returncode == 0, result.stderr
 
 
@@ -141,22 +144,33 @@ def test_lambda_keeps_100_executions_unreserved(limit: int, is_enough: bool) -> 
 
 def test_clients_have_keys_and_items(record: Record) -> None:
     clients = [
-        {"name": "shop", "merchants": ["m-2", "m-1"], "default_currency": "EUR"},
+        {
+            "name": "shop",
+            "merchants": ["m-2", "m-1"],
+            "keys": ["2026", "2027"],
+            "default_currency": "EUR",
+        },
         {"name": "bank", "long_number_ids_allowed": True},
     ]
     graph = record(clients=json.dumps(clients))
-    assert len(graph.of("apigateway.ApiKey")) == 2
-    assert graph.outputs["api_key_id"] == graph.outputs["api_key_ids"]["shop"]
+    assert len(graph.of("apigateway.ApiKey")) == 3
+    ids = graph.outputs["api_key_ids"]
+    assert {client: list(keys) for client, keys in ids.items()} == {
+        "shop": ["2026", "2027"],
+        "bank": ["first"],
+    }
+    assert graph.outputs["api_key_id"] == ids["shop"]["2026"]
     items = {one.name: json.loads(one.inputs["item"]) for one in graph.of("dynamodb.TableItem")}
+    shop = {
+        "client_id": {"S": "shop"},
+        "merchants": {"L": [{"S": "m-1"}, {"S": "m-2"}]},
+        "default_currency": {"S": "EUR"},
+    }
     assert items == {
-        "client-shop": {
-            "api_key_id": {"S": graph.outputs["api_key_ids"]["shop"]},
-            "client_id": {"S": "shop"},
-            "merchants": {"L": [{"S": "m-1"}, {"S": "m-2"}]},
-            "default_currency": {"S": "EUR"},
-        },
-        "client-bank": {
-            "api_key_id": {"S": graph.outputs["api_key_ids"]["bank"]},
+        "client-shop-2026": {"api_key_id": {"S": ids["shop"]["2026"]}, **shop},
+        "client-shop-2027": {"api_key_id": {"S": ids["shop"]["2027"]}, **shop},
+        "client-bank-first": {
+            "api_key_id": {"S": ids["bank"]["first"]},
             "client_id": {"S": "bank"},
             "merchants": {"L": [{"S": "*"}]},
             "long_number_ids_allowed": {"BOOL": True},
@@ -201,6 +215,10 @@ def test_a_destroy_takes_everything_when_it_is_told_to(record: Record) -> None:
         ({"clients": '[{"name":"a"},{"name":"a"}]'}, "each once"),
         ({"clients": '[{"name":"a","merchants":["*","b"]}]'}, "`*` alone is all"),
         ({"clients": '[{"name":"../a"}]'}, "set `clients`"),
+        ({"clients": '[{"name":"a","keys":[]}]'}, "must have one key"),
+        ({"clients": '[{"name":"a","keys":["1","2","3"]}]'}, "must have one key"),
+        ({"clients": '[{"name":"a","keys":["1","1"]}]'}, "of different names"),
+        ({"clients": '[{"name":"a","keys":["a/b"]}]'}, "set `keys`"),
         ({"alert_emails": '"a@example.com"'}, "JSON list of texts"),
     ],
 )
@@ -210,7 +228,7 @@ def test_a_wrong_configuration_is_refused_with_advice(config: dict[str, str], ad
         read_config(pulumi.Config(PROJECT))
 
 
-def test_without_packages_it_says_how_to_make_them(tmp_path: Path) -> None:
-    result = run_recorder(tmp_path / "graph.json", "us-east-1", tmp_path, {})
+def test_without_packages_it_says_how_to_make_them(forks: Forks, tmp_path: Path) -> None:
+    result = run_recorder(forks, tmp_path / "graph.json", "us-east-1", tmp_path, {})
     assert result.returncode != 0
     assert "run `cargo xtask package`" in result.stderr

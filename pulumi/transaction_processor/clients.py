@@ -1,4 +1,5 @@
-"""The clients: an API key each, and an item that says what the key's bearer may do.
+"""The clients: an API key each, two while one takes the other's place, and for each key an item
+that says what its bearer may do.
 
 The item's attributes are those that the crate `txp-aws` reads. The key's value is nowhere in the
 program or its outputs: it is read from API Gateway by whoever hands it over.
@@ -26,35 +27,40 @@ class ClientsArgs:
 class Clients(pulumi.ComponentResource):
     """The keys of every client."""
 
-    # Name of a client to the id of its key.
-    key_ids: Mapping[str, pulumi.Output[str]]
+    # Name of a client to the names of its keys to their ids.
+    key_ids: Mapping[str, Mapping[str, pulumi.Output[str]]]
     first_key_id: pulumi.Output[str]
 
     def __init__(self, name: str, args: ClientsArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("transaction-processor:index:Clients", name, None, opts)
-        self.key_ids = {client.name: self._key(args, client) for client in args.clients}
-        self.first_key_id = self.key_ids[args.clients[0].name]
+        self.key_ids = {
+            client.name: {key: self._key(args, client, key) for key in client.keys}
+            for client in args.clients
+        }
+        first = args.clients[0]
+        self.first_key_id = self.key_ids[first.name][first.keys[0]]
         self.register_outputs({"key_ids": self.key_ids})
 
-    def _key(self, args: ClientsArgs, client: ClientArgs) -> pulumi.Output[str]:
+    def _key(self, args: ClientsArgs, client: ClientArgs, key_name: str) -> pulumi.Output[str]:
         place = args.place
         child = place.child(self)
+        named = f"client-{client.name}-{key_name}"
         key = apigateway.ApiKey(
-            f"client-{client.name}-key",
-            name=place.name(f"transaction-api-key-{client.name}"),
-            description=f"Key of the client {client.name}",
+            f"{named}-key",
+            name=place.name(f"transaction-api-key-{client.name}-{key_name}"),
+            description=f"Key {key_name} of the client {client.name}",
             tags=place.tags,
             opts=child,
         )
         apigateway.UsagePlanKey(
-            f"client-{client.name}-plan",
+            f"{named}-plan",
             key_id=key.id,
             key_type="API_KEY",
             usage_plan_id=args.usage_plan.id,
             opts=child,
         )
         dynamodb.TableItem(
-            f"client-{client.name}",
+            named,
             table_name=args.table.name,
             hash_key=args.table.hash_key,
             item=key.id.apply(lambda key_id: json.dumps(item(key_id, client))),

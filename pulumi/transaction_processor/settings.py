@@ -19,6 +19,9 @@ ARCHITECTURES = ("x86_64", "arm64")
 STREAM_MODES = ("on-demand", "provisioned")
 # API Gateway has at most this many keys in an account and region, unless asked.
 CLIENTS_MAX = 10_000
+# One in use, and while a key is changed the next one beside it.
+KEYS_PER_CLIENT_MAX = 2
+KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 # A part of the keys of uploads.
 CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 # What a client may have beside name and merchants.
@@ -35,6 +38,8 @@ class ClientArgs:
 
     name: str
     merchants: Sequence[str] = ("*",)
+    # Names of its keys: two while one takes the other's place.
+    keys: Sequence[str] = ("first",)
     # What a row means that does not say.
     default_currency: str | None = None
     default_time_zone: str | None = None
@@ -47,6 +52,17 @@ class ClientArgs:
                 f"the client `{self.name}` must be 1 to 64 letters, digits, dashes and "
                 "underscores, and start with a letter: set `clients`"
             )
+        if not 1 <= len(self.keys) <= KEYS_PER_CLIENT_MAX or len(set(self.keys)) != len(self.keys):
+            raise ValueError(
+                f"the client `{self.name}` must have one key, or two of different names while "
+                "one takes the other's place: set `keys` of the client"
+            )
+        for key in self.keys:
+            if not KEY_NAME.fullmatch(key):
+                raise ValueError(
+                    f"the key `{key}` of the client `{self.name}` must be 1 to 32 letters, digits, "
+                    "dashes and underscores: set `keys` of the client"
+                )
         if "*" in self.merchants and len(self.merchants) > 1:
             raise ValueError(f"the client `{self.name}` has `*` beside names: `*` alone is all")
 
@@ -160,10 +176,11 @@ def read_clients(value: object) -> tuple[ClientArgs, ...]:
         entry: dict[str, object] = {**item}
         name = entry.pop("name", None)
         merchants = texts("merchants of a client", entry.pop("merchants", ["*"]))
+        keys = texts("keys of a client", entry.pop("keys", ["first"]))
         for key, given in entry.items():
             if key not in CLIENT_KEYS or not isinstance(given, CLIENT_KEYS[key]):
                 raise ValueError(f"{wrong}; `{key}` is not known, or of another type")
         if not isinstance(name, str):
             raise ValueError(wrong)
-        clients.append(ClientArgs(name, merchants, **entry))  # pyright: ignore[reportArgumentType]
+        clients.append(ClientArgs(name, merchants, keys, **entry))  # pyright: ignore[reportArgumentType]
     return tuple(clients)

@@ -28,6 +28,8 @@ class Aws:
     endpoint: str
     region: str
     credentials: tuple[str, str, str | None] = ROOT
+    # Where deployed functions send their calls; unset, to the endpoint.
+    calls: str | None = None
 
     def client(self, service: str) -> Any:
         return client(self.endpoint, self.region, self.credentials, service)

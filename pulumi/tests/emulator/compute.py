@@ -7,6 +7,10 @@ from pathlib import Path
 from .aws import Aws, Inputs, Made, pascal
 from .checks import needs_permission, needs_source
 
+# By which a function finds the emulator. What the emulator itself is given would be forced on every
+# function, past proxies.
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
+
 READS_KINESIS = (
     "kinesis:DescribeStream",
     "kinesis:DescribeStreamSummary",
@@ -34,7 +38,12 @@ def function(aws: Aws, _: str, given: Inputs) -> Made:
         MemorySize=int(given["memorySize"]),
         Timeout=int(given["timeout"]),
         Architectures=given["architectures"],
-        Environment={"Variables": given["environment"]["variables"]},
+        Environment={
+            "Variables": {
+                **given["environment"]["variables"],
+                ENDPOINT_VARIABLE: aws.calls or aws.endpoint,
+            }
+        },
         TracingConfig=pascal(given["tracingConfig"]),
         LoggingConfig=pascal(given["loggingConfig"]),
         Tags=given["tags"],

@@ -1,7 +1,8 @@
 """Mocks that make every resource on the emulator.
 
-`python -m tests.emulator.deployer ENDPOINT OUT.json [--region R] [key=value ...]` deploys the
-program and writes the graph, with what the emulator answered.
+`python -m tests.emulator.deployer ENDPOINT OUT.json [--region R] [--calls URL] [key=value ...]`
+deploys the program and writes the graph, with what the emulator answered. URL is where functions
+send their calls, if not to the emulator: to proxies before it.
 
 What differs from what is asked for: mappings and schedules are off (the emulator's pollers drop
 what a function reports as failed; a test drives them), and policies of resources are as
@@ -11,7 +12,7 @@ what a function reports as failed; a test drives them), and policies of resource
 import argparse
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,16 @@ class Deployer(pulumi.runtime.Mocks):
         return made.id, {**args.inputs, **made.outputs}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("endpoint")
     parser.add_argument("out", type=Path)
     parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--calls")
     parser.add_argument("config", nargs="*", help="key=value")
-    given = parser.parse_intermixed_args()
+    given = parser.parse_intermixed_args(arguments)
     config = dict(pair.split("=", 1) for pair in given.config)
-    deployer = Deployer(Aws(given.endpoint, given.region))
+    deployer = Deployer(Aws(given.endpoint, given.region, calls=given.calls))
     graph = program.run(deployer, config, ACCOUNT, given.region)
     graph.write(given.out)
     made = sum(1 for _ in graph.custom())

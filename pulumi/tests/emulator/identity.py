@@ -1,6 +1,7 @@
 """Roles, policies, keys, secrets."""
 
 from .aws import Aws, Inputs, Made, tag_list
+from .policies import role_for_emulator
 
 
 def role(aws: Aws, _: str, given: Inputs) -> Made:
@@ -14,7 +15,9 @@ def role(aws: Aws, _: str, given: Inputs) -> Made:
 
 def role_policy(aws: Aws, _: str, given: Inputs) -> Made:
     aws.client("iam").put_role_policy(
-        RoleName=given["role"], PolicyName=given["name"], PolicyDocument=given["policy"]
+        RoleName=given["role"],
+        PolicyName=given["name"],
+        PolicyDocument=role_for_emulator(given["policy"]),
     )
     return Made(f"{given['role']}:{given['name']}")
 

@@ -97,6 +97,20 @@ def for_emulator(policy: str) -> str:
     return json.dumps({**document, "Statement": kept})
 
 
+# What AWS authorises as the first, the emulator authorises as the second too.
+EMULATOR_ACTIONS = {"sns:Publish": "sns:PublishBatch"}
+
+
+def role_for_emulator(policy: str) -> str:
+    """A role's policy as the emulator must have it to mean the same."""
+    document = json.loads(policy)
+    for statement in document["Statement"]:
+        actions = as_list(statement["Action"])
+        more = [EMULATOR_ACTIONS[one] for one in actions if one in EMULATOR_ACTIONS]
+        statement["Action"] = [*actions, *more]
+    return json.dumps(document)
+
+
 def sessions(role_arn: str) -> str:
     """Every session of a role."""
     return role_arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/*"

@@ -1,17 +1,13 @@
 """A deployed stack, for tests: what was asked for, and clients to look at what is there."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..harness.forks import Forks
 from ..harness.graph import Graph, read
-from ..harness.program import PROGRAM
 from .aws import Aws
-
-DEPLOY_SECONDS_MAX = 300
 
 
 @dataclass(frozen=True)
@@ -33,27 +29,17 @@ class Stack:
 
 
 def deploy(
-    endpoint: str, out: Path, lambda_dir: Path, region: str, config: Mapping[str, str]
+    forks: Forks,
+    endpoint: str,
+    out: Path,
+    region: str,
+    config: Mapping[str, object],
+    calls: str | None = None,
 ) -> Stack:
-    """The program deployed in a process of its own: Pulumi's state is global."""
-    pairs = [f"{key}={value}" for key, value in {"lambda_dir": lambda_dir, **config}.items()]
-    result = subprocess.run(  # noqa: S603 the tests' own interpreter
-        [
-            sys.executable,
-            "-m",
-            "tests.emulator.deployer",
-            endpoint,
-            out,
-            "--region",
-            region,
-            *pairs,
-        ],
-        cwd=PROGRAM,
-        capture_output=True,
-        text=True,
-        timeout=DEPLOY_SECONDS_MAX,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise RuntimeError(f"the deployment failed: {result.stderr}")
+    """The program deployed; `calls` is where its functions send theirs, if not to the endpoint."""
+    pairs = [f"{key}={value}" for key, value in config.items()]
+    through = ["--calls", calls] if calls else []
+    ended = forks.deploy(endpoint, out, "--region", region, *through, *pairs)
+    if ended.returncode != 0:
+        raise RuntimeError(f"the deployment failed: {ended.stderr}")
     return Stack(read(out), Aws(endpoint, region))

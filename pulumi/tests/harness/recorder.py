@@ -5,7 +5,7 @@ the graph.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +104,13 @@ def invoked(token: str, account: str, region: str, concurrency: int) -> dict[str
     return known[token]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--concurrency", type=int, default=CONCURRENCY)
     parser.add_argument("config", nargs="*", help="key=value")
-    given = parser.parse_intermixed_args()
+    given = parser.parse_intermixed_args(arguments)
     config = dict(pair.split("=", 1) for pair in given.config)
     mocks = Recorder(given.region, given.concurrency)
     program.run(mocks, config, ACCOUNT, given.region).write(given.out)

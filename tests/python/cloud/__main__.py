@@ -1,70 +1,73 @@
 """The stage `cloud`: deploys the functions on an emulator and holds what they do to the embedded host.
 
-usage: python -m cloud TXP TABLES ZIPS FAULTS_PYTHON WORK_DIR [SECTION...]
+usage: python -m cloud TXP AWS_TXP ZIPS FAULTS_PYTHON WORK_DIR [SECTION...]
 
-TXP is the command line, TABLES prints the tables as JSON, ZIPS holds NAME/bootstrap.zip,
-FAULTS_PYTHON is the interpreter that has microburst. The last line is `N passed, N failed`.
+TXP is the command line, AWS_TXP the one that reads from AWS too, ZIPS holds NAME/bootstrap.zip,
+FAULTS_PYTHON is the interpreter that has microburst. Runs in the folder of the Pulumi program, in
+its tests' environment. Without sections all are run, in lanes beside each other, each with an
+emulator of its own. The last line is `N passed, N failed`.
 """
 
-import json
+import re
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
-from . import bad_input, deployed, files, forbidden, observe, permissions, runs, units
-from .deploy import deploy
+from tests.harness.forks import Forks
+
+from . import bad_input, files, large, observe, readers, runs, units
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
 from .faults.mischief import Mischief
 from .report import Report
+from .stack import FUNCTIONS, deployed
 
-FINGERPRINT_KEY = "00112233445566778899aabbccddeeff" * 2
 ROWS = 10_000
 SEED = 20_261_123
+# The emulator takes one call at a time, so what is apart is run apart; the longest lane comes first.
+LANES = (("faulty",), ("logic", "small", "clean"), ("bad", "large"))
 
 
 class Stage:
     """What all sections share: the emulator, the packed functions, the command line."""
 
-    def __init__(self, txp, tables, zips, faults_python, work):
-        self.txp, self.zips, self.faults_python, self.work = txp, zips, faults_python, work
-        self.tables = json.loads(subprocess.run([tables], check=True, capture_output=True, text=True).stdout)
-        self.emulator = None
+    def __init__(self, txp, aws_txp, zips, faults_python, work, emulator, forks):
+        self.txp, self.aws_txp, self.zips, self.faults_python, self.work = txp, aws_txp, zips, faults_python, work
+        self.emulator, self.forks = emulator, forks
         self.stacks = []
 
-    def stack(self, env, endpoint=None, functions=None):
-        names = deployed.Names(env)
-        stack = deploy(self.emulator, names, self.tables, self.zips, FINGERPRINT_KEY, endpoint, functions)
-        client = {"api_key_id": {"S": stack.api_key_id}, "client_id": {"S": "shop"}, "merchants": {"L": [{"S": "*"}]}}
-        stack.client("dynamodb").put_item(TableName=names.table("clients"), Item=client)
+    def stack(self, env, calls=None):
+        stack = deployed(self.forks, self.emulator, env, self.zips, self.work, calls)
         self.stacks.append(stack)
         return stack
 
     def keep_logs(self):
         """What the functions logged, for whoever asks why."""
         for stack in self.stacks:
-            for function in forbidden.FUNCTIONS:
+            for function in FUNCTIONS:
                 lines = observe.log_lines(stack, function)
-                (self.work / f"{stack.names.env}-{function}.log").write_text("\n".join(lines))
+                (self.work / f"{stack.env}-{function}.log").write_text("\n".join(lines))
 
-    def host(self, name):
-        return Embedded(self.txp, self.work / name, FINGERPRINT_KEY)
+    def host(self, stack):
+        """The embedded host that a stack is held to."""
+        return Embedded(self.txp, self.work / f"embedded-{stack.env}", stack.fingerprint_key())
 
-    def generated(self):
-        path = self.work / "generated.csv"
+    def generated(self, rows):
+        path = self.work / f"generated-{rows}.csv"
         if not path.exists():
-            command = [self.txp, "generate", "--rows", str(ROWS), "--seed", str(SEED), "--out", path]
+            command = [self.txp, "generate", "--rows", str(rows), "--seed", str(SEED), "--out", path]
             subprocess.run(command, check=True, capture_output=True)
         return path.read_bytes()
 
 
-def whole(report, stage, stack, name, mischief=None, exact=True):
+def whole(report, stage, stack, mischief=None, exact=True):
     """The large file, and the two whose findings are the same in any order."""
-    with runs.Run(report, stack, stage.host(f"embedded-{name}"), name, mischief) as run:
-        run.send("large.csv", stage.generated())
+    with runs.Run(report, stack, stage.host(stack), stack.env, mischief) as run:
+        run.send("large.csv", stage.generated(ROWS))
         for number, data in enumerate(files.judged(SEED)):
             run.send(f"judged-{number}.csv", data)
         runs.hold_to_embedded(run, ordered_free=[1, 2], exact=exact)
@@ -72,15 +75,15 @@ def whole(report, stage, stack, name, mischief=None, exact=True):
 
 def clean(report, stage):
     stack = stage.stack("clean")
-    whole(report, stage, stack, "clean")
-    forbidden.run(report, stack)
+    whole(report, stage, stack)
+    readers.run(report, stage, stack)
 
 
 def faulty(report, stage):
     with faults(stage.faults_python, stage.emulator.url, stage.work, SEED) as chain:
         stack = stage.stack("faulty", chain.url)
         mischief = Mischief(stage.emulator, SEED)
-        whole(report, stage, stack, "faulty", mischief, exact=False)
+        whole(report, stage, stack, mischief, exact=False)
         print(f"   on the way to the functions: {mischief.counts}")
         print(f"   failed in part: {chain.proxied()['failed']}")
         fired = chain.fired()
@@ -91,7 +94,8 @@ def faulty(report, stage):
 
 
 def bad(report, stage):
-    bad_input.run(report, stage.stack("bad"), stage.host("embedded-bad"))
+    stack = stage.stack("bad")
+    bad_input.run(report, stack, stage.host(stack))
 
 
 def logic(report, _stage):
@@ -101,27 +105,54 @@ def logic(report, _stage):
     bad_ones = len(outcome.failures) + len(outcome.errors)
     report.passed += outcome.testsRun - bad_ones
     report.failed += bad_ones + len(outcome.skipped)
-    forbidden.stars(report, deployed.Names("rules"), permissions)
 
 
-# What runs where none is named: `bad` and `faulty` take minutes each.
-USUAL = ("logic", "small", "clean")
-SECTIONS = {"logic": logic, "small": units.run, "clean": clean, "bad": bad, "faulty": faulty}
+SECTIONS = {"logic": logic, "small": units.run, "clean": clean, "bad": bad, "faulty": faulty, "large": large.run}
 
 
-def main():
-    txp, tables, zips, faults_python, work = (Path(argument).absolute() for argument in sys.argv[1:6])
-    wanted = sys.argv[6:] or USUAL
-    shutil.rmtree(work, ignore_errors=True)
+def lane(paths, work, sections):
+    """These sections, one after the other, on one emulator."""
     work.mkdir(parents=True)
     report = Report()
-    stage = Stage(txp, tables, zips, faults_python, work)
-    with Emulator(work) as stage.emulator:
-        for name in wanted:
+    with Emulator(work) as emulator, Forks() as forks:
+        stage = Stage(*paths, work, emulator, forks)
+        for name in sections:
             report.section(name, SECTIONS[name], stage)
         stage.keep_logs()
     print(report.last_line())
-    return 1 if report.failed else 0
+    return report.failed
+
+
+def lanes(arguments, work):
+    """Each lane a process; what one says is shown whole when it has ended."""
+    work.mkdir(parents=True)
+    start = time.monotonic()
+    running = []
+    for sections in LANES:
+        name = "-".join(sections)
+        said = open(work / f"{name}.log", "w+")
+        command = [sys.executable, "-m", "cloud", *map(str, arguments), work / name, *sections]
+        running.append((name, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT), said))
+    passed = failed = 0
+    for name, process, said in running:
+        code = process.wait()
+        said.seek(0)
+        text = said.read().rstrip()
+        said.close()
+        told = re.search(r"^(\d+) passed, (\d+) failed$", text.rpartition("\n")[2])
+        print(f"{text}\n   lane {name}: over {time.monotonic() - start:.0f} s after the start of all", flush=True)
+        passed += int(told[1]) if told else 0
+        failed += int(told[2]) if told else 1
+        failed += code != 0 and bool(told) and told[2] == "0"
+    print(f"{passed} passed, {failed} failed")
+    return failed
+
+
+def main():
+    *arguments, work = (Path(argument).absolute() for argument in sys.argv[1:6])
+    shutil.rmtree(work, ignore_errors=True)
+    failed = lane(arguments, work, sys.argv[6:]) if sys.argv[6:] else lanes(arguments, work)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -67,9 +67,10 @@ def judged(seed, now=None):
     return write(learn), write(judge)
 
 
-def plain(seed, rows):
-    """A clean file of as many rows, every transaction new and every card used once."""
+def plain(seed, rows, cards=None):
+    """A clean file of as many rows, every transaction new; every card used once, or so many in turn."""
     random_ = random.Random(seed)
+    numbers = [card_number(random_) for _ in range(cards or rows)]
     at = datetime.now(timezone.utc) - timedelta(days=30)
     lines = []
     for number in range(rows):
@@ -79,7 +80,7 @@ def plain(seed, rows):
                 f"p{seed}-{number:07}",
                 "25.00",
                 f"shop-{number % 40:03}",
-                card_number(random_),
+                numbers[number % len(numbers)],
                 at.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "USD",
             ]

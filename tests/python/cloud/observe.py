@@ -7,7 +7,7 @@ from decimal import Decimal
 
 def items(stack, base):
     """All items of a table, as plain values."""
-    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.names.table(base), ConsistentRead=True)
+    pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=stack.table(base), ConsistentRead=True)
     return [_plain({"M": item}) for page in pages for item in page["Items"]]
 
 
@@ -26,7 +26,7 @@ def _plain(value):
 
 def objects(stack, purpose, prefix=""):
     """Names and bytes of a bucket's objects."""
-    s3, bucket = stack.client("s3"), stack.names.bucket(purpose)
+    s3, bucket = stack.client("s3"), stack.bucket(purpose)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
         for entry in page.get("Contents", []):
@@ -54,14 +54,14 @@ def drain_queue(stack):
 
 def log_lines(stack, function):
     """What a function logged, every invocation."""
-    group = f"/aws/lambda/{stack.names.function(function)}"
+    group = f"/aws/lambda/{stack.function(function)}"
     pages = stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
     return [event["message"] for page in pages for event in page["events"]]
 
 
 def stream_records(stack):
     """The bytes of every record in the stream."""
-    kinesis, name = stack.client("kinesis"), stack.names.stream
+    kinesis, name = stack.client("kinesis"), stack.stream
     for shard in kinesis.list_shards(StreamName=name)["Shards"]:
         iterator = kinesis.get_shard_iterator(StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
         iterator = iterator["ShardIterator"]

@@ -247,7 +247,7 @@ def told_by(message):
 
 def digests(run):
     """Moves the ends of cooldowns to now, as if their time had passed, and lets the minute's tick come."""
-    dynamodb, table = run.stack.client("dynamodb"), run.stack.names.table("alerts")
+    dynamodb, table = run.stack.client("dynamodb"), run.stack.table("alerts")
     now = str(int(time.time() * 1000) - 1000)
     for item in observe.items(run.stack, "alerts"):
         if "ends_at" in item and "waiting_since" in item:
@@ -269,13 +269,13 @@ def tick(stack, function):
         "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
         "detail-type": "Scheduled Event",
         "source": "aws.events",
-        "account": stack.names.account,
+        "account": stack.account,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "region": stack.names.region,
-        "resources": [f"arn:aws:events:{stack.names.region}:{stack.names.account}:rule/every-minute-{stack.names.env}"],
+        "region": stack.region,
+        "resources": stack.schedules(function),
         "detail": {},
     }
-    answer = stack.client("lambda").invoke(FunctionName=stack.names.function(function), Payload=json.dumps(event).encode())
+    answer = stack.client("lambda").invoke(FunctionName=stack.function(function), Payload=json.dumps(event).encode())
     return answer.get("FunctionError"), answer["Payload"].read().decode(errors="replace")
 
 

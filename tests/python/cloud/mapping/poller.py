@@ -259,9 +259,7 @@ class _Lane:
 def start_all(stack, mischief=None, only=None):
     """A poller for every mapping of the stack's functions, with the settings it was created with."""
     pollers = {}
-    for mapping in stack.client("lambda").get_paginator("list_event_source_mappings").paginate().search("EventSourceMappings[]"):
-        function = mapping["FunctionArn"].split(":")[6]
-        for name in ("aggregator", "anomaly", "archiver"):
-            if function == stack.names.function(name) and (only is None or name in only):
-                pollers[name] = Poller(stack.emulator, mapping, mischief).start()
+    for name, mapping in stack.mappings().items():
+        if only is None or name in only:
+            pollers[name] = Poller(stack.emulator, mapping, mischief).start()
     return pollers
