@@ -130,6 +130,7 @@ impl Upload {
         UploadReceived {
             upload_id: self.id,
             uploaded_at: Timestamp::from_unix_seconds(self.arrival_seconds).unwrap(),
+            trace: None,
             client_id: "local".to_owned(),
             file: SourceFile {
                 name: "file.csv".to_owned(),

@@ -50,7 +50,8 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         Some(code) if DENIALS.contains(&code) => ErrorKind::Denied,
         Some(code) if PASSING.contains(&code) => ErrorKind::Transient,
         _ if status == 429 => ErrorKind::Throttled,
-        _ if status >= 500 => ErrorKind::Transient,
+        // An answer that says that all is well and makes no sense was cut, or is of something between.
+        _ if !(400..500).contains(&status) => ErrorKind::Transient,
         _ => ErrorKind::Permanent,
     }
 }
@@ -88,6 +89,7 @@ mod tests {
             (Some("AccessDenied"), 403, ErrorKind::Denied),
             (Some("InternalServerError"), 500, ErrorKind::Transient),
             (None, 502, ErrorKind::Transient),
+            (None, 200, ErrorKind::Transient),
             (Some("ResourceNotFoundException"), 400, ErrorKind::Permanent),
             (None, 404, ErrorKind::Permanent),
         ] {

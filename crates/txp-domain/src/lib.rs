@@ -19,6 +19,7 @@ pub mod redact;
 pub mod row;
 pub mod rule;
 pub mod time;
+pub mod trace;
 pub mod transaction;
 pub mod upload;
 pub mod violation;

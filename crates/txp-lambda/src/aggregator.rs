@@ -62,12 +62,20 @@ impl Function for Aggregator {
             batch.events(),
         ))
         .await;
+        let uploads = folded.uploads.iter().map(|(id, _)| id.as_str());
+        let uploads: Vec<_> = uploads.collect();
         tracing::info!(
             events = batch.events().len(),
             rows = folded.counts.total(),
             quarantined = folded.quarantined,
+            uploads = uploads.join(" "),
             "folded"
         );
+        for (upload_id, trace) in &folded.uploads {
+            if let Some(trace) = trace {
+                tracing::info!(%upload_id, upload_trace = %trace, "an upload's own event is folded");
+            }
+        }
         answer(&batch, folded.failed)
     }
 }

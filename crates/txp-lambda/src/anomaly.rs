@@ -13,7 +13,7 @@ use txp_aws::clock::SystemClock;
 use txp_aws::config;
 use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
 use txp_aws::dynamodb::profiles::Profiles;
-use txp_aws::dynamodb::stream::{self, Feed, StreamRecord};
+use txp_aws::dynamodb::stream::{self, Feed, Judgements, StreamRecord};
 use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::put::StreamWriter;
@@ -21,12 +21,15 @@ use txp_aws::quarantine::S3Quarantine;
 use txp_aws::rules::{RULES_OBJECT, RulesObject};
 use txp_aws::s3::Bucket;
 use txp_aws::sns::Topic;
+use txp_domain::event::Event;
+use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
-use txp_pipeline::port::{Clock as _, PortError, Quarantine as _};
+use txp_pipeline::batch::Delivery;
+use txp_pipeline::port::{Clock as _, Poison, PortError, Quarantine as _};
 use txp_pipeline::retry::RetryPolicy;
 use txp_pipeline::stage::anomaly::{self, Ports};
 use txp_pipeline::stage::rulebook::Rulebook;
-use txp_pipeline::telemetry::{Metric, count};
+use txp_pipeline::telemetry::{Metric, count_of};
 
 /// How long an alert may be on its way before somebody else hands it on: longer than an invocation
 /// takes between recording and marking.
@@ -35,6 +38,8 @@ const ON_ITS_WAY_SECONDS: i64 = 60;
 const LEFT_BEHIND_MAX: usize = 1_000;
 /// What is left of an invocation when a tick stops looking for more digests.
 const TICK_ENDS_BEFORE_MILLIS: u64 = 20_000;
+/// Uploads that are told of a batch.
+const UPLOADS_TOLD_MAX: usize = 16;
 /// Messages that fail are sent again within the invocation, for some seconds.
 const PUBLISHING: RetryPolicy = RetryPolicy {
     first_wait_millis: 50,
@@ -115,7 +120,7 @@ impl Anomaly {
         now: Timestamp,
     ) -> anyhow::Result<DynamoDbEventResponse> {
         let feed = Feed::read(records);
-        let in_quarantine = self.put_aside(&feed).await;
+        let unreadable = self.put_aside(&feed.poison).await;
         let judgements = feed.judgements();
         // One for each invocation: after an error it would take nothing more.
         let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
@@ -136,25 +141,29 @@ impl Anomaly {
         tracing::info!(
             records = records.len(),
             judgements = changes.len(),
+            uploads = uploads_of(deliveries),
             findings = outcome.findings,
-            quarantined = feed.poison.len(),
+            quarantined = feed.poison.len() + outcome.damaged.len(),
             "judged"
         );
+        // Before the batch is acknowledged, as what makes no sense.
+        let damaged = poison_of(&judgements, &outcome.damaged);
+        let unjudgeable = self.put_aside(&damaged).await;
         let judged = outcome.undone.and_then(|undone| {
             let record = judgements.records.get(undone.delivery)?;
             Some((*record, undone.error))
         });
-        let undone = [in_quarantine, judged].into_iter().flatten();
+        let undone = [unreadable, unjudgeable, judged].into_iter().flatten();
         answer(records, undone.min_by_key(|(record, _)| *record))
     }
 
     /// Puts what makes no sense aside, so that the rest goes on.
-    async fn put_aside(&mut self, feed: &Feed) -> Undone {
-        for (record, poison) in &feed.poison {
+    async fn put_aside(&mut self, poisons: &[(usize, Poison)]) -> Undone {
+        for (record, poison) in poisons {
             if let Err(error) = self.quarantine.put(poison).await {
                 return Some((*record, Some(error)));
             }
-            count(Metric::Quarantined, 1);
+            count_of(Metric::Quarantined, "stage", stream::STAGE.to_owned(), 1);
             tracing::error!(reason = poison.reason, "a record is in quarantine");
         }
         None
@@ -193,6 +202,34 @@ impl Anomaly {
             tracing::error!(refusal, "the rule file is refused");
         }
     }
+}
+
+/// The first uploads of a batch, for who searches the log.
+fn uploads_of(deliveries: &[Delivery<'_>]) -> String {
+    let mut uploads: Vec<UploadId> = Vec::new();
+    for delivery in deliveries {
+        if let Event::Row(row) = &delivery.event
+            && uploads.len() < UPLOADS_TOLD_MAX
+            && !uploads.contains(&row.upload_id)
+        {
+            uploads.push(row.upload_id);
+        }
+    }
+    let uploads: Vec<_> = uploads.iter().map(UploadId::as_str).collect();
+    uploads.join(" ")
+}
+
+/// What cannot be judged, by its record.
+fn poison_of(judgements: &Judgements<'_>, damaged: &[(usize, String)]) -> Vec<(usize, Poison)> {
+    let poison = |(delivery, reason): &(usize, String)| {
+        let poison = Poison {
+            position: judgements.deliveries.get(*delivery)?.position.clone(),
+            stage: stream::STAGE,
+            reason: reason.clone(),
+        };
+        Some((*judgements.records.get(*delivery)?, poison))
+    };
+    damaged.iter().filter_map(poison).collect()
 }
 
 /// Lambda delivers the first record that is not wholly done again, and all behind it.

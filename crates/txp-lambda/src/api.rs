@@ -46,15 +46,20 @@ impl Function for Api {
     async fn handle(
         &mut self,
         event: Self::Event,
-        _invocation: &Invocation,
+        invocation: &Invocation,
     ) -> anyhow::Result<Self::Answer> {
-        Ok(answer(&mut self.world, event).await)
+        Ok(answer(&mut self.world, event, invocation).await)
     }
 }
 
 /// Answers one request.
-pub async fn answer<W: World>(world: &mut W, event: ProxyEvent) -> ProxyAnswer {
-    let request = Request::from(event);
+pub async fn answer<W: World>(
+    world: &mut W,
+    event: ProxyEvent,
+    invocation: &Invocation,
+) -> ProxyAnswer {
+    let mut request = Request::from(event);
+    request.trace = invocation.trace_parent();
     let there: Vec<_> = Route::at(&request.path)
         .filter(|(route, _)| is_behind_gateway(*route))
         .collect();

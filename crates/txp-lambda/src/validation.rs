@@ -28,12 +28,15 @@ use txp_aws::s3::Bucket;
 use txp_aws::secrets::{self, FINGERPRINT_KEY_SECRET};
 use txp_domain::card::Fingerprinter;
 use txp_domain::redact::redact;
+use txp_pipeline::api::UPLOAD_BYTES_MAX;
 use txp_pipeline::port::PortError;
 
 /// Calls to the stream at a time: with 5 MiB each in hand, memory stays below 128 MiB.
 const CALLS_IN_FLIGHT: usize = 2;
 /// Bytes that wait for a call.
 const WAITING_BYTES_MAX: usize = 4 << 20;
+/// The most bytes of an aggregated record here: 256 are gathered at a time, with room for twice that.
+const AGGREGATE_BYTES_MAX: usize = 64 << 10;
 
 /// Has this function called again.
 pub trait CallAgain {
@@ -67,14 +70,18 @@ pub struct Validation<A = Invoker> {
     pub fingerprinter: Fingerprinter,
     /// Itself.
     pub again: A,
+    /// The most bytes of a file that is read.
+    pub upload_bytes_max: u64,
 }
 
-/// The settings of a producer in little memory.
+/// The settings of a producer in little memory. A bound on records that is set higher than fits there is
+/// lowered.
 #[must_use]
 pub fn frugal(settings: Settings) -> Settings {
     Settings {
         calls_in_flight: CALLS_IN_FLIGHT,
         waiting_bytes_max: WAITING_BYTES_MAX,
+        aggregate_bytes: settings.aggregate_bytes.min(AGGREGATE_BYTES_MAX),
         ..settings
     }
 }
@@ -106,6 +113,7 @@ impl Function for Validation {
                 .await
                 .context("the function has no fingerprint key")?,
             again: Invoker::new(aws_sdk_lambda::Client::new(&config), function),
+            upload_bytes_max: UPLOAD_BYTES_MAX,
         })
     }
 

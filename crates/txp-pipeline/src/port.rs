@@ -76,6 +76,19 @@ impl PortError {
         }
     }
 
+    /// The error and its causes in one line, for who cannot look at the causes.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut text = self.context.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
     /// Whether trying again may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -13,6 +13,8 @@ pub enum Metric {
     RowsValid,
     /// Records that are not.
     RowsRejected,
+    /// Files given up, because whoever read them died of it.
+    UploadsGivenUp,
     /// Events appended to the history.
     EventsEmitted,
     /// Records that the stream did not take at first.
@@ -25,6 +27,8 @@ pub enum Metric {
     WriteConflicts,
     /// Events that cannot be processed.
     Quarantined,
+    /// Stored items that cannot be read and were passed over.
+    DamagedItems,
     /// Findings, by rule.
     Findings,
     /// Messages handed to people.
@@ -45,16 +49,18 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::RowsRead,
         Self::RowsValid,
         Self::RowsRejected,
+        Self::UploadsGivenUp,
         Self::EventsEmitted,
         Self::EmitRetries,
         Self::EmitThrottles,
         Self::RowsFolded,
         Self::WriteConflicts,
         Self::Quarantined,
+        Self::DamagedItems,
         Self::Findings,
         Self::AlertsSent,
         Self::AlertsHeldBack,
@@ -72,12 +78,14 @@ impl Metric {
             Self::RowsRead => "rows_read",
             Self::RowsValid => "rows_valid",
             Self::RowsRejected => "rows_rejected",
+            Self::UploadsGivenUp => "uploads_given_up",
             Self::EventsEmitted => "events_emitted",
             Self::EmitRetries => "emit_retries",
             Self::EmitThrottles => "emit_throttles",
             Self::RowsFolded => "rows_folded",
             Self::WriteConflicts => "write_conflicts",
             Self::Quarantined => "quarantined",
+            Self::DamagedItems => "damaged_items",
             Self::Findings => "findings",
             Self::AlertsSent => "alerts_sent",
             Self::AlertsHeldBack => "alerts_held_back",
@@ -112,12 +120,14 @@ impl Metric {
             Self::RowsRead => "Records read from files",
             Self::RowsValid => "Records that are valid",
             Self::RowsRejected => "Records that are not valid, by the first violation's code",
+            Self::UploadsGivenUp => "Files given up because whoever read them died of it",
             Self::EventsEmitted => "Events appended to the history",
             Self::EmitRetries => "Records that the stream did not take at first",
             Self::EmitThrottles => "Records that the stream refused for want of room",
             Self::RowsFolded => "Rows folded, by class",
             Self::WriteConflicts => "Conditional writes that met another's",
             Self::Quarantined => "Events that cannot be processed, by stage",
+            Self::DamagedItems => "Stored items that cannot be read and were passed over",
             Self::Findings => "Findings, by rule",
             Self::AlertsSent => "Messages handed to people",
             Self::AlertsHeldBack => "Findings that went into a digest, or were recorded only",

@@ -19,6 +19,7 @@ pub fn received(upload_id: UploadId) -> UploadEvent {
     UploadEvent::Received(UploadReceived {
         upload_id,
         uploaded_at: NOW,
+        trace: None,
         client_id: CLIENT.to_owned(),
         file: SourceFile {
             name: "sales.csv".to_owned(),
@@ -35,6 +36,7 @@ pub fn parsed(upload_id: UploadId, ends: &[(u8, u64)]) -> UploadEvent {
     UploadEvent::Parsed(UploadParsed {
         upload_id,
         uploaded_at: NOW,
+        trace: None,
         tally: tally(ends),
     })
 }
@@ -171,6 +173,7 @@ pub async fn a_failed_upload_stays_failed<S: UploadStore>(
     let failed = UploadEvent::Failed(UploadFailed {
         upload_id: id,
         uploaded_at: NOW,
+        trace: None,
         reason: FailureReason {
             code: "header_missing".to_owned(),
             message: "no header".to_owned(),

@@ -83,6 +83,7 @@ impl Producer {
                 let parsed = UploadEvent::Parsed(UploadParsed {
                     upload_id: upload.id,
                     uploaded_at: upload.received().uploaded_at,
+                    trace: None,
                     tally: tally.clone(),
                 });
                 match world.append(encoded(parsed)) {
@@ -206,6 +207,7 @@ pub(super) fn history(workload: &Workload, random: &mut Random) -> Events {
         history.extend(encoded(UploadEvent::Parsed(UploadParsed {
             upload_id: upload.id,
             uploaded_at: upload.received().uploaded_at,
+            trace: None,
             tally,
         })));
     }

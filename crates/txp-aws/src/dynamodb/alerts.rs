@@ -12,7 +12,7 @@ pub use cooldowns::SharedCooldowns;
 pub use rules::ActiveRules;
 
 use super::attributes::{Fields, Item, Pen, number, text};
-use super::connection::{Connection, conditional, corrupt};
+use super::connection::{Connection, conditional, corrupt, pass_over};
 use super::{Damage, position, tables};
 use crate::error::port_error;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -52,7 +52,7 @@ impl Alerts {
     /// `limit`. From the index: the newest may be missing.
     ///
     /// # Errors
-    /// The table cannot be read, or an item is damaged.
+    /// The table cannot be read.
     pub async fn gathered(
         &self,
         merchant_id: &str,
@@ -74,7 +74,7 @@ impl Alerts {
         mut visit: impl FnMut(AlertRecord),
     ) -> Result<(), PortError> {
         let key = waiting_key(merchant_id, rule);
-        let of_item = |item: Item| self.decode(&item).map(&mut visit);
+        let of_item = |item: Item| self.visit_sound(&item, &mut visit);
         self.visit_waiting(key, Timestamp(i64::MAX), limit, of_item)
             .await
     }
@@ -83,7 +83,7 @@ impl Alerts {
     /// on, up to about `limit`.
     ///
     /// # Errors
-    /// The table cannot be read, or an item is damaged.
+    /// The table cannot be read.
     pub async fn unsent(
         &self,
         until: Timestamp,
@@ -92,7 +92,7 @@ impl Alerts {
         let mut found = Vec::new();
         for partition in (0..PARTITIONS).map(unsent_key) {
             let room = limit - found.len();
-            let of_item = |item: Item| self.decode(&item).map(|record| found.push(record));
+            let of_item = |item: Item| self.visit_sound(&item, |record| found.push(record));
             self.visit_waiting(partition, until, room, of_item).await?;
             if found.len() >= limit {
                 break;
@@ -107,7 +107,7 @@ impl Alerts {
         key: String,
         until: Timestamp,
         limit: usize,
-        mut visit: impl FnMut(Item) -> Result<(), PortError>,
+        mut visit: impl FnMut(Item),
     ) -> Result<(), PortError> {
         let mut pages = self
             .connection
@@ -125,9 +125,17 @@ impl Alerts {
             let Some(item) = pages.next().await else {
                 return Ok(());
             };
-            visit(item.map_err(|error| port_error(self.reading(), error))?)?;
+            visit(item.map_err(|error| port_error(self.reading(), error))?);
         }
         Ok(())
+    }
+
+    /// Visits an alert, unless its item is damaged: it would keep the others waiting for ever.
+    fn visit_sound(&self, item: &Item, visit: impl FnOnce(AlertRecord)) {
+        match self.decode(item) {
+            Ok(record) => visit(record),
+            Err(error) => pass_over(&error),
+        }
     }
 
     fn decode(&self, item: &Item) -> Result<AlertRecord, PortError> {
@@ -281,9 +289,14 @@ impl AlertLedger for Alerts {
             .map_err(|error| port_error(self.reading(), error))?;
         Ok(match output.item() {
             None => Recorded::No,
-            Some(item) if item.contains_key("waiting") => {
-                Recorded::Waiting(Box::new(self.decode(item)?))
-            }
+            Some(item) if item.contains_key("waiting") => match self.decode(item) {
+                Ok(alert) => Recorded::Waiting(Box::new(alert)),
+                // It is no reason not to tell: who met the finding again knows what it says.
+                Err(error) => {
+                    pass_over(&error);
+                    Recorded::No
+                }
+            },
             Some(_) => Recorded::Yes,
         })
     }

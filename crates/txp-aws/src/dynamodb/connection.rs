@@ -10,6 +10,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use txp_pipeline::port::{ErrorKind, PortError};
+use txp_pipeline::telemetry::{Metric, count};
 
 const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
@@ -72,6 +73,13 @@ pub(super) fn corrupt(table: &str, damage: super::Damage) -> PortError {
         "an item of the table {table} is damaged; rebuild the table by a replay of the history"
     );
     PortError::caused(ErrorKind::Corrupt, context, damage)
+}
+
+/// Says that a damaged item is passed over, where it would keep others waiting.
+pub(super) fn pass_over(error: &PortError) {
+    count(Metric::DamagedItems, 1);
+    let cause = error.source.as_deref().map(ToString::to_string);
+    tracing::error!(%error, cause, "a damaged item is passed over");
 }
 
 /// A request could not be put together: the program's own fault.

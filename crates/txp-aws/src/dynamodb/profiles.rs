@@ -70,12 +70,16 @@ impl ProfileStore for Profiles {
         wanted.dedup();
         let items = wanted.iter().map(|key| key_of(*key)).collect();
         let found = batch_get(&self.connection, &self.table, items).await?;
-        for item in &found {
-            let key = read_key(item).map_err(|damage| corrupt(&self.table, damage))?;
-            self.prepared.insert(key, self.decode(item)?);
-        }
         for key in wanted {
             self.prepared.entry(key).or_default();
+        }
+        for item in &found {
+            let key = read_key(item).map_err(|damage| corrupt(&self.table, damage))?;
+            match self.decode(item) {
+                Ok(profile) => drop(self.prepared.insert(key, profile)),
+                // Whoever loads it meets the damage, and the others do not.
+                Err(_) => drop(self.prepared.remove(&key)),
+            }
         }
         Ok(())
     }

@@ -94,6 +94,16 @@ impl Transactions {
             .await
     }
 
+    /// An item is not as it was prepared.
+    fn forget(&mut self, item: Fields<'_>) {
+        match (item.text("merchant_id"), item.text("transaction_id")) {
+            (Ok(merchant_id), Ok(transaction_id)) => {
+                self.prepared.remove(&key(merchant_id, transaction_id));
+            }
+            _ => self.prepared.clear(),
+        }
+    }
+
     fn reading(&self) -> String {
         format!("reading the table {} failed", self.table)
     }
@@ -140,8 +150,11 @@ impl TransactionStore for Transactions {
             self.prepared.insert(key(merchant_id, transaction_id), None);
         }
         for item in &found {
-            let item = self.decode(item)?;
-            self.prepared.insert(item.key.clone(), Some(item));
+            match self.decode(item) {
+                Ok(item) => drop(self.prepared.insert(item.key.clone(), Some(item))),
+                // Whoever loads it meets the damage, and the others do not.
+                Err(_) => self.forget(Fields(item)),
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ fn claimed(fence: u64, checkpoint: Option<Checkpoint>) -> Claim {
     Claim::Claimed(Claimed {
         fence: Fence(fence),
         checkpoint,
+        tries_lost: 0,
     })
 }
 
@@ -40,7 +41,10 @@ async fn a_lease_is_held_renewed_and_taken_over() {
     assert_eq!(claim("v2", "b", 59).await, Claim::OtherVersion);
     assert_eq!(claim("v2", "b", 999).await, Claim::OtherVersion);
     // The answer was lost, so the same owner asks again.
-    assert_eq!(claim("v1", "a", 1).await, claimed(2, None));
+    let Claim::Claimed(again) = claim("v1", "a", 1).await else {
+        panic!("it is its own")
+    };
+    assert_eq!((again.fence, again.checkpoint), (Fence(2), None));
     let renewed = store.renew(id, Fence(2), at(50), LEASE_SECONDS).await;
     assert_eq!(renewed.unwrap(), Written::Stored);
     assert_eq!(claim("v1", "b", 61).await, Claim::Held { until: at(110) });
@@ -139,4 +143,44 @@ async fn of_many_that_claim_at_once_one_gets_it() {
     let is_claimed = |claim: &&Result<Claim, _>| matches!(claim, Ok(Claim::Claimed(_)));
     assert_eq!(claims.iter().filter(is_claimed).count(), 1);
     assert!(claims.iter().all(Result::is_ok));
+}
+
+/// A reader that dies without a word is counted; one that gets on, or gives the file back, is not.
+#[tokio::test]
+async fn tries_are_counted_that_end_without_a_word() {
+    let emulator = Emulator::shared().await;
+    let store = uploads(&emulator).await;
+    let id = upload_id(3);
+    let mut now = 0;
+    let mut claim = async || {
+        now += u64::from(LEASE_SECONDS);
+        let owner = now.to_string();
+        match store
+            .claim(id, "v1", &owner, at(now), LEASE_SECONDS)
+            .await
+            .unwrap()
+        {
+            Claim::Claimed(claimed) => (claimed, now),
+            other => panic!("{other:?}"),
+        }
+    };
+    for lost in 0..3 {
+        assert_eq!(claim().await.0.tries_lost, lost);
+    }
+    let (claimed, at_last) = claim().await;
+    let first = checkpoint(1);
+    let kept = store.checkpoint(id, claimed.fence, &first, at(at_last), LEASE_SECONDS);
+    assert_eq!(kept.await.unwrap(), Written::Stored);
+    for lost in 0..2 {
+        assert_eq!(claim().await.0.tries_lost, lost, "since the checkpoint");
+    }
+    let (claimed, at_last) = claim().await;
+    // Renewing alone is no progress.
+    let renewed = store.renew(id, claimed.fence, at(at_last), LEASE_SECONDS);
+    assert_eq!(renewed.await.unwrap(), Written::Stored);
+    let (claimed, at_last) = claim().await;
+    assert_eq!(claimed.tries_lost, 3);
+    let released = store.release(id, claimed.fence, at(at_last));
+    assert_eq!(released.await.unwrap(), Written::Stored);
+    assert_eq!(claim().await.0.tries_lost, 0, "it was given back");
 }

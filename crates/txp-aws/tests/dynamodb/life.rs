@@ -117,7 +117,7 @@ async fn what_a_crash_left_open_is_completed_by_the_redelivery() {
         from: 0,
         to: 5,
         counts: ClassCounts {
-            accepted: 5,
+            accepted: 10,
             ..ClassCounts::default()
         },
     };

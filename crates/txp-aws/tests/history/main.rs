@@ -125,32 +125,71 @@ async fn an_archive_conforms() {
     assert_eq!(source::read_all(&mut elsewhere).await, []);
 }
 
+const SEQUENCE: &str = "49590338271490256608559692538361571095921575989136588898";
+
+fn poison(subsequence: u64, reason: &str) -> Poison {
+    Poison {
+        position: Position {
+            bucket: position::Bucket(10),
+            sequence: Sequence::parse(SEQUENCE).unwrap(),
+            subsequence,
+        },
+        stage: "aggregate",
+        reason: reason.to_owned(),
+    }
+}
+
 /// What is put in quarantine is found by its position; again, it changes nothing.
 #[tokio::test]
 async fn a_poison_event_is_kept_by_position() {
     let emulator = Emulator::shared().await;
     let bucket = bucket(&emulator, "quarantine-test").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
-    let poison = Poison {
-        position: Position {
-            bucket: position::Bucket(10),
-            sequence: Sequence::parse("49590338271490256608559692538361571095921575989136588898")
-                .unwrap(),
-            subsequence: 3,
-        },
-        stage: "aggregate",
-        reason: "event type is unknown".to_owned(),
-    };
+    let poison = poison(3, "event type is unknown");
     quarantine
-        .put_all(&[poison.clone(), poison.clone()])
+        .put_all(std::slice::from_ref(&poison))
         .await
         .unwrap();
     quarantine.put(&poison).await.unwrap();
-    let key =
-        "quarantine/aggregate/0a/49590338271490256608559692538361571095921575989136588898-3.json";
-    let found = bucket.get(key, 1_000).await.unwrap().unwrap();
+    let key = format!("quarantine/aggregate/0a/{SEQUENCE}-3.json");
+    let found = bucket.get(&key, 1_000).await.unwrap().unwrap();
     assert_eq!(
         String::from_utf8(found).unwrap(),
-        r#"{"stage":"aggregate","position":{"bucket":10,"sequence":"49590338271490256608559692538361571095921575989136588898","subsequence":3},"reason":"event type is unknown"}"#
+        r#"{"stage":"aggregate","position":{"bucket":10,"sequence":"49590338271490256608559692538361571095921575989136588898","subsequence":3},"reason":"event type is unknown","events":1}"#
+    );
+}
+
+/// A record full of garbage is one object that stays small, however many events were in it and
+/// however often their reasons change.
+#[tokio::test]
+async fn the_poison_of_one_record_is_one_object() {
+    let emulator = Emulator::shared().await;
+    let bucket = bucket(&emulator, "quarantine-of-a-record-test").await;
+    let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
+    let of = |n: u64| match n {
+        0..60_000 => poison(n, "it is no JSON"),
+        // Two reasons in turn: no stretch is longer than one event.
+        _ if n % 2 == 0 => poison(n, "it ends too early"),
+        _ => poison(n, "event type is unknown"),
+    };
+    let poisons: Vec<_> = (0..100_000).map(of).collect();
+    for _ in 0..2 {
+        quarantine.put_all(&poisons).await.unwrap();
+    }
+    let list = bucket.client().list_objects_v2().bucket(bucket.name());
+    let listed = list.send().await.unwrap();
+    let keys: Vec<_> = listed.contents().iter().filter_map(|o| o.key()).collect();
+    let key = format!("quarantine/aggregate/0a/{SEQUENCE}-0.json");
+    assert_eq!(keys, [&*key]);
+    let found = bucket.get(&key, 256_000).await.unwrap().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&found).unwrap();
+    assert_eq!(document["events"], 100_000);
+    let stretches = document["stretches"].as_array().unwrap();
+    assert_eq!(stretches.len(), 1_000);
+    assert_eq!(
+        stretches[0],
+        serde_json::json!({
+            "bucket": 10, "first_subsequence": 0, "last_subsequence": 59_999, "reason": "it is no JSON",
+        })
     );
 }

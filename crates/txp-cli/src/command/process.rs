@@ -334,6 +334,7 @@ fn nobody() -> UploadReceived {
     UploadReceived {
         upload_id: Default::default(),
         uploaded_at: Default::default(),
+        trace: None,
         client_id: LOCAL_CLIENT.to_owned(),
         file: SourceFile::default(),
         options: UploadOptions::default(),

@@ -13,6 +13,7 @@ use crate::id::{EventId, UploadId, is_identifier};
 use crate::money::{Amount, Currency};
 use crate::row::{CardFacts, Facts, TransactionType};
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -164,8 +165,17 @@ struct Envelope<'a> {
     time: Timestamp,
     #[serde(borrow)]
     dataschema: Cow<'a, str>,
+    #[serde(borrow, default)]
+    traceparent: Option<&'a RawValue>,
     #[serde(borrow)]
     data: &'a RawValue,
+}
+
+impl Envelope<'_> {
+    /// The trace; one that is none is no reason to refuse the event.
+    fn trace(&self) -> Option<TraceParent> {
+        serde_json::from_str(self.traceparent?.get()).ok()
+    }
 }
 
 /// Reads an event from its JSON.
@@ -231,6 +241,7 @@ fn decode_data<'a>(
             Decoded::Upload(Box::new(UploadEvent::Received(UploadReceived {
                 upload_id,
                 uploaded_at,
+                trace: envelope.trace(),
                 ..data
             })))
         }
@@ -240,6 +251,7 @@ fn decode_data<'a>(
             Decoded::Upload(Box::new(UploadEvent::Parsed(UploadParsed {
                 upload_id,
                 uploaded_at,
+                trace: envelope.trace(),
                 ..data
             })))
         }
@@ -249,6 +261,7 @@ fn decode_data<'a>(
             Decoded::Upload(Box::new(UploadEvent::Failed(UploadFailed {
                 upload_id,
                 uploaded_at,
+                trace: envelope.trace(),
                 ..data
             })))
         }

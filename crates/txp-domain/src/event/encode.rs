@@ -12,6 +12,7 @@ use crate::id::UploadId;
 use crate::row::{Facts, TimeSource, TransactionType};
 use crate::text::decimal;
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use crate::violation::{Violation, Violations};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -291,6 +292,9 @@ struct Envelope<'a, D> {
     subject: String,
     time: Timestamp,
     dataschema: String,
+    /// CloudEvents' extension for distributed tracing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
     data: &'a D,
 }
 
@@ -308,6 +312,7 @@ fn envelope<D: Serialize>(
         subject: event.subject(),
         time: event.time(),
         dataschema: event_type.data_schema(),
+        traceparent: event.trace().map(TraceParent::as_str),
         data,
     };
     serde_json::to_writer(out, &envelope)

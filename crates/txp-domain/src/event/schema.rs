@@ -8,6 +8,7 @@ use super::{
     UploadFailed, UploadParsed, UploadReceived,
 };
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::{Value, json};
 
@@ -76,6 +77,11 @@ pub fn envelope_schema() -> Schema {
             "subject": { "description": "What the event is about.", "type": "string", "minLength": 1 },
             "time": Timestamp::json_schema(&mut SchemaGenerator::default()),
             "dataschema": { "type": "string", "pattern": "^schemas/[a-z.]+/[1-9][0-9]*\\.json$" },
+            "traceparent": {
+                "description": "The trace of the request that an upload began with, on the upload's own events (W3C Trace Context, CloudEvents' extension for distributed tracing).",
+                "type": "string",
+                "pattern": TraceParent::PATTERN,
+            },
             "data": { "type": "object" },
         },
         "required": ["specversion", "id", "source", "type", "subject", "time", "dataschema", "data"],

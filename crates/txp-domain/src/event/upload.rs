@@ -4,6 +4,7 @@ use super::EventType;
 use crate::id::UploadId;
 use crate::position::Bucket;
 use crate::time::Timestamp;
+use crate::trace::TraceParent;
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -51,6 +52,16 @@ impl UploadEvent {
         }
     }
 
+    /// The trace of the request that the upload began with.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceParent> {
+        match self {
+            Self::Received(e) => e.trace.as_ref(),
+            Self::Parsed(e) => e.trace.as_ref(),
+            Self::Failed(e) => e.trace.as_ref(),
+        }
+    }
+
     /// The event's id, `{upload_id}:received` and so on.
     #[must_use]
     pub fn id(&self) -> String {
@@ -72,6 +83,9 @@ pub struct UploadReceived {
     /// When it arrived; the envelope's time.
     #[serde(skip)]
     pub uploaded_at: Timestamp,
+    /// The trace of the request that it began with; the envelope's traceparent.
+    #[serde(skip)]
+    pub trace: Option<TraceParent>,
     /// Whose upload it is.
     pub client_id: String,
     /// The file.
@@ -229,6 +243,9 @@ pub struct UploadParsed {
     /// When it arrived; the envelope's time.
     #[serde(skip)]
     pub uploaded_at: Timestamp,
+    /// The trace of the request that it began with; the envelope's traceparent.
+    #[serde(skip)]
+    pub trace: Option<TraceParent>,
     /// What reading it gave.
     #[serde(flatten)]
     pub tally: UploadTally,
@@ -243,6 +260,9 @@ pub struct UploadFailed {
     /// When it arrived; the envelope's time.
     #[serde(skip)]
     pub uploaded_at: Timestamp,
+    /// The trace of the request that it began with; the envelope's traceparent.
+    #[serde(skip)]
+    pub trace: Option<TraceParent>,
     /// Why.
     pub reason: FailureReason,
     /// What was read before.

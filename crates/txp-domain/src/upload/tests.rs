@@ -13,6 +13,7 @@ fn received() -> UploadEvent {
     UploadEvent::Received(UploadReceived {
         upload_id: id(),
         uploaded_at: Timestamp(1),
+        trace: None,
         client_id: "c".into(),
         file: SourceFile::default(),
         options: UploadOptions::default(),
@@ -31,6 +32,7 @@ fn parsed(ends: &[(u8, u64)]) -> UploadEvent {
     UploadEvent::Parsed(UploadParsed {
         upload_id: id(),
         uploaded_at: Timestamp(1),
+        trace: None,
         tally: tally(ends),
     })
 }
@@ -39,6 +41,7 @@ fn failed(ends: &[(u8, u64)]) -> UploadEvent {
     UploadEvent::Failed(UploadFailed {
         upload_id: id(),
         uploaded_at: Timestamp(1),
+        trace: None,
         reason: FailureReason::default(),
         tally: tally(ends),
     })

@@ -9,6 +9,7 @@ use aws_smithy_types::base64;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use std::collections::HashMap;
+use txp_domain::trace::TraceParent;
 use txp_pipeline::api::{BODY_BYTES_MAX, refusal};
 use txp_pipeline::document::{Problem, ProblemKind};
 
@@ -62,6 +63,8 @@ pub(super) struct Request {
     pub(super) api_key_id: Option<String>,
     /// What the gateway calls the request.
     pub(super) id: String,
+    /// The trace that it belongs to.
+    pub(super) trace: Option<TraceParent>,
     headers: Vec<(String, String)>,
     body: String,
     is_base64: bool,
@@ -82,6 +85,7 @@ impl From<ProxyEvent> for Request {
             ),
             api_key_id: identity.api_key_id.filter(|id| !id.is_empty()),
             id: context.request_id.unwrap_or_default(),
+            trace: None,
             headers: pairs(event.multi_value_headers, event.headers),
             body: event.body.unwrap_or_default(),
             is_base64: event.is_base64_encoded.unwrap_or(false),

@@ -38,7 +38,11 @@ pub(super) async fn create<W: World>(world: &W, client: &Client, request: &Reque
         sha256: asked.sha256.as_deref().and_then(digest_of_hex),
         expires_at: link.expires_at,
     };
-    announce(world, link, Terms::of(asked, client)).await?;
+    let terms = Terms {
+        trace: request.trace.clone(),
+        ..Terms::of(asked, client)
+    };
+    announce(world, link, terms).await?;
     let signed = world.put_link(&bound).await?;
     let document = LinkDocument {
         upload_id: link.upload_id,

@@ -12,13 +12,14 @@ use txp_aws::s3::report::RejectsReport;
 use txp_domain::event::{FailureReason, Merchants, UploadEvent, UploadReceived, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
-use txp_pipeline::api::{Terms, UPLOAD_BYTES_MAX};
+use txp_pipeline::api::Terms;
 use txp_pipeline::port::{Clock, ErrorKind, EventSink, Kept, PortError};
 use txp_pipeline::stage::ingest::{
-    BATCH_BYTES, Ending, IngestError, Job, Outcome, ReadingRules, Stepwise, append_event, ended,
-    refusal,
+    BATCH_BYTES, Ending, IngestError, Job, Outcome, ReadingRules, Stepwise, TRIES_LOST_MAX,
+    append_event, ended, refusal,
 };
 use txp_pipeline::stage::preview::{Preview, too_large_for_preview};
+use txp_pipeline::telemetry::{Metric, count};
 
 /// Whose an upload is that nobody announced.
 pub(super) const UNANNOUNCED: &str = "unannounced";
@@ -74,6 +75,9 @@ impl<A: CallAgain> Validation<A> {
             return Ok(());
         };
         let fence = claimed.fence;
+        if let Some(trace) = &arrived.received.trace {
+            tracing::info!(%upload_id, upload_trace = %trace, "the file is being read");
+        }
         let done = self.read_claimed(task, arrived, claimed, until).await;
         match done {
             Ok(None) => self.finish(upload_id, fence).await,
@@ -160,7 +164,7 @@ impl<A: CallAgain> Validation<A> {
             None => (Err(refusal::object_gone()), None),
             Some(_) if !is_announced => (Err(refusal::not_announced()), None),
             Some(head) => (
-                check(&head, terms.as_ref()),
+                check(&head, terms.as_ref(), self.upload_bytes_max),
                 unproven(&head, terms.as_ref()),
             ),
         };
@@ -197,6 +201,7 @@ impl<A: CallAgain> Validation<A> {
                 return Ok(None);
             }
         };
+        say_if_given_up(task.upload_id, &claimed);
         let lease = self.lease(task, claimed.fence, until, false);
         let kept = claimed.checkpoint.map(|checkpoint| Kept {
             byte_offset: checkpoint.byte_offset,
@@ -204,7 +209,14 @@ impl<A: CallAgain> Validation<A> {
             state: checkpoint.state,
         });
         match self
-            .step(task, &readable, lease, &mut sink, kept.as_ref())
+            .step(
+                task,
+                &readable,
+                lease,
+                &mut sink,
+                kept.as_ref(),
+                claimed.tries_lost,
+            )
             .await?
         {
             Outcome::Ended(event) => {
@@ -232,8 +244,15 @@ impl<A: CallAgain> Validation<A> {
         let document = match arrived.readable() {
             Err(reason) => preview.refusal(&received, reason),
             Ok(readable) => {
+                say_if_given_up(task.upload_id, &claimed);
                 let lease = self.lease(task, claimed.fence, until, true);
-                match self.step(task, &readable, lease, &mut preview, None).await {
+                let tries_lost = claimed.tries_lost;
+                let step = self.step(task, &readable, lease, &mut preview, None, tries_lost);
+                match step.await {
+                    Ok(Outcome::Ended(event)) if tries_lost >= TRIES_LOST_MAX => match *event {
+                        UploadEvent::Failed(failed) => preview.refusal(&received, failed.reason),
+                        _ => preview.document(&received),
+                    },
                     Ok(Outcome::Ended(_)) => preview.document(&received),
                     Ok(Outcome::Stopped { .. }) => {
                         preview.refusal(&received, too_large_for_preview())
@@ -259,6 +278,7 @@ impl<A: CallAgain> Validation<A> {
         mut lease: Lease<'_>,
         sink: &mut S,
         kept: Option<&Kept>,
+        tries_lost: u32,
     ) -> Result<Outcome, IngestError> {
         let (bucket, head) = (self.files.clone(), readable.head.clone());
         let mut object = StoredObject::new(bucket, &task.key, &task.version, head, SystemClock);
@@ -270,6 +290,7 @@ impl<A: CallAgain> Validation<A> {
                 fingerprinter: &self.fingerprinter,
                 sha256: readable.sha256.as_deref(),
                 hop: task.hop,
+                tries_lost,
                 batch_bytes: BATCH_BYTES,
                 is_preview: lease.is_dry_run,
             },
@@ -332,10 +353,22 @@ impl Arrived {
     }
 }
 
+/// The merchant is told by the upload's failure; this is for the operator.
+fn say_if_given_up(upload_id: UploadId, claimed: &Claimed) {
+    if claimed.tries_lost >= TRIES_LOST_MAX {
+        count(Metric::UploadsGivenUp, 1);
+        tracing::error!(%upload_id, tries = claimed.tries_lost, "a file is given up: each reader died without a word");
+    }
+}
+
 /// Holds an object to what was agreed on.
-fn check(head: &ObjectHead, terms: Option<&Terms>) -> Result<ObjectHead, FailureReason> {
-    if head.bytes > UPLOAD_BYTES_MAX {
-        return Err(refusal::too_large(head.bytes, UPLOAD_BYTES_MAX));
+fn check(
+    head: &ObjectHead,
+    terms: Option<&Terms>,
+    bytes_max: u64,
+) -> Result<ObjectHead, FailureReason> {
+    if head.bytes > bytes_max {
+        return Err(refusal::too_large(head.bytes, bytes_max));
     }
     let Some(terms) = terms else {
         return Ok(head.clone());
@@ -369,6 +402,7 @@ fn unannounced(upload_id: UploadId, put_at: Timestamp, bytes: u64) -> UploadRece
         dry_run: false,
         defaults: txp_domain::event::Defaults::default(),
         columns: std::collections::BTreeMap::new(),
+        trace: None,
     };
     terms.received(upload_id, put_at, bytes)
 }

@@ -6,10 +6,11 @@
 use super::event::Continuation;
 use super::lease::Until;
 use super::{CallAgain, Validation};
+use crate::runtime::Failure;
 use txp_aws::clock::SystemClock;
 use txp_aws::dynamodb::uploads::{Due, DueKind};
 use txp_aws::s3::key;
-use txp_pipeline::port::Clock;
+use txp_pipeline::port::{Clock, PortError, Written};
 
 /// Files that are taken up per tick: the next one is a minute away, and others need the function.
 const FILES_MAX: usize = 20;
@@ -18,28 +19,35 @@ const FILES_MAX: usize = 20;
 const LINKS_MAX: usize = 200;
 
 impl<A: CallAgain> Validation<A> {
-    /// Takes up what is due, the longest due first.
+    /// Takes up what is due, the longest due first. One that cannot be taken up does not keep the
+    /// others waiting, and fails the tick in the end.
     pub(super) async fn sweep(&mut self, until: Until<'_>) -> anyhow::Result<()> {
         let now = SystemClock.now();
+        let mut swept = Swept::default();
         let leases = self.uploads.due(DueKind::Lease, now, FILES_MAX).await?;
         for due in &leases {
-            self.take_up(due).await?;
-        }
-        let (mut found, mut expired) = (0, 0);
-        for due in &self.uploads.due(DueKind::Link, now, LINKS_MAX).await? {
-            if until.is_up() || found + leases.len() >= FILES_MAX {
+            if until.is_up() {
                 break;
             }
-            if self.take_up(due).await? {
-                found += 1;
-            } else {
+            swept.taken_up(due, self.take_up(due).await);
+        }
+        let stalled = swept.found;
+        for due in &self.uploads.due(DueKind::Link, now, LINKS_MAX).await? {
+            if until.is_up() || swept.found >= FILES_MAX {
+                break;
+            }
+            let is_found = self.take_up(due).await;
+            if matches!(is_found, Ok(false)) {
                 // A conflict: it was put a moment ago, or another expired it.
-                let _written = self.uploads.expire(due.upload_id, now).await?;
-                expired += 1;
+                let written = self.uploads.expire(due.upload_id, now).await;
+                swept.expired(due, written);
+            } else {
+                swept.taken_up(due, is_found);
             }
         }
-        tracing::info!(stalled = leases.len(), found, expired, "swept");
-        Ok(())
+        let (found, expired) = (swept.found - stalled, swept.expired);
+        tracing::info!(stalled, found, expired, "swept");
+        swept.failed.map_or(Ok(()), Err)
     }
 
     /// Has an upload's file read, if there is one.
@@ -70,5 +78,36 @@ impl<A: CallAgain> Validation<A> {
         tracing::info!(%upload_id, "a file that was left lying is taken up");
         self.again.call_again(&task).await?;
         Ok(true)
+    }
+}
+
+/// What a tick did.
+#[derive(Default)]
+struct Swept {
+    found: usize,
+    expired: usize,
+    /// The first error.
+    failed: Option<anyhow::Error>,
+}
+
+impl Swept {
+    fn taken_up(&mut self, due: &Due, is_found: anyhow::Result<bool>) {
+        match is_found {
+            Ok(is_found) => self.found += usize::from(is_found),
+            Err(error) => self.fail(due, error),
+        }
+    }
+
+    fn expired(&mut self, due: &Due, written: Result<Written, PortError>) {
+        match written {
+            Ok(written) => self.expired += usize::from(written == Written::Stored),
+            Err(error) => self.fail(due, error.into()),
+        }
+    }
+
+    fn fail(&mut self, due: &Due, error: anyhow::Error) {
+        let upload_id = due.upload_id;
+        tracing::error!(%upload_id, error = %Failure::of(&error), "an upload that is due cannot be taken up");
+        self.failed.get_or_insert(error);
     }
 }

@@ -1,6 +1,6 @@
 //! Links: what they take, how often, and for whom.
 
-use crate::stack::{Stack, agent, client, post, told};
+use crate::stack::{Stack, agent, client, post, send, told};
 use serde_json::{Value, json};
 use txp_domain::id::UploadId;
 use txp_pipeline::api::Terms;
@@ -121,4 +121,32 @@ async fn a_revoked_client_is_refused_by_whoever_does_not_remember_it() {
     assert_eq!(stack.get("shop", "/uploads").await.0, 200);
     let mut other = stack.other();
     assert_eq!(post(&mut other, "shop", json!({})).await.status_code, 403);
+}
+
+/// While a key is rotated there are two of them, and both are the client; one that is revoked leaves
+/// the other.
+#[tokio::test]
+async fn a_client_has_two_keys_while_one_is_rotated() {
+    let stack = Stack::start().await;
+    let shop = client("shop", &["m"]);
+    let clients = &stack.world.clients;
+    for key in ["key-old", "key-new"] {
+        clients.put(key, &shop, false).await.unwrap();
+    }
+    let (mut one, mut two) = (stack.other(), stack.other());
+    // The same request by either key is one upload.
+    let same = json!({ "key": "k-1", "body": {} });
+    let (status, first) = told(post(&mut one, "old", same.clone()).await);
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(
+        told(post(&mut two, "new", same.clone()).await),
+        (201, first.clone())
+    );
+    let path = format!("/uploads/{}", first["upload_id"].as_str().unwrap());
+    let seen = send(&mut two, "new", "GET", &path, json!({})).await;
+    assert_eq!(seen.status_code, 200);
+    clients.put("key-old", &shop, true).await.unwrap();
+    let mut later = stack.other();
+    assert_eq!(post(&mut later, "old", same.clone()).await.status_code, 403);
+    assert_eq!(told(post(&mut later, "new", same).await), (201, first));
 }

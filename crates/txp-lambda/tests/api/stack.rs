@@ -8,6 +8,7 @@ use std::sync::Arc;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_domain::event::{Defaults, Merchants};
 use txp_lambda::api::{Aws, Names, ProxyAnswer, answer};
+use txp_lambda::runtime::Invocation;
 use txp_pipeline::api::Client;
 use ureq::Agent;
 use ureq::http::Response;
@@ -112,7 +113,8 @@ pub(crate) async fn send(
     for (name, value) in more.as_object().unwrap() {
         event[name] = value.clone();
     }
-    answer(world, serde_json::from_value(event).unwrap()).await
+    let event = serde_json::from_value(event).unwrap();
+    answer(world, event, &Invocation::default()).await
 }
 
 /// A request for a link; `more` has the body as JSON, and the Idempotency-Key as `key`.

@@ -60,7 +60,39 @@ async fn a_file_that_is_not_as_agreed_fails_with_its_cause() {
         assert_eq!(ending["type"], "upload.failed", "{code}");
         assert_eq!(ending["data"]["reason"]["code"], code);
         assert!(world.view(id).await.claim.unwrap().is_done, "{code}");
+        let told = world.told(id).await;
+        assert_eq!(told["state"], "failed", "{code}");
+        assert_eq!(told["failure"]["code"], code);
+        assert!(
+            told["failure"]["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.len() > 10)
+        );
+        assert_eq!(
+            told["poll_after_s"],
+            serde_json::json!(null),
+            "nothing will change"
+        );
     }
+}
+
+/// More than is taken, whatever the link said.
+#[tokio::test]
+async fn a_file_over_the_limit_fails_unread() {
+    let mut world = World::new().await;
+    let id = world.announce(24, &terms()).await;
+    let event = world.put(id, FILE).await;
+    world.limit_bytes(FILE.len() as u64 - 1);
+    world.take(event, 60_000).await.unwrap();
+    let told = world.told(id).await;
+    assert_eq!(told["failure"]["code"], "file_too_large");
+    assert_eq!(world.records_of(id).await, 2, "no row of it");
+    // What is exactly at the limit is read.
+    let id = world.announce(25, &terms()).await;
+    let event = world.put(id, FILE).await;
+    world.limit_bytes(FILE.len() as u64);
+    world.take(event, 60_000).await.unwrap();
+    assert_eq!(world.told(id).await["state"], "parsed");
 }
 
 #[tokio::test]
@@ -85,6 +117,11 @@ async fn a_file_that_was_deleted_fails() {
         world.ending(id).await["data"]["reason"]["code"],
         "object_gone"
     );
+    let told = world.told(id).await;
+    assert_eq!(
+        (&told["state"], &told["failure"]["code"]),
+        (&"failed".into(), &"object_gone".into())
+    );
 }
 
 #[tokio::test]
@@ -98,6 +135,7 @@ async fn the_first_version_is_the_upload() {
     }
     assert_eq!(world.ending(id).await["type"], "upload.parsed");
     assert_eq!(world.records_of(id).await, 3);
+    assert_eq!(world.told(id).await["rows"], 1, "of the first");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::emulator::Emulator;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
@@ -25,22 +26,25 @@ use txp_aws::kinesis::source::bucket_of;
 use txp_aws::s3::report::RejectsReport;
 use txp_aws::s3::{Bucket, key};
 use txp_domain::card::Fingerprinter;
-use txp_domain::event::{Defaults, Merchants, UploadEvent, UploadReceived};
+use txp_domain::event::{Defaults, Event, Merchants, UploadEvent, UploadReceived, decode};
 use txp_domain::id::UploadId;
 use txp_domain::position;
 use txp_domain::time::Timestamp;
+use txp_domain::trace::TraceParent;
+use txp_lambda::api::{Aws, Names, answer};
 use txp_lambda::runtime::Invocation;
 use txp_lambda::validation::event::{Continuation, ValidationEvent};
 use txp_lambda::validation::{CallAgain, Validation, frugal};
-use txp_pipeline::api::Terms;
+use txp_pipeline::api::{Client, Terms, UPLOAD_BYTES_MAX};
 use txp_pipeline::batch::{EventBatch, UploadContext};
 use txp_pipeline::csv::{FileDigest, RecordReader};
-use txp_pipeline::port::{Clock, EventSink, PortError, Written};
+use txp_pipeline::port::{Clock, EventSink, PortError, UploadStore as _, Written};
 use txp_pipeline::rejects::RejectsWriter;
 use txp_pipeline::stage::ingest::{ReadingRules, RowIngest, append_event, ended, ingest};
 
 const CLIENT: &str = "a client";
 const KEY: [u8; 32] = [5; 32];
+const TRACE: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
 const LINK_EXPIRED: &[u8] = b"2026-01-01T00:00:00Z";
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -59,7 +63,9 @@ impl CallAgain for Calls {
 }
 
 pub(crate) struct World {
-    _emulator: Arc<Emulator>,
+    emulator: Arc<Emulator>,
+    s3: aws_sdk_s3::Client,
+    table: String,
     function: Validation<Calls>,
     kinesis: aws_sdk_kinesis::Client,
     stream: String,
@@ -105,12 +111,15 @@ impl World {
             reports,
             stream: StreamWriter::new(kinesis.clone(), &stream),
             settings: frugal(Settings::default()),
-            uploads: Uploads::new(Connection::new(dynamodb), table),
+            uploads: Uploads::new(Connection::new(dynamodb), &*table),
             fingerprinter: Fingerprinter::new(KEY),
             again: Calls::default(),
+            upload_bytes_max: UPLOAD_BYTES_MAX,
         };
         Self {
-            _emulator: emulator,
+            emulator,
+            s3,
+            table,
             function,
             kinesis,
             stream,
@@ -197,6 +206,67 @@ impl World {
             .uploads
             .claim(id, version, "another", then, 60);
         assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+    }
+
+    /// A reader that dies without a word, a minute after the one before.
+    pub(crate) async fn claim_lost(&self, id: UploadId, version: &str, number: i64) {
+        let then = Timestamp::parse(LINK_EXPIRED).unwrap();
+        let then = Timestamp(then.0 + number * 60_000_000_000);
+        let owner = number.to_string();
+        let claim = self.function.uploads.claim(id, version, &owner, then, 60);
+        assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+    }
+
+    /// An item of the table, damaged: a claim that is due, and says nothing else.
+    pub(crate) async fn damage(&self, id: UploadId) {
+        let put = self.emulator.client().put_item().table_name(&self.table);
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        put.item("upload_id", text(id.as_str()))
+            .item("part", text("claim"))
+            .item("due", text("lease"))
+            .item("due_at", AttributeValue::N("1".to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn limit_bytes(&mut self, bytes_max: u64) {
+        self.function.upload_bytes_max = bytes_max;
+    }
+
+    /// What its client is told of an upload, once its own events are folded.
+    pub(crate) async fn told(&mut self, id: UploadId) -> Value {
+        for (_, json) in self.stored().await {
+            if let Event::Upload(event) = decode(json.as_bytes()).unwrap().event()
+                && event.upload_id() == id
+            {
+                self.function.uploads.apply(&event, 1).await.unwrap();
+            }
+        }
+        let names = Names {
+            clients: self.emulator.table(&tables::CLIENTS).await,
+            uploads: self.table.clone(),
+            transactions: "none".to_owned(),
+            files: self.function.files.name().to_owned(),
+            reports: self.function.reports.name().to_owned(),
+        };
+        let connection = Connection::new(self.emulator.client());
+        let mut api = Aws::new(connection, &self.s3, names);
+        let client = Client {
+            client_id: CLIENT.to_owned(),
+            merchants: Merchants::All,
+            defaults: Defaults::default(),
+            long_number_ids_allowed: false,
+        };
+        api.clients.put("key", &client, false).await.unwrap();
+        let event = json!({
+            "httpMethod": "GET", "path": format!("/uploads/{id}"),
+            "requestContext": { "identity": { "apiKeyId": "key" } },
+        });
+        let event = serde_json::from_value(event).unwrap();
+        let answer = answer(&mut api, event, &Invocation::default()).await;
+        assert_eq!(answer.status_code, 200, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
     }
 
     pub(crate) fn new_report(&self, id: UploadId) -> RejectsReport {
@@ -308,6 +378,7 @@ pub(crate) fn terms() -> Terms {
         dry_run: false,
         defaults: Defaults::default(),
         columns: BTreeMap::new(),
+        trace: TraceParent::parse(TRACE),
     }
 }
 

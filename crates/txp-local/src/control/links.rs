@@ -112,6 +112,7 @@ impl Link {
             strict: self.strict,
             dry_run: self.dry_run,
             defaults: self.defaults.clone(),
+            trace: None,
             columns: self.columns.clone(),
         }
     }

@@ -152,6 +152,7 @@ fn arrival(link: &Link) -> Arrival {
     let received = UploadReceived {
         upload_id: link.upload_id,
         uploaded_at: at(30),
+        trace: None,
         client_id: link.client_id.clone(),
         file: SourceFile::default(),
         options: UploadOptions::default(),

@@ -29,6 +29,7 @@ fn receive(state: &mut State, number: u64) {
     let received = UploadReceived {
         upload_id: id_of(number),
         uploaded_at: Timestamp(1),
+        trace: None,
         client_id: client_of(number),
         file: SourceFile::default(),
         options: UploadOptions::default(),
@@ -41,6 +42,7 @@ fn end(state: &mut State, number: u64) {
     let parsed = UploadParsed {
         upload_id: id_of(number),
         uploaded_at: Timestamp(1),
+        trace: None,
         tally: UploadTally::default(),
     };
     block_on(state.apply(&UploadEvent::Parsed(parsed), 2)).unwrap();

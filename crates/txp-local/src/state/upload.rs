@@ -5,6 +5,7 @@ use txp_domain::event::{FailureReason, UploadReceived, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::time::Timestamp;
+use txp_domain::trace::TraceParent;
 use txp_domain::upload::{ClassCounts, Ending, Upload, Watermarks};
 
 #[derive(Serialize, Deserialize)]
@@ -23,6 +24,8 @@ struct StoredUpload {
 #[derive(Serialize, Deserialize)]
 struct StoredReceived {
     uploaded_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<TraceParent>,
     #[serde(flatten)]
     data: UploadReceived,
 }
@@ -47,6 +50,7 @@ pub(super) fn encode(upload: &Upload) -> Result<Vec<u8>, serde_json::Error> {
     });
     let received = upload.received.as_ref().map(|data| StoredReceived {
         uploaded_at: data.uploaded_at,
+        trace: data.trace.clone(),
         data: data.clone(),
     });
     let marks = upload.watermarks.as_ref();
@@ -83,6 +87,7 @@ pub(super) fn decode(id: UploadId, value: &[u8]) -> Result<Upload, serde_json::E
         received: stored.received.map(|r| UploadReceived {
             upload_id: id,
             uploaded_at: r.uploaded_at,
+            trace: r.trace,
             ..r.data
         }),
         ending: stored.ending.map(|ending| match ending.failure {

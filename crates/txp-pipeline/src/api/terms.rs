@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
+use txp_domain::trace::TraceParent;
 
 /// The terms of one upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Terms {
     /// Their column name to ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
+    /// The trace of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 impl Terms {
@@ -61,6 +65,7 @@ impl Terms {
                 time_zone: own.time_zone.or_else(|| defaults.time_zone.clone()),
             },
             columns: request.columns,
+            trace: None,
         }
     }
 
@@ -75,6 +80,7 @@ impl Terms {
         UploadReceived {
             upload_id,
             uploaded_at,
+            trace: self.trace.clone(),
             client_id: self.client_id.clone(),
             file: SourceFile {
                 name: file_name(self.file_name.as_deref(), upload_id),

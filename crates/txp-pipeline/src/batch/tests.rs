@@ -120,6 +120,7 @@ fn push(batch: &mut EventBatch, encoder: &RowEncoder, record: u64, sent: &Sent) 
             let parsed = UploadParsed {
                 upload_id: batch.upload.upload_id,
                 uploaded_at: batch.upload.uploaded_at,
+                trace: None,
                 tally: UploadTally {
                     records: *records,
                     ..UploadTally::default()

@@ -7,8 +7,11 @@
 //!
 //! What it hands on is the change feed: the judgements that are due, in order.
 //!
-//! [`Aggregator::fold_recorded`] does the same from the history's bytes, as a stream delivers them.
+//! [`Aggregator::fold_recorded`] does the same from the history's bytes, as a stream delivers them. There
+//! a stored item that is damaged does not stop the batch: what needs it is put aside like an event
+//! that cannot be read.
 
+mod damage;
 mod history;
 mod progress;
 
@@ -17,6 +20,7 @@ use crate::port::{
     CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError, TransactionStore, UploadStore, Written,
 };
 use crate::telemetry::{Metric, count};
+use damage::{Aside, Nowhere};
 pub use history::{Folded, STAGE};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
@@ -52,6 +56,9 @@ pub struct Outcome {
     /// The first delivery that was not folded, and why; those after it may have been. All of the
     /// batch from there on is to be delivered again.
     pub failed: Option<(usize, PortError)>,
+    /// The deliveries that can never be folded, because what is stored for them is damaged, and why.
+    /// They are put aside; without a place for them the first is a failure.
+    damaged: Vec<(usize, String)>,
 }
 
 /// The stage, with its buffers.
@@ -97,6 +104,16 @@ impl Aggregator {
         store: &mut S,
         deliveries: &[Delivery<'_>],
     ) -> Outcome {
+        self.fold_around(store, &mut Nowhere, deliveries).await
+    }
+
+    /// Folds a batch around what is damaged, where that can be put `aside`.
+    async fn fold_around<S: TransactionStore + UploadStore, A: Aside>(
+        &mut self,
+        store: &mut S,
+        aside: &mut A,
+        deliveries: &[Delivery<'_>],
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         self.classes.clear();
         self.classes.resize(deliveries.len(), None);
@@ -105,23 +122,28 @@ impl Aggregator {
             deliveries,
             outcome: &mut outcome,
             classes: &mut self.classes,
+            passes_over_damage: A::IS_THERE,
         };
-        match self.progress.load(store, deliveries).await {
+        match self.progress.load(store, deliveries, A::IS_THERE).await {
             Ok(()) => {
                 work.sort_by_key(&mut self.progress, &mut self.keyed);
                 work.fold_keys(store, &self.keyed, &mut self.inserted).await;
+                // Before the watermarks move: what comes again behind them is a repeat.
+                work.put_aside(aside, &self.progress).await;
                 let end = work
                     .outcome
                     .failed
                     .as_ref()
                     .map_or(deliveries.len(), |(at, _)| *at);
-                if let Err(failed) = self
+                match self
                     .progress
                     .advance(store, deliveries, work.classes, end)
                     .await
                 {
-                    work.fail(failed.0, failed.1);
+                    Ok(damaged) => work.outcome.damaged.extend(damaged),
+                    Err(failed) => work.fail(failed.0, failed.1),
                 }
+                work.put_aside(aside, &self.progress).await;
             }
             // Nothing was folded, whichever delivery the watermark was asked for.
             Err(error) => work.fail(0, error),
@@ -140,6 +162,7 @@ struct Work<'a, 'd> {
     deliveries: &'a [Delivery<'d>],
     outcome: &'a mut Outcome,
     classes: &'a mut Vec<Option<Class>>,
+    passes_over_damage: bool,
 }
 
 impl<'d> Work<'_, 'd> {
@@ -160,6 +183,7 @@ impl<'d> Work<'_, 'd> {
         keyed.clear();
         for (index, delivery) in self.deliveries.iter().enumerate() {
             let ids = match &delivery.event {
+                Event::Row(row) if progress.damage(row.upload_id).is_some() => None,
                 Event::Row(row) if progress.is_repeat(row, delivery.position.bucket) => None,
                 Event::Row(row) => row.ids().or_else(|| {
                     self.class(index, Class::Rejected);
@@ -278,6 +302,7 @@ impl<'d> Work<'_, 'd> {
                 }
                 _ => Ok(()),
             }
+            .or_else(|error| self.pass_over(index, error))
             .map_err(|error| (index, error))?;
         }
         Ok(())

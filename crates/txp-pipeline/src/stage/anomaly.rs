@@ -13,7 +13,7 @@ use crate::port::{AlertLedger, AlertSink, ErrorKind, EventSink, PortError, Profi
 use crate::rulefile::CheckedRules;
 use crate::stage::aggregate::Change;
 use crate::stage::alert::{Alerting, CooldownStore};
-use crate::stage::detect::{Detector, Found};
+use crate::stage::detect::{Detector, Found, Part};
 use std::collections::BTreeSet;
 use txp_domain::event::{AnomalyFlagged, Event};
 use txp_domain::position::Position;
@@ -37,6 +37,9 @@ pub struct Ports<'p, P, L, S, E> {
 pub struct Outcome {
     /// Findings, told and appended.
     pub findings: usize,
+    /// Deliveries that cannot be judged, ever, and why; in their order. They are to be put aside
+    /// before the batch is acknowledged.
+    pub damaged: Vec<(usize, String)>,
     /// Where the batch is to be delivered again from; `None` if all of it is done.
     pub undone: Option<Undone>,
 }
@@ -89,7 +92,11 @@ impl<C: CooldownStore> Anomaly<C> {
             .detector
             .judge_part(ports.profiles, &rules.rules, deliveries, changes)
             .await;
-        let (found, judged) = match judged {
+        let Part {
+            found,
+            judged,
+            damaged,
+        } = match judged {
             Ok(judged) => judged,
             Err(error) => return Outcome::failed(first.delivery, error),
         };
@@ -99,14 +106,21 @@ impl<C: CooldownStore> Anomaly<C> {
             let delivery = first_found.delivery;
             let findings = with_positions(deliveries, found);
             if let Err(error) = self.tell(ports, rules, findings, now).await {
-                return Outcome::failed(delivery, error);
+                return Outcome {
+                    damaged,
+                    ..Outcome::failed(delivery, error)
+                };
             }
         }
         let undone = changes.get(judged).map(|change| Undone {
             delivery: change.delivery,
             error: None,
         });
-        Outcome { findings, undone }
+        Outcome {
+            findings,
+            damaged,
+            undone,
+        }
     }
 
     async fn tell<P, L: AlertLedger, S: AlertSink, E: EventSink>(
@@ -137,6 +151,7 @@ impl Outcome {
     fn failed(delivery: usize, error: PortError) -> Self {
         Self {
             findings: 0,
+            damaged: Vec::new(),
             undone: Some(Undone {
                 delivery,
                 error: Some(error),

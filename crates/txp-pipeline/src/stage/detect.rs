@@ -9,7 +9,7 @@
 //! towards what a profile recognises.
 
 use crate::batch::Delivery;
-use crate::port::{PortError, ProfileKey, ProfileStore};
+use crate::port::{ErrorKind, PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
@@ -24,6 +24,18 @@ pub struct Found {
     pub delivery: usize,
     /// What is to be appended to the history.
     pub flagged: AnomalyFlagged,
+}
+
+/// What judging the first changes of a batch gave.
+#[derive(Debug, Default, PartialEq)]
+pub struct Part {
+    /// What was found, in the order of the deliveries.
+    pub found: Vec<Found>,
+    /// How many changes were judged.
+    pub judged: usize,
+    /// Deliveries that cannot be judged, because the profile of their card is damaged, and why; in
+    /// their order.
+    pub damaged: Vec<(usize, String)>,
 }
 
 /// The stage, with its buffers.
@@ -52,15 +64,15 @@ impl Detector {
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Vec<Found>, PortError> {
-        let (found, _) = self
-            .judge_first(profiles, rules, deliveries, changes, usize::MAX)
+        let part = self
+            .judge_first(profiles, rules, deliveries, changes, None)
             .await?;
-        Ok(found)
+        Ok(part.found)
     }
 
     /// Judges changes from the first on, as many as can come again as a whole and are then judged
-    /// the same: at least one, and of no card more than its profile recognises. What is found comes
-    /// in the order of the deliveries; beside it, how many changes were judged.
+    /// the same: at least one, and of no card more than its profile recognises. A card whose profile
+    /// is damaged does not keep the others waiting.
     ///
     /// # Errors
     /// A port failed. No finding is handed out; judging the same changes again gives all of them.
@@ -70,8 +82,8 @@ impl Detector {
         rules: &RuleSet,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
-    ) -> Result<(Vec<Found>, usize), PortError> {
-        self.judge_first(profiles, rules, deliveries, changes, RECOGNISED_MAX)
+    ) -> Result<Part, PortError> {
+        self.judge_first(profiles, rules, deliveries, changes, Some(RECOGNISED_MAX))
             .await
     }
 
@@ -81,10 +93,10 @@ impl Detector {
         rules: &RuleSet,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
-        of_a_card_max: usize,
-    ) -> Result<(Vec<Found>, usize), PortError> {
-        let end = self.sort_by_card(deliveries, changes, of_a_card_max);
-        let mut found = Vec::new();
+        of_a_card_max: Option<usize>,
+    ) -> Result<Part, PortError> {
+        let end = self.sort_by_card(deliveries, changes, of_a_card_max.unwrap_or(usize::MAX));
+        let (mut found, mut damaged) = (Vec::new(), Vec::new());
         for change in changes.iter().take(end) {
             if profile_of(deliveries, change).is_none()
                 && let Some((row, judged)) = judged_of(deliveries, change)
@@ -112,11 +124,25 @@ impl Detector {
                         }
                     }
                 };
-                profiles.update(*key, judge_all).await?;
+                match profiles.update(*key, judge_all).await {
+                    Ok(()) => {}
+                    Err(error) if of_a_card_max.is_some() && error.kind == ErrorKind::Corrupt => {
+                        found.truncate(found_before);
+                        let reason = error.reason();
+                        let of_card = card.iter().filter_map(change_at);
+                        damaged.extend(of_card.map(|change| (change.delivery, reason.clone())));
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         found.sort_by_key(|f| f.delivery);
-        Ok((found, end))
+        damaged.sort();
+        Ok(Part {
+            found,
+            judged: end,
+            damaged,
+        })
     }
 
     /// Puts the judgements that look at a card side by side, those of one card in their order. Says

@@ -12,7 +12,7 @@ mod stretch;
 mod tally;
 
 pub use options::{OptionsFault, ReadingRules, shown_file_name};
-pub use steps::{HOPS_MAX, Job, Outcome, Stepwise, append_event, ended};
+pub use steps::{HOPS_MAX, Job, Outcome, Stepwise, TRIES_LOST_MAX, append_event, ended};
 pub use tally::Tally;
 
 use crate::batch::{EventBatch, UploadContext};
@@ -202,7 +202,15 @@ pub async fn ingest<R: ObjectSource, W: Write, S: EventSink>(
     let mut batch = EventBatch::default();
     batch.restart(rows.context());
     let failed = loop {
-        let read = read_stretch(&mut reader, rows, &mut batch, rejects, folded, BATCH_BYTES);
+        let read = read_stretch(
+            &mut reader,
+            rows,
+            &mut batch,
+            rejects,
+            folded,
+            BATCH_BYTES,
+            || false,
+        );
         match read.await? {
             Stretch::Full => {
                 sink.append(&mut batch).await?;
@@ -236,7 +244,10 @@ pub async fn check<R: ObjectSource, W: Write>(
 ) -> Result<Ending, IngestError> {
     let mut batch = EventBatch::default();
     let failed = loop {
-        match check_stretch(&mut reader, rows, &mut batch, rejects, BATCH_BYTES).await? {
+        let checked = check_stretch(&mut reader, rows, &mut batch, rejects, BATCH_BYTES, || {
+            false
+        });
+        match checked.await? {
             Stretch::Full => {
                 if !progress.read(rows.tally().records(), reader.checkpoint().offset) {
                     return Err(IngestError::Stopped);

@@ -62,6 +62,7 @@ impl Preview {
         let failed = UploadFailed {
             upload_id,
             uploaded_at,
+            trace: None,
             reason,
             tally: UploadTally::default(),
         };

@@ -103,6 +103,7 @@ impl Reader {
                 let parsed = UploadParsed {
                     upload_id: upload.id,
                     uploaded_at: upload.received().uploaded_at,
+                    trace: None,
                     tally: tally.clone(),
                 };
                 host.append_event(Event::Upload(Box::new(UploadEvent::Parsed(parsed))))?;

@@ -20,7 +20,7 @@ mod window;
 
 use super::Alerts;
 use crate::dynamodb::attributes::{Fields, Item, Pen, number, text};
-use crate::dynamodb::connection::{conditional, corrupt};
+use crate::dynamodb::connection::{conditional, corrupt, pass_over};
 use crate::error::port_error;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use std::collections::HashMap;
@@ -124,9 +124,14 @@ impl SharedCooldowns {
         now: Timestamp,
     ) -> Result<(), PortError> {
         let key = item_key(&notice.merchant_id, &notice.rule);
-        let ends_at = match self.window(&key).await? {
-            Some(window) => window.ends_at,
-            None => after(now, policy.cooldown_seconds),
+        let ends_at = match self.window(&key).await {
+            Ok(Some(window)) => window.ends_at,
+            Ok(None) => after(now, policy.cooldown_seconds),
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                pass_over(&error);
+                after(now, policy.cooldown_seconds)
+            }
+            Err(error) => return Err(error),
         };
         let expression = "SET merchant_id = :merchant, #rule = :rule, armed_at = :now, \
              waiting = :due, waiting_since = if_not_exists(waiting_since, :ends), \
@@ -238,7 +243,14 @@ impl CooldownStore for SharedCooldowns {
             return Ok((Decision::Digest, None));
         }
         for _ in 0..CONFLICT_ATTEMPTS_MAX {
-            let seen = self.window(&key).await?;
+            let seen = match self.window(&key).await {
+                // Who does not know whether to hold back tells.
+                Err(error) if error.kind == ErrorKind::Corrupt => {
+                    pass_over(&error);
+                    return Ok((Decision::Send, None));
+                }
+                seen => seen?,
+            };
             let answer = seen
                 .as_ref()
                 .map_or(Answer::Open, |seen| seen.answer(&notice.id, now));
@@ -285,16 +297,22 @@ impl CooldownStore for SharedCooldowns {
         let mut digests = Vec::new();
         for partition in window::due_keys() {
             let mut items = Vec::new();
-            let keep = |item: Item| {
-                items.push(item);
-                Ok(())
-            };
+            let keep = |item: Item| items.push(item);
             self.alerts
                 .visit_waiting(partition, now, LOOKED_AT_MAX, keep)
                 .await?;
             for item in items {
-                let (key, window) = (Fields(&item).text("alert_id"), self.decode(&item)?);
-                let key = key.map_err(|damage| corrupt(&self.alerts.table, damage))?;
+                let window = self.decode(&item);
+                let key = Fields(&item).text("alert_id");
+                let key = key.map_err(|damage| corrupt(&self.alerts.table, damage));
+                let (key, window) = match (key, window) {
+                    (Ok(key), Ok(window)) => (key, window),
+                    // It would keep all others waiting for ever.
+                    (Err(error), _) | (_, Err(error)) => {
+                        pass_over(&error);
+                        continue;
+                    }
+                };
                 digests.extend(self.take(key, &window, now).await?);
                 if digests.len() >= DIGESTS_AT_ONCE {
                     return Ok(digests);

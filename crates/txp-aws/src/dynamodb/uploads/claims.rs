@@ -4,6 +4,10 @@
 //! reader is conditional on its own: one that was thought dead and comes back writes nothing. What
 //! it appended to the history meanwhile are the same events with the same ids, which the fold
 //! recognises.
+//!
+//! A claim also counts the tries that ended without a word: each claim adds one, and a checkpoint or
+//! a lease that is given back takes them away. So it tells of a reader that dies, not of one that
+//! fails and says so.
 
 use super::super::Damage;
 use super::super::attributes::{Fields, Item, bytes, number, text};
@@ -41,6 +45,8 @@ pub struct Claimed {
     pub fence: Fence,
     /// Where to go on; `None` at the beginning.
     pub checkpoint: Option<Checkpoint>,
+    /// Tries before this one, in a row, that ended without a checkpoint or a word.
+    pub tries_lost: u32,
 }
 
 /// The answer to a claim.
@@ -74,6 +80,8 @@ pub struct ClaimView {
     pub is_done: bool,
     /// How far it is read.
     pub checkpoint: Option<Checkpoint>,
+    /// Tries in a row without a checkpoint or a word, the last one included.
+    pub tries: u32,
 }
 
 impl Uploads {
@@ -99,7 +107,7 @@ impl Uploads {
             )
             .update_expression(
                 "SET object_version = :version, lease_owner = :owner, lease_until = :until, \
-                 due = :due, due_at = :until ADD fence :one",
+                 due = :due, due_at = :until ADD fence :one, tries :one",
             )
             .expression_attribute_values(":version", text(version))
             .expression_attribute_values(":owner", text(owner))
@@ -115,6 +123,7 @@ impl Uploads {
         Ok(Claim::Claimed(Claimed {
             fence: view.fence,
             checkpoint: view.checkpoint,
+            tries_lost: view.tries.saturating_sub(1),
         }))
     }
 
@@ -194,7 +203,7 @@ impl Uploads {
             )
             .update_expression(
                 "SET byte_offset = :offset, last_record = :record, reader_state = :state, \
-                 lease_until = :until, due_at = :until",
+                 lease_until = :until, due_at = :until REMOVE tries",
             )
             .expression_attribute_values(":fence", number(fence.0))
             .expression_attribute_values(":offset", number(checkpoint.byte_offset))
@@ -218,7 +227,7 @@ impl Uploads {
         self.fenced(
             upload_id,
             fence,
-            "SET lease_until = :until, due_at = :until",
+            "SET lease_until = :until, due_at = :until REMOVE tries",
             now,
         )
         .await
@@ -287,5 +296,6 @@ fn decode(fields: Fields<'_>) -> Result<ClaimView, Damage> {
         lease_until: until.ok_or(Damage("lease_until"))?,
         is_done: fields.get("done").is_some(),
         checkpoint,
+        tries: fields.optional_number("tries")?.unwrap_or(0),
     })
 }

@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use txp_domain::event::{BucketRecords, FailureReason, UploadReceived, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
+use txp_domain::trace::TraceParent;
 use txp_domain::upload::Ending;
 
 #[derive(Serialize, Deserialize)]
 struct StoredReceived {
     uploaded_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<TraceParent>,
     #[serde(flatten)]
     data: UploadReceived,
 }
@@ -23,6 +26,7 @@ struct StoredEnding {
 pub(super) fn encode_received(received: &UploadReceived) -> Result<String, serde_json::Error> {
     serde_json::to_string(&StoredReceived {
         uploaded_at: received.uploaded_at,
+        trace: received.trace.clone(),
         data: received.clone(),
     })
 }
@@ -32,6 +36,7 @@ pub(super) fn decode_received(id: UploadId, json: &str) -> Option<UploadReceived
     Some(UploadReceived {
         upload_id: id,
         uploaded_at: stored.uploaded_at,
+        trace: stored.trace,
         ..stored.data
     })
 }

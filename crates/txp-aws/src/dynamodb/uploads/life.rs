@@ -4,7 +4,7 @@
 //! who may write.
 
 use super::super::attributes::{Fields, Item, number, text};
-use super::super::connection::corrupt;
+use super::super::connection::{corrupt, pass_over};
 use super::super::{Damage, tables};
 use super::progress::ending_of;
 use super::{UPLOAD, Uploads, codec, written};
@@ -122,8 +122,11 @@ impl Uploads {
             && let Some(item) = pages.next().await
         {
             let item = item.map_err(|error| port_error(self.reading(), error))?;
-            let due = read_due(Fields(&item));
-            found.push(due.map_err(|damage| corrupt(&self.table, damage))?);
+            match read_due(Fields(&item)) {
+                Ok(due) => found.push(due),
+                // It would keep all others waiting for ever.
+                Err(damage) => pass_over(&corrupt(&self.table, damage)),
+            }
         }
         Ok(found)
     }
@@ -199,8 +202,7 @@ impl Uploads {
                 self.stored_ending(upload_id).await?.unwrap_or(ending)
             }
         };
-        let ends = &ending.tally().last_record_by_bucket;
-        self.expect(upload_id, ends, arrival_millis).await
+        self.expect(upload_id, &ending, arrival_millis).await
     }
 
     /// Every row is folded. A failed upload stays failed. Gives the upload's item if this is what

@@ -55,7 +55,7 @@ impl Uploads {
     /// # Errors
     /// The table cannot be read, or an item is damaged.
     pub async fn load(&self, upload_id: UploadId) -> Result<Option<UploadView>, PortError> {
-        let output = self
+        let mut pages = self
             .connection
             .client()
             .query()
@@ -63,14 +63,18 @@ impl Uploads {
             .key_condition_expression("upload_id = :id")
             .expression_attribute_values(":id", text(upload_id.as_str()))
             .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(self.reading(), error))?;
-        let items = output.items();
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        // Three items of up to 400 KB may be more than the 1 MB of a page.
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| port_error(self.reading(), error))?);
+        }
         if items.is_empty() {
             return Ok(None);
         }
-        self.view(upload_id, items).map(Some)
+        self.view(upload_id, &items).map(Some)
     }
 
     /// The uploads of a client before `before`, or its newest ones, `limit` of them and at most

@@ -24,6 +24,8 @@ pub(super) struct Progress {
     pub(super) counts: ClassCounts,
     /// The last record of each bucket, once reading has ended.
     pub(super) ends: Option<BucketRecords>,
+    /// How many rows there are, once all of them were read.
+    pub(super) records: Option<u64>,
     /// When it was folded whole, Unix milliseconds: completing it is done as well then.
     pub(super) closed_at_millis: Option<i64>,
 }
@@ -57,15 +59,27 @@ impl Progress {
                 conflicts: count("conflicts")?,
             },
             ends,
+            records: fields.optional_number("row_total")?,
             closed_at_millis: fields.optional_number("closed_at_ms")?,
         })
     }
 
-    /// Whether every row is folded.
+    /// Whether every row is folded, and counted.
     pub(super) fn is_whole(&self) -> bool {
+        self.is_reached() && self.missing() == 0
+    }
+
+    /// Whether every bucket is at its last record.
+    fn is_reached(&self) -> bool {
         self.ends
             .as_ref()
             .is_some_and(|ends| self.marks.reached(ends))
+    }
+
+    /// The rows that are counted nowhere, if none comes any more: they are in quarantine.
+    fn missing(&self) -> u64 {
+        let records = self.records.unwrap_or(0);
+        records.saturating_sub(self.counts.total())
     }
 
     pub(super) fn watermark(&self, bucket: Bucket) -> u64 {
@@ -181,14 +195,23 @@ impl Uploads {
     pub(super) async fn expect(
         &mut self,
         upload_id: UploadId,
-        ends: &BucketRecords,
+        ending: &Ending,
         arrival_millis: i64,
     ) -> Result<(), PortError> {
         self.seen.remove(&upload_id);
+        let ends = &ending.tally().last_record_by_bucket;
+        // Of a failed upload, what was read and what was folded need not be the same.
+        let records = match ending {
+            Ending::Parsed(tally) => tally.records,
+            Ending::Failed(..) => 0,
+        };
+        let expression = "SET ends = if_not_exists(ends, :ends), \
+             row_total = if_not_exists(row_total, :rows)";
         let update = self
             .update(upload_id, PROGRESS)
-            .update_expression("SET ends = if_not_exists(ends, :ends)")
-            .expression_attribute_values(":ends", bytes(codec::encode_ends(ends)));
+            .update_expression(expression)
+            .expression_attribute_values(":ends", bytes(codec::encode_ends(ends)))
+            .expression_attribute_values(":rows", number(records));
         let item = self.send_for_item(update).await?.unwrap_or_default();
         let progress = self.decode_progress(&item)?;
         self.close_if_whole(upload_id, &progress, Some(arrival_millis))
@@ -205,7 +228,12 @@ impl Uploads {
         progress: &Progress,
         arrival_millis: Option<i64>,
     ) -> Result<(), PortError> {
-        if progress.closed_at_millis.is_some() || !progress.is_whole() {
+        if progress.closed_at_millis.is_some() || !progress.is_reached() {
+            return Ok(());
+        }
+        if progress.missing() > 0 {
+            let missing = progress.missing();
+            tracing::error!(%upload_id, missing, "an upload is not completed: rows of it are in quarantine");
             return Ok(());
         }
         // After a crash the time of the last row is not known any more; that of the ending is.

@@ -23,7 +23,7 @@ fn unknown_fields_are_ignored() {
         let extended = changed(
             name,
             "\"data\":{",
-            "\"traceparent\":\"x\",\"data\":{\"new\":{\"a\":[1]},",
+            "\"tracestate\":\"x\",\"data\":{\"new\":{\"a\":[1]},",
         );
         let extended = String::from_utf8(extended).unwrap();
         let extended = extended.replace("\"card\":{", "\"card\":{\"new\":1,");
@@ -33,6 +33,22 @@ fn unknown_fields_are_ignored() {
             expected.event(),
             "{name}"
         );
+    }
+}
+
+/// A trace that is none is no reason to lose an event.
+#[test]
+fn an_odd_trace_is_passed_over() {
+    for (name, trace) in [
+        ("upload.received.1.json", "\"00-1\""),
+        ("upload.parsed.1.json", "[1]"),
+        ("upload.failed.1.json", "null"),
+    ] {
+        let before = frozen(name);
+        let with = format!("\"traceparent\":{trace},\"data\":{{");
+        let odd = changed(name, "\"data\":{", &with);
+        let expected = decode(&before).unwrap();
+        assert_eq!(decode(&odd).unwrap().event(), expected.event(), "{name}");
     }
 }
 

@@ -245,6 +245,7 @@ fn received() -> impl Strategy<Value = UploadReceived> {
                     long_number_ids_allowed,
                 },
                 merchants: merchants.map_or(Merchants::All, Merchants::Only),
+                trace: long_number_ids_allowed.then(samples::trace),
                 ..samples::received()
             }
         })
@@ -288,11 +289,12 @@ proptest! {
     fn uploads_ended(tally in tally(), words in any::<[String; 3]>(), line: Option<u64>) {
         let upload_id = samples::upload_id();
         let uploaded_at = samples::arrival();
-        let parsed = UploadParsed { upload_id, uploaded_at, tally: tally.clone() };
+        let trace = line.map(|_| samples::trace());
+        let parsed = UploadParsed { upload_id, uploaded_at, trace: trace.clone(), tally: tally.clone() };
         roundtrip(&Event::Upload(Box::new(UploadEvent::Parsed(parsed))));
         let [code, message, hint] = words;
         let reason = FailureReason { code, message, hint, line };
-        let failed = UploadFailed { upload_id, uploaded_at, reason, tally };
+        let failed = UploadFailed { upload_id, uploaded_at, trace, reason, tally };
         roundtrip(&Event::Upload(Box::new(UploadEvent::Failed(failed))));
     }
 

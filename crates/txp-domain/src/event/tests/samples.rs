@@ -222,10 +222,27 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
             })),
         ),
         (
+            "upload.received.1.traced.json",
+            upload(UploadEvent::Received(UploadReceived {
+                trace: Some(trace()),
+                ..received()
+            })),
+        ),
+        (
+            "upload.parsed.1.traced.json",
+            upload(UploadEvent::Parsed(UploadParsed {
+                upload_id: upload_id(),
+                uploaded_at: arrival(),
+                trace: Some(trace()),
+                tally: tally(),
+            })),
+        ),
+        (
             "upload.parsed.1.json",
             upload(UploadEvent::Parsed(UploadParsed {
                 upload_id: upload_id(),
                 uploaded_at: arrival(),
+                trace: None,
                 tally: tally(),
             })),
         ),
@@ -257,6 +274,7 @@ fn failed() -> Vec<(&'static str, Event<'static>)> {
             upload(UploadEvent::Failed(UploadFailed {
                 upload_id: upload_id(),
                 uploaded_at: arrival(),
+                trace: None,
                 reason: FailureReason {
                     code: "quote_open".into(),
                     message: "a quoted field is never closed".into(),
@@ -274,6 +292,7 @@ fn failed() -> Vec<(&'static str, Event<'static>)> {
             upload(UploadEvent::Failed(UploadFailed {
                 upload_id: upload_id(),
                 uploaded_at: arrival(),
+                trace: None,
                 reason: FailureReason {
                     code: "column_missing".into(),
                     message: "the header has no column amount".into(),
@@ -286,10 +305,16 @@ fn failed() -> Vec<(&'static str, Event<'static>)> {
     ]
 }
 
+pub(crate) fn trace() -> TraceParent {
+    let text = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+    TraceParent::parse(text).unwrap()
+}
+
 pub(crate) fn received() -> UploadReceived {
     UploadReceived {
         upload_id: upload_id(),
         uploaded_at: arrival(),
+        trace: None,
         client_id: "client-1".into(),
         file: SourceFile {
             name: "sales \"käse\" [redacted 16 digits].csv".into(),

@@ -179,7 +179,9 @@ fn every_frozen_event_keeps_its_schema() {
 fn a_missing_or_wrong_field_breaks_the_schema() {
     let envelope = Value::from(envelope_schema());
     for (name, event) in events() {
-        for attribute in event.as_object().unwrap().keys() {
+        let attributes = event.as_object().unwrap().keys();
+        // Only a traced upload has a trace.
+        for attribute in attributes.filter(|name| *name != "traceparent") {
             let mut less = event.clone();
             less.as_object_mut().unwrap().remove(attribute);
             assert_ne!(

@@ -60,6 +60,7 @@ pub(super) fn received(upload_id: UploadId, client_id: &str) -> UploadReceived {
     UploadReceived {
         upload_id,
         uploaded_at: Timestamp::EPOCH,
+        trace: None,
         client_id: client_id.to_owned(),
         file: SourceFile {
             name: format!("of-{client_id}.csv"),

@@ -4,7 +4,7 @@
 //! at it, and an escaped line end hides half a card number from the other half.
 
 use super::Sink;
-use super::clean::clean;
+use super::clean::{clean, identifier};
 use serde_json::{Map, Value};
 use std::error::Error;
 use std::fmt::{Debug, Write};
@@ -25,6 +25,10 @@ const OWN: &str = "txp_";
 
 /// Who repeats what we log ourselves, or once for each value too many.
 const SILENT: [&str; 2] = ["lambda_runtime::layers", "metrics_cloudwatch_embedded"];
+
+/// The fields that are an identifier of ours or of AWS': searched for, and often with more digits in a
+/// row than other text may have.
+const IDENTIFIERS: [&str; 2] = ["sequence", "upload_trace"];
 
 /// The layer that writes.
 pub(super) struct Lines {
@@ -90,7 +94,11 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn text(&mut self, field: &Field, text: &str) {
-        let text = clean(text);
+        let text = if IDENTIFIERS.contains(&field.name()) {
+            identifier(text)
+        } else {
+            clean(text)
+        };
         let text = match text.char_indices().find(|(at, _)| *at >= VALUE_BYTES_MAX) {
             Some((end, _)) => text.get(..end).unwrap_or_default(),
             None => &text,

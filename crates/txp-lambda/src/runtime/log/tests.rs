@@ -104,6 +104,28 @@ fn no_card_number_is_written_whatever_is_logged() {
     assert_eq!(lines[4]["error"], "[redacted 32 digits]");
 }
 
+/// By them somebody searches; a card number is none.
+#[test]
+fn identifiers_are_written_whole() {
+    let sequence = "49590338271490256608559692538361571095921575989136588898";
+    let trace = "00-5759e9882123456789012345a9942727-53995c3f42cd8ad8-01";
+    let lines = lines(LevelFilter::INFO, |_| {
+        info!(sequence, upload_trace = %trace, "whole");
+        info!(
+            sequence = CARD,
+            upload_trace = "4242 4242 4242 4242",
+            "none"
+        );
+        info!(other = sequence, "as any text");
+    });
+    assert_eq!(lines[0]["sequence"], sequence);
+    assert_eq!(lines[0]["upload_trace"], trace);
+    for name in ["sequence", "upload_trace"] {
+        assert_eq!(lines[1][name], "[redacted 16 digits]");
+    }
+    assert_eq!(lines[2]["other"], "[redacted 56 digits]");
+}
+
 #[test]
 fn others_say_only_what_is_wrong() {
     let lines = lines(LevelFilter::TRACE, |_| {

@@ -16,6 +16,9 @@ pub(super) struct Progress {
     uploads: Vec<UploadProgress>,
     steps: Vec<Advance>,
     counted: ClassCounts,
+    /// Uploads whose progress is damaged, and how.
+    damaged: Vec<(UploadId, String)>,
+    passes_over_damage: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl Progress {
     /// Forgets the batch before.
     pub(super) fn begin(&mut self) {
         self.uploads.clear();
+        self.damaged.clear();
         self.counted = ClassCounts::default();
     }
 
@@ -62,22 +66,40 @@ impl Progress {
         self.counted
     }
 
-    /// Reads the watermark of every upload and bucket that a batch has rows of.
+    /// Why nothing can be counted of an upload, if that is so.
+    pub(super) fn damage(&self, upload_id: UploadId) -> Option<&str> {
+        let damaged = self.damaged.iter().find(|(id, _)| *id == upload_id);
+        damaged.map(|(_, reason)| reason.as_str())
+    }
+
+    /// Reads the watermark of every upload and bucket that a batch has rows of. Of uploads whose
+    /// progress is damaged, the batch goes on without, if that is wanted.
     pub(super) async fn load<S: UploadStore>(
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
+        passes_over_damage: bool,
     ) -> Result<(), PortError> {
+        self.passes_over_damage = passes_over_damage;
         for delivery in deliveries {
             let Event::Row(row) = &delivery.event else {
                 continue;
             };
-            let bucket = delivery.position.bucket;
-            let Some(cell) = self.cell(row.upload_id, bucket) else {
+            let (upload_id, bucket) = (row.upload_id, delivery.position.bucket);
+            if !matches!(self.cell(upload_id, bucket), Some(None))
+                || self.damage(upload_id).is_some()
+            {
                 continue;
+            }
+            let from = match store.watermark(upload_id, bucket).await {
+                Ok(from) => from,
+                Err(error) if self.is_passed_over(&error) => {
+                    self.damaged.push((upload_id, error.reason()));
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            if cell.is_none() {
-                let from = store.watermark(row.upload_id, bucket).await?;
+            if let Some(cell) = self.cell(upload_id, bucket) {
                 *cell = Some(Cell {
                     from,
                     met: from,
@@ -87,6 +109,10 @@ impl Progress {
             }
         }
         Ok(())
+    }
+
+    fn is_passed_over(&self, error: &PortError) -> bool {
+        self.passes_over_damage && error.kind == ErrorKind::Corrupt
     }
 
     fn cell(&mut self, upload_id: UploadId, bucket: Bucket) -> Option<&mut Option<Cell>> {
@@ -117,14 +143,15 @@ impl Progress {
     }
 
     /// Counts the rows before `end` and moves the watermarks, each once. The upload's own events
-    /// are applied after the rows before them.
+    /// are applied after the rows before them; those that damage stood in the way of are given back.
     pub(super) async fn advance<S: UploadStore>(
         &mut self,
         store: &mut S,
         deliveries: &[Delivery<'_>],
         classes: &[Option<Class>],
         end: usize,
-    ) -> Result<(), (usize, PortError)> {
+    ) -> Result<Vec<(usize, String)>, (usize, PortError)> {
+        let mut damaged = Vec::new();
         let first = deliveries.first().map_or(0, |d| d.arrival_millis);
         let arrival_millis = deliveries.last().map_or(first, |d| d.arrival_millis);
         for ((delivery, class), index) in deliveries.iter().zip(classes).take(end).zip(0..) {
@@ -135,15 +162,21 @@ impl Progress {
                     self.flush(store, arrival_millis)
                         .await
                         .map_err(|error| (0, error))?;
-                    let applied = store.apply(event, delivery.arrival_millis).await;
-                    applied.map_err(|error| (index, error))?;
+                    match store.apply(event, delivery.arrival_millis).await {
+                        Ok(()) => {}
+                        Err(error) if self.is_passed_over(&error) => {
+                            damaged.push((index, error.reason()));
+                        }
+                        Err(error) => return Err((index, error)),
+                    }
                 }
                 _ => {}
             }
         }
         self.flush(store, arrival_millis)
             .await
-            .map_err(|error| (0, error))
+            .map_err(|error| (0, error))?;
+        Ok(damaged)
     }
 
     fn count(&mut self, row: &RowEvent<'_>, bucket: Bucket, class: Class) {
@@ -166,7 +199,16 @@ impl Progress {
             if self.steps.is_empty() {
                 continue;
             }
-            if store.advance_all(&self.steps, arrival_millis).await? == Written::Conflict {
+            let written = match store.advance_all(&self.steps, arrival_millis).await {
+                Err(error) if self.passes_over_damage && error.kind == ErrorKind::Corrupt => {
+                    // It is not known what is counted: nothing more is.
+                    upload.buckets.fill(None);
+                    self.damaged.push((upload.upload_id, error.reason()));
+                    continue;
+                }
+                written => written?,
+            };
+            if written == Written::Conflict {
                 let context =
                     "another writer moved an upload's watermark; the batch is folded again";
                 count(Metric::WriteConflicts, 1);

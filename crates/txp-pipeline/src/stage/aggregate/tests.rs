@@ -91,6 +91,7 @@ fn parsed(n: u8, rows: &[Event<'static>]) -> Event<'static> {
     Event::Upload(Box::new(UploadEvent::Parsed(UploadParsed {
         upload_id: upload(n),
         uploaded_at: Timestamp(9),
+        trace: None,
         tally: UploadTally {
             last_record_by_bucket: BucketRecords(ends),
             ..UploadTally::default()
@@ -291,8 +292,13 @@ proptest! {
         let (mut memory, mut progress) = (Memory::default(), Progress::default());
         let (mut outcome, mut keyed) = (Outcome::default(), Vec::new());
         let mut classes = vec![None; all.len()];
-        let mut work = Work { deliveries: &all, outcome: &mut outcome, classes: &mut classes };
-        now(progress.load(&mut memory, &all)).unwrap();
+        let mut work = Work {
+            deliveries: &all,
+            outcome: &mut outcome,
+            classes: &mut classes,
+            passes_over_damage: false,
+        };
+        now(progress.load(&mut memory, &all, false)).unwrap();
         work.sort_by_key(&mut progress, &mut keyed);
         keyed.iter_mut().for_each(|keyed| *keyed = Keyed::new("", "", keyed.delivery()));
         keyed.sort_unstable();

@@ -23,6 +23,8 @@ struct Memory {
     /// The call that fails, after it had its effect.
     fails_at: Option<u32>,
     calls: u32,
+    /// The card whose profile cannot be read.
+    damaged: Option<u8>,
 }
 
 impl Memory {
@@ -38,6 +40,12 @@ impl Memory {
 impl ProfileStore for Memory {
     async fn load(&mut self, key: ProfileKey) -> Result<Profile, PortError> {
         self.fails()?;
+        if self
+            .damaged
+            .is_some_and(|card| key.fingerprint.0 == [card; 16])
+        {
+            return Err(PortError::new(ErrorKind::Corrupt, "the profile is damaged"));
+        }
         Ok(self.profiles.get(&key).cloned().unwrap_or_default())
     }
 
@@ -271,15 +279,39 @@ fn a_card_with_more_sales_than_are_recognised_is_judged_once_part_by_part() {
     while from < changes.len() {
         let left = &changes[from..];
         let part = detector.judge_part(&mut parts, &rules, &deliveries, left);
-        let (first, judged) = now(part).unwrap();
+        let first = now(part).unwrap();
         for _ in 0..2 {
             let part = detector.judge_part(&mut parts, &rules, &deliveries, left);
-            assert_eq!(now(part).unwrap(), (first.clone(), judged));
+            assert_eq!(now(part).unwrap(), first);
         }
-        assert!(judged > 0);
-        found.extend(first);
-        from += judged;
+        assert!(first.judged > 0);
+        found.extend(first.found);
+        from += first.judged;
     }
     assert_eq!(found, expected);
     assert_eq!(counts(&parts), [(75, 37_500), (25, 12_500)]);
+}
+
+/// A card whose profile is damaged is named, sale by sale, and the others are judged as ever. Who can
+/// go back to an earlier state instead is told.
+#[test]
+fn a_damaged_profile_does_not_keep_the_other_cards_waiting() {
+    let rules = default_rules().unwrap().rules;
+    let sent: Vec<_> = (0..12).map(|n| sale(n % 3, 2_000_000, 0)).collect();
+    let (deliveries, changes) = feed(&sent);
+    let mut memory = Memory {
+        damaged: Some(1),
+        ..Memory::default()
+    };
+    let mut stage = Detector::default();
+    let part = now(stage.judge_part(&mut memory, &rules, &deliveries, &changes)).unwrap();
+    let of_others = |found: &Found| found.delivery % 3 != 1;
+    let mut expected = expected(&deliveries, &changes);
+    expected.retain(of_others);
+    assert_eq!((part.found, part.judged), (expected, 12));
+    let reason = "the profile is damaged".to_owned();
+    let damaged: Vec<_> = [1, 4, 7, 10].map(|at| (at, reason.clone())).into();
+    assert_eq!(part.damaged, damaged);
+    let error = now(stage.judge(&mut memory, &rules, &deliveries, &changes)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Corrupt);
 }

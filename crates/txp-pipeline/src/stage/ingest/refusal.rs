@@ -52,6 +52,16 @@ pub fn sha256_mismatch() -> FailureReason {
     )
 }
 
+/// Whoever read the file died of it, as often as is tried.
+#[must_use]
+pub fn readers_lost(tries: u32) -> FailureReason {
+    reason(
+        "readers_lost",
+        format!("reading the file was cut off {tries} times in a row at the same place"),
+        "send the file again in smaller parts, each with a header row; if that fails too, tell the operator",
+    )
+}
+
 /// The options of the upload cannot be used; `fault` says which.
 #[must_use]
 pub fn bad_options(fault: &super::OptionsFault) -> FailureReason {

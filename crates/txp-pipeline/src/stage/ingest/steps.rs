@@ -12,7 +12,7 @@
 //!
 //! Deliberately absent: who may read (the caller holds the claim), and dry runs.
 
-use super::refusal::{object_gone, sha256_mismatch};
+use super::refusal::{object_gone, readers_lost, sha256_mismatch};
 use super::rest::read_rest;
 use super::state::{Phase, Place, ReadState};
 use super::stretch::{Stretch, check_stretch, read_stretch};
@@ -35,6 +35,10 @@ use txp_domain::time::Timestamp;
 /// The most steps that one file is read in. At 15 minutes each, that is most of a day.
 pub const HOPS_MAX: u32 = 64;
 
+/// Tries in a row that may be lost without a word before a file is given up: at a lease and a minute
+/// each, that is a quarter of an hour.
+pub const TRIES_LOST_MAX: u32 = 5;
+
 /// Bytes of the file between two checkpoints.
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
@@ -53,6 +57,8 @@ pub struct Job<'a> {
     pub sha256: Option<&'a str>,
     /// How often it was stopped for want of time, as far as the caller knows.
     pub hop: u32,
+    /// Tries before this one, in a row, that ended without a checkpoint or a word.
+    pub tries_lost: u32,
     /// A batch is appended once it has this many bytes; of two steps, each reads at least one.
     pub batch_bytes: usize,
     /// The history is none that is kept: nothing is counted.
@@ -153,6 +159,10 @@ where
             state.is_announced = true;
         }
         let ending = loop {
+            if self.job.tries_lost >= TRIES_LOST_MAX {
+                let reason = readers_lost(self.job.tries_lost);
+                break Ending::Failed(reason, cut_short(&state));
+            }
             let next = match &state.phase {
                 Phase::Hashing | Phase::Rest { .. } => self.bytes(&mut state, &mut mark).await,
                 Phase::Checking | Phase::Reading => self.rows(&mut state, &mut mark).await,
@@ -292,12 +302,17 @@ where
         let mut batch = EventBatch::default();
         batch.restart(rows.context());
         let bytes = self.job.batch_bytes;
+        // Who comes with no time reads a batch all the same, or would never get on.
+        let has_time = !self.checkpoints.is_time_up();
         loop {
+            let is_time_up = || has_time && self.checkpoints.is_time_up();
+            let (reader, rows) = (&mut reader, &mut rows);
             let stretch = if is_check {
-                check_stretch(&mut reader, &mut rows, &mut batch, &mut rejects, bytes).await?
+                let (batch, rejects) = (&mut batch, &mut rejects);
+                check_stretch(reader, rows, batch, rejects, bytes, is_time_up).await?
             } else {
                 let (batch, rejects) = (&mut batch, &mut rejects);
-                let read = read_stretch(&mut reader, &mut rows, batch, rejects, None, bytes);
+                let read = read_stretch(reader, rows, batch, rejects, None, bytes, is_time_up);
                 let stretch = read.await?;
                 self.count_events(batch.len());
                 self.sink.append(batch).await?;
@@ -310,7 +325,7 @@ where
             }
             rejects.out().clear();
             let at = reader.checkpoint();
-            state.read_to(&reader, rows.tally());
+            state.read_to(reader, rows.tally());
             match stretch {
                 Stretch::Full if self.checkpoints.is_time_up() => return Ok(Next::Stop),
                 Stretch::Full if self.is_due(mark, at.offset) => self.keep(state, mark).await?,
@@ -433,15 +448,18 @@ pub async fn append_event<S: EventSink>(sink: &mut S, event: UploadEvent) -> Res
 #[must_use]
 pub fn ended(received: &UploadReceived, ending: Ending) -> UploadEvent {
     let (upload_id, uploaded_at) = (received.upload_id, received.uploaded_at);
+    let trace = received.trace.clone();
     match ending {
         Ending::Parsed(tally) => UploadEvent::Parsed(UploadParsed {
             upload_id,
             uploaded_at,
+            trace,
             tally,
         }),
         Ending::Failed(reason, tally) => UploadEvent::Failed(UploadFailed {
             upload_id,
             uploaded_at,
+            trace,
             reason,
             tally,
         }),

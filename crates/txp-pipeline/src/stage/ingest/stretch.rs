@@ -12,7 +12,7 @@ use txp_domain::upload::Watermarks;
 
 /// How a stretch ended.
 pub(super) enum Stretch {
-    /// The file goes on.
+    /// The file goes on: the batch is full, or time is up and the source makes wait.
     Full,
     /// The file has been read.
     End,
@@ -20,7 +20,8 @@ pub(super) enum Stretch {
     Fault(FailureReason),
 }
 
-/// Reads rows into a batch until that is full. The batch is settled then.
+/// Reads rows into a batch until that is full. The batch is settled then. Where the source makes wait,
+/// a batch that is not full will do once time is up.
 pub(super) async fn read_stretch<R: ObjectSource, W: Write>(
     reader: &mut RecordReader<R>,
     rows: &mut RowIngest,
@@ -28,10 +29,12 @@ pub(super) async fn read_stretch<R: ObjectSource, W: Write>(
     rejects: &mut RejectsWriter<W>,
     folded: Option<&Watermarks>,
     batch_bytes: usize,
+    is_time_up: impl Fn() -> bool,
 ) -> Result<Stretch, IngestError> {
     let stretch = loop {
         match read_rows(reader, rows, batch, rejects, folded, batch_bytes)? {
             Some(stretch) => break stretch,
+            None if !batch.is_empty() && is_time_up() => break Stretch::Full,
             None => reader.more().await.map_err(IngestError::Source)?,
         }
     };
@@ -46,11 +49,14 @@ pub(super) async fn check_stretch<R: ObjectSource, W: Write>(
     batch: &mut EventBatch,
     rejects: &mut RejectsWriter<W>,
     bytes: usize,
+    is_time_up: impl Fn() -> bool,
 ) -> Result<Stretch, IngestError> {
-    let until = reader.checkpoint().offset + bytes as u64;
+    let start = reader.checkpoint().offset;
+    let until = start + bytes as u64;
     let stretch = loop {
         match check_rows(reader, rows, batch, rejects, until)? {
             Some(stretch) => break stretch,
+            None if reader.checkpoint().offset > start && is_time_up() => break Stretch::Full,
             None => reader.more().await.map_err(IngestError::Source)?,
         }
     };

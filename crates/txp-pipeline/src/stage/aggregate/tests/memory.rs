@@ -33,6 +33,10 @@ pub(super) struct Memory {
     pub(super) loads: u32,
     calls: u32,
     fault: Option<(u32, Fault)>,
+    /// The transaction whose item cannot be read.
+    pub(super) damaged_item: Option<&'static str>,
+    /// The upload whose progress cannot be read.
+    pub(super) damaged_upload: Option<UploadId>,
 }
 
 impl Memory {
@@ -66,6 +70,10 @@ impl Memory {
     }
 }
 
+fn damage() -> PortError {
+    PortError::new(ErrorKind::Corrupt, "an item is damaged")
+}
+
 impl TransactionStore for Memory {
     async fn insert_new(
         &mut self,
@@ -94,6 +102,9 @@ impl TransactionStore for Memory {
         transaction_id: &str,
     ) -> Result<Option<Transaction>, PortError> {
         self.fails(Fault::Before)?;
+        if self.damaged_item == Some(transaction_id) {
+            return Err(damage());
+        }
         self.loads += 1;
         self.fails(Fault::After)?;
         let key = (merchant_id.to_owned(), transaction_id.to_owned());
@@ -124,6 +135,9 @@ impl TransactionStore for Memory {
 impl UploadStore for Memory {
     async fn watermark(&mut self, upload_id: UploadId, bucket: Bucket) -> Result<u64, PortError> {
         self.fails(Fault::Before)?;
+        if self.damaged_upload == Some(upload_id) {
+            return Err(damage());
+        }
         let marks = self.upload(upload_id).watermarks.as_ref();
         let mark = marks.map_or(u64::MAX, |marks| marks.last(bucket));
         self.fails(Fault::After)?;
@@ -132,6 +146,9 @@ impl UploadStore for Memory {
 
     async fn advance(&mut self, step: &Advance, arrival_millis: i64) -> Result<Written, PortError> {
         self.fails(Fault::Before)?;
+        if self.damaged_upload == Some(step.upload_id) {
+            return Err(damage());
+        }
         let upload = self.upload(step.upload_id);
         let Some(marks) = upload.watermarks.as_mut() else {
             return Ok(Written::Conflict);
@@ -150,6 +167,9 @@ impl UploadStore for Memory {
 
     async fn apply(&mut self, event: &UploadEvent, arrival_millis: i64) -> Result<(), PortError> {
         self.fails(Fault::Before)?;
+        if self.damaged_upload == Some(event.upload_id()) {
+            return Err(damage());
+        }
         let upload = self.upload(event.upload_id());
         upload.apply(event, arrival_millis);
         upload.close(arrival_millis);

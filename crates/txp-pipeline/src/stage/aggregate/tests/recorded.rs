@@ -4,6 +4,7 @@ use super::memory::{Fault, Memory, now};
 use super::*;
 use crate::history::Recorded;
 use crate::port::{Clock, Poison, Quarantine};
+use crate::stage::aggregate::history;
 use std::cell::Cell;
 use txp_domain::event::encode;
 
@@ -197,4 +198,83 @@ fn what_lasts_is_given_back_from_the_first_event_that_is_not_folded() {
     assert_eq!(folded.failed.map(|(at, _)| at), Some(1));
     assert_eq!(folded.counts.accepted, 1);
     assert_eq!(clock.waits.get(), 5);
+}
+
+/// Folds a batch over a store; what was put aside, by sequence.
+fn folded(
+    store: &mut Memory,
+    events: &[Event<'static>],
+    refuses: bool,
+) -> (history::Folded, Vec<u64>) {
+    let (bytes, clock) = (bytes_of(events), Instant::default());
+    let mut aside = Aside {
+        refuses,
+        ..Aside::default()
+    };
+    let batch = recorded(&bytes);
+    let folding = now(Aggregator::default().fold_recorded(store, &mut aside, &clock, &batch));
+    let at = |poison: &Poison| poison.position.sequence.as_u64().unwrap();
+    (folding, aside.poisons.iter().map(at).collect())
+}
+
+#[test]
+fn a_damaged_item_is_put_aside_and_the_rest_is_folded_and_counted() {
+    let events = [
+        valid(1, 1, facts("a", 5)),
+        valid(1, 2, facts("b", 5)),
+        valid(1, 3, facts("b", 6)),
+        valid(1, 4, facts("c", 5)),
+        valid(1, 5, facts("b", 5)),
+    ];
+    let mut store = Memory::default();
+    let (first, _) = folded(&mut store, &events[..2], false);
+    assert_eq!(first.counts.accepted, 2);
+    store.damaged_item = Some("b");
+    // It cannot be put aside: nothing behind it is counted, so that it comes again.
+    let (stopped, aside) = folded(&mut store, &events, true);
+    assert_eq!(
+        stopped.failed.map(|(at, error)| (at, error.kind)),
+        Some((2, ErrorKind::Denied))
+    );
+    assert_eq!((stopped.counts.total(), aside), (0, vec![]));
+    let (passed, aside) = folded(&mut store, &events, false);
+    assert!(passed.failed.is_none(), "{:?}", passed.failed);
+    assert_eq!((passed.quarantined, aside), (2, vec![3, 5]));
+    assert_eq!(passed.counts.total(), 1, "the row of c");
+    assert_eq!(store.uploads[&upload(1)].counts.total(), 3);
+    assert!(store.items.keys().any(|(_, id)| id == "c"));
+    // It is there once and for all.
+    let (again, aside) = folded(&mut store, &events[..4], false);
+    assert!(again.failed.is_none() && aside.is_empty());
+}
+
+#[test]
+fn an_upload_whose_progress_is_damaged_is_put_aside_row_by_row() {
+    let mut events = vec![
+        valid(1, 1, facts("a", 5)),
+        valid(2, 1, facts("b", 5)),
+        valid(1, 2, facts("c", 5)),
+    ];
+    events.push(parsed(1, &events));
+    events.push(parsed(2, &events));
+    let mut store = Memory::default();
+    store.damaged_upload = Some(upload(1));
+    let (passed, aside) = folded(&mut store, &events, false);
+    assert!(passed.failed.is_none(), "{:?}", passed.failed);
+    assert_eq!(aside, [1, 3, 4]);
+    assert_eq!(passed.counts.accepted, 1);
+    let keys: Vec<_> = store.items.keys().map(|(_, id)| id.as_str()).collect();
+    assert_eq!(keys, ["b"]);
+    assert!(store.uploads[&upload(2)].ending.is_some());
+}
+
+/// The embedded host folds again from an earlier checkpoint: there damage is an error as any other.
+#[test]
+fn without_a_place_for_it_damage_stops_the_batch() {
+    let events = [valid(1, 1, facts("a", 5)), valid(1, 2, facts("a", 6))];
+    let mut store = Memory::default();
+    store.damaged_item = Some("a");
+    let outcome = now(Aggregator::default().fold(&mut store, &deliveries(&events)));
+    let (at, error) = outcome.failed.unwrap();
+    assert_eq!((at, error.kind), (1, ErrorKind::Corrupt));
 }

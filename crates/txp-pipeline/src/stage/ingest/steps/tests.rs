@@ -196,6 +196,7 @@ fn received(strict: bool) -> UploadReceived {
     UploadReceived {
         upload_id: UploadId::new(1_780_000_000_000, [7; 6]),
         uploaded_at: Timestamp::from_unix_seconds(1_780_000_000).unwrap(),
+        trace: None,
         client_id: "c".to_owned(),
         file: SourceFile::default(),
         options: UploadOptions {
@@ -223,9 +224,6 @@ struct Run<'f> {
 
 impl Run<'_> {
     fn to_the_end(&self, fates: &[Fate], damage_every: Option<usize>) -> Came {
-        let received = received(self.strict);
-        let rules = ReadingRules::of(&received).unwrap();
-        let fingerprinter = Fingerprinter::new([9; 32]);
         let history = History::default();
         history.fates.borrow_mut().extend(fates);
         let mut report = Report::default();
@@ -240,24 +238,8 @@ impl Run<'_> {
                 kept.state.reverse();
             }
             history.is_time_up.set(false);
-            let kept = checkpoints.kept.clone();
-            let stepwise = Stepwise {
-                job: Job {
-                    received: &received,
-                    rules: &rules,
-                    fingerprinter: &fingerprinter,
-                    sha256: self.sha256.as_deref(),
-                    hop: 0,
-                    batch_bytes: 2_000,
-                    is_preview: false,
-                },
-                objects: &mut File(self.file),
-                sink: &mut history.clone(),
-                report: &mut report,
-                checkpoints: &mut checkpoints,
-                clock: &Ticking::default(),
-            };
-            if let Ok(Outcome::Ended(ending)) = now(stepwise.run(kept.as_ref())) {
+            let done = self.step(&history, &mut report, &mut checkpoints, 0);
+            if let Ok(Outcome::Ended(ending)) = done {
                 return Came {
                     ending: *ending,
                     report: report.published,
@@ -266,6 +248,37 @@ impl Run<'_> {
             }
         }
         panic!("it does not end")
+    }
+
+    fn step(
+        &self,
+        history: &History,
+        report: &mut Report,
+        checkpoints: &mut Checkpoints,
+        tries_lost: u32,
+    ) -> Result<Outcome, IngestError> {
+        let received = received(self.strict);
+        let rules = ReadingRules::of(&received).unwrap();
+        let fingerprinter = Fingerprinter::new([9; 32]);
+        let kept = checkpoints.kept.clone();
+        let stepwise = Stepwise {
+            job: Job {
+                received: &received,
+                rules: &rules,
+                fingerprinter: &fingerprinter,
+                sha256: self.sha256.as_deref(),
+                hop: 0,
+                tries_lost,
+                batch_bytes: 2_000,
+                is_preview: false,
+            },
+            objects: &mut File(self.file),
+            sink: &mut history.clone(),
+            report,
+            checkpoints,
+            clock: &Ticking::default(),
+        };
+        now(stepwise.run(kept.as_ref()))
     }
 }
 
@@ -431,4 +444,46 @@ fn a_reading_that_needs_too_many_steps_fails() {
     let (code, records) = failed(&run, &fates);
     assert_eq!(code, "no_progress");
     assert!(records > u64::from(HOPS_MAX) && records < 1000, "{records}");
+}
+
+/// A file that kills whoever reads it is given up, with what was acknowledged before; one try earlier
+/// it is read on.
+#[test]
+fn a_file_that_its_readers_die_of_is_given_up() {
+    let file = clean(200);
+    for (tries_lost, is_given_up) in [(TRIES_LOST_MAX - 1, false), (TRIES_LOST_MAX, true)] {
+        let run = Run {
+            file: &file,
+            strict: false,
+            sha256: None,
+        };
+        let history = History::default();
+        let fates = [
+            Fate::GoOn,
+            Fate::GoOn,
+            Fate::GoOn,
+            Fate::GoOn,
+            Fate::Die(50),
+        ];
+        history.fates.borrow_mut().extend(fates);
+        let mut report = Report::default();
+        let mut checkpoints = Checkpoints::default();
+        let died = run.step(&history, &mut report, &mut checkpoints, 0);
+        assert!(died.is_err());
+        let kept = checkpoints.kept.clone().unwrap();
+        assert!(kept.record > 0, "a checkpoint came before");
+        let done = run.step(&history, &mut report, &mut checkpoints, tries_lost);
+        let Ok(Outcome::Ended(ending)) = done else {
+            panic!("{done:?}")
+        };
+        match *ending {
+            UploadEvent::Failed(failed) if is_given_up => {
+                assert_eq!(failed.reason.code, "readers_lost");
+                assert_eq!(failed.tally.records, kept.record);
+                assert!(!failed.tally.has_no_rows());
+            }
+            UploadEvent::Parsed(parsed) if !is_given_up => assert_eq!(parsed.tally.records, 200),
+            other => panic!("{other:?}"),
+        }
+    }
 }
