@@ -41,13 +41,15 @@ pub(crate) enum Command {
     Alerts(command::alerts::Args),
     /// Print the history, one event a line
     Events(command::events::Args),
+    /// Judge recorded history by other rules and compare what they find
+    Backtest(command::backtest::Args),
     /// Say who may send files over HTTP
     Clients(command::clients::Args),
     /// Serve the HTTP API over the data directory
     Serve(command::serve::Args),
     /// Run the whole pipeline over HTTP on a generated or given file
     Demo(command::demo::Args),
-    /// Look at rules that judge transactions
+    /// Look at the rules that judge transactions, and change them
     Rules(command::rules::Args),
     /// Write a seeded file of transactions, and what is to be expected of it
     Generate(command::generate::Args),

@@ -1,6 +1,7 @@
 //! One module per command, and how every command ends.
 
 pub(crate) mod alerts;
+pub(crate) mod backtest;
 pub(crate) mod clients;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -101,6 +102,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Uploads(args) => uploads::run(&globals, &args),
         Command::Alerts(args) => alerts::run(&globals, &args),
         Command::Events(args) => events::run(&globals, &args),
+        Command::Backtest(args) => backtest::run(&globals, &args),
         Command::Rules(args) => rules::run(&globals, &args),
         Command::Clients(args) => clients::run(&globals, &args),
         Command::Serve(args) => serve::run(&globals, &args),

@@ -14,12 +14,14 @@ mod reevaluate;
 mod score;
 #[cfg(test)]
 mod tests;
+mod vary;
 
 pub use check::{Fault, RuleSetParts};
 pub use coverage::{Coverage, NotJudged};
-pub use judge::{Conflict, Judged, Occasion, judge, judge_scored};
+pub use judge::{Conflict, Judged, Occasion, Seen, judge, judge_scored, see};
 pub use reevaluate::{Difference, reevaluate};
 pub use score::SCORE_MAX;
+pub use vary::{Parameter, SETTINGS, Variation, variations};
 
 use crate::money::{Amount, Currency};
 use crate::row::TransactionType;

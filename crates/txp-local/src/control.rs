@@ -15,6 +15,7 @@ mod known;
 mod letters;
 mod links;
 mod record;
+pub mod rules;
 mod signing;
 
 pub use clients::{Client, ClientKey, Clients, NewClient};

@@ -20,6 +20,7 @@ mod key;
 mod prepare;
 mod quarantine;
 mod recover;
+mod rules;
 mod sink;
 mod stepped;
 
@@ -30,6 +31,7 @@ pub(crate) use fold::meta_of;
 pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
 pub use key::{FINGERPRINT_KEY_FILE, load_or_create as load_or_create_key};
 pub use quarantine::{Quarantined, read as read_quarantine};
+pub use rules::RulesRefused;
 pub use stepped::{Stepped, SteppedOptions};
 
 use crate::alerts::{Sinks, Terminal};
@@ -48,7 +50,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use txp_domain::card::Fingerprinter;
-use txp_domain::event::{Event, RulesetActivated, UploadReceived};
+use txp_domain::event::{Event, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
@@ -114,6 +116,8 @@ struct Shared {
     failure: Mutex<Option<Arc<HostError>>>,
     failed: Condvar,
     is_stopping: AtomicBool,
+    /// Let go of when the host is stopped, for who waits meanwhile.
+    until_stop: Mutex<Option<Sender<()>>>,
     last_minted_millis: AtomicU64,
     opened: Opened,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -165,6 +169,10 @@ impl Host {
             let rules = default_rules().map_err(HostError::Rules)?;
             host.activate_rules(&rules, DEFAULTS_ACTIVATED_BY)?;
         }
+        host.take_rule_requests()?;
+        let (until_stop, stopped) = mpsc::channel();
+        *lock(&host.shared.until_stop) = Some(until_stop);
+        host.spawn("rules", move |host| rules::run(host, &stopped))?;
         Ok(host)
     }
 
@@ -304,44 +312,6 @@ impl Host {
         self.lock_fold().rules().cloned()
     }
 
-    /// Lets other rules judge from here on.
-    ///
-    /// # Errors
-    /// They cannot be recorded.
-    pub fn activate_rules(
-        &self,
-        rules: &CheckedRules,
-        activated_by: &str,
-    ) -> Result<(), HostError> {
-        let activated = self.activation(rules, activated_by, now())?;
-        self.append_event(activated)?;
-        self.settle()
-    }
-
-    fn activation(
-        &self,
-        rules: &CheckedRules,
-        activated_by: &str,
-        now: Timestamp,
-    ) -> Result<Event<'static>, HostError> {
-        let file = serde_json::from_str(&rules.file.to_json()).map_err(HostError::Encode)?;
-        let sha256 = rules
-            .rules
-            .sha256()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let activated = RulesetActivated {
-            activation: self.lock_fold().activation() + 1,
-            version: rules.rules.version().to_owned(),
-            sha256,
-            activated_by: activated_by.to_owned(),
-            activated_at: txp_pipeline::stage::ingest::arrival_of(now),
-            rules: file,
-        };
-        Ok(Event::RulesetActivated(Box::new(activated)))
-    }
-
     /// Returns once all that was appended is folded and its findings are folded too.
     ///
     /// # Errors
@@ -387,6 +357,7 @@ impl Host {
     /// The host failed before or while ending.
     pub fn stop(self) -> Result<(), HostError> {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
+        drop(lock(&self.shared.until_stop).take());
         let published = self.checkpoint();
         drop(lock(&self.shared.to_log).take());
         drop(lock(&self.shared.to_alerts).take());

@@ -13,6 +13,7 @@ mod lines;
 pub mod lock;
 pub mod log;
 pub mod runs;
+pub mod scratch;
 pub mod snapshot;
 pub mod state;
 

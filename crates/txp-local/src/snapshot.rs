@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub findings: u64,
     /// How many of them are known to be recorded as alerts.
     pub alerted: u64,
+    /// The ids of findings that are made and not in the log yet.
+    pub outstanding: Vec<String>,
     /// The rule file that judges, as recorded; `None` in a directory that was never opened.
     pub rules: Option<serde_json::Value>,
 }
@@ -48,6 +50,7 @@ impl Snapshot {
             as_of: meta.as_of,
             alerted: if all_alerted { meta.findings } else { 0 },
             findings: meta.findings,
+            outstanding: meta.outstanding_ids().map(str::to_owned).collect(),
             rules: meta.rules.map(|r| r.file),
             state,
         })

@@ -5,6 +5,7 @@
 //! and API documents are wire formats and live here; stored formats belong to the adapters.
 
 pub mod api;
+pub mod backtest;
 pub mod batch;
 pub mod csv;
 pub mod document;

@@ -31,6 +31,23 @@ pub struct CheckedRules {
     pub rules: RuleSet,
 }
 
+impl CheckedRules {
+    /// The rules of a file as history holds it.
+    ///
+    /// # Errors
+    /// With every fault found in it.
+    pub fn recorded(file: &serde_json::Value) -> Result<Self, RuleFileError> {
+        parse(file.to_string().as_bytes())
+    }
+
+    /// SHA-256 of the canonical file, in hexadecimal.
+    #[must_use]
+    pub fn sha256_hex(&self) -> String {
+        let bytes = self.rules.sha256().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Why a text is no rule file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleFileError {

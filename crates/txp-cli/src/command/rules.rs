@@ -1,4 +1,7 @@
-//! `txp rules`: the rules that judge, and whether a rule file can.
+//! `txp rules`: the rules that judge, whether a rule file can, and which do from here on.
+
+mod change;
+mod log;
 
 use super::{Ending, Globals, Refusal};
 use crate::output;
@@ -37,11 +40,20 @@ enum What {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Let the rules of a file judge from here on
+    Activate(change::ActivateArgs),
+    /// Let the rules judge again that judged before the last activation
+    Rollback(change::RollbackArgs),
+    /// Show which rules judged, from which event on, and who activated them
+    Log(log::Args),
 }
 
-/// Checks or shows.
+/// Checks, shows or changes.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     match &args.what {
+        What::Activate(args) => change::activate(globals, args),
+        What::Rollback(args) => change::rollback(globals, args),
+        What::Log(args) => log::run(globals, args),
         What::Check { file } => check(globals, file.as_deref()),
         What::Show { file } => {
             let checked = match read(globals, file.as_deref())? {
@@ -134,6 +146,10 @@ fn read(
             None => default_rules(),
         });
     };
+    read_file(path)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Result<CheckedRules, RuleFileError>> {
     let mut bytes = Vec::new();
     // One byte over the limit is enough to be refused as too long.
     let most = RULE_FILE_BYTES_MAX as u64 + 1;
@@ -141,6 +157,14 @@ fn read(
         .and_then(|file| file.take(most).read_to_end(&mut bytes))
         .with_context(|| format!("reading the rule file {}", output::path(path)))?;
     Ok(parse(&bytes))
+}
+
+/// The rules of a file, for who needs sound ones.
+pub(super) fn sound_file(path: &Path) -> anyhow::Result<CheckedRules> {
+    read_file(path)?.map_err(|fault| {
+        let file = output::path(path);
+        Refusal::problem(format!("{file}: {}", redacted(&fault)))
+    })
 }
 
 fn sound(rules_from: String, checked: &CheckedRules) -> anyhow::Result<Report> {
@@ -161,13 +185,12 @@ fn sound(rules_from: String, checked: &CheckedRules) -> anyhow::Result<Report> {
             )
         })
         .collect();
-    let sha256 = checked.rules.sha256().iter();
     Ok(Report {
         rules_from,
         sound: true,
         faults: Vec::new(),
         version: Some(checked.file.version.clone()),
-        sha256: Some(sha256.map(|byte| format!("{byte:02x}")).collect()),
+        sha256: Some(checked.sha256_hex()),
         rules,
         notes,
     })

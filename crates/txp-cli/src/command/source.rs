@@ -21,7 +21,7 @@ mod filter;
 mod opened;
 mod progress;
 
-pub(super) use args::HistoryArgs;
+pub(super) use args::{HistoryArgs, time};
 #[cfg(feature = "aws")]
 pub(super) use aws::transactions;
 pub(super) use filter::{Filter, FilterArgs};

@@ -55,8 +55,7 @@ pub struct Conflict {
 /// Allocates only where something is found or the profile grows.
 #[must_use]
 pub fn judge(rules: &RuleSet, judged: &Judged<'_>, profile: &mut Profile) -> Option<Finding> {
-    let (_, finding) = judge_by::<false>(rules, judged, profile);
-    finding
+    see(judged, profile, |seen| seen.judge(rules))
 }
 
 /// Judges like [`judge`], and scores the transaction even if nothing is found: how near it came.
@@ -66,14 +65,12 @@ pub fn judge_scored(
     judged: &Judged<'_>,
     profile: &mut Profile,
 ) -> (u16, Option<Finding>) {
-    judge_by::<true>(rules, judged, profile)
+    see(judged, profile, |seen| seen.judge_scored(rules))
 }
 
-fn judge_by<const SCORED: bool>(
-    rules: &RuleSet,
-    judged: &Judged<'_>,
-    profile: &mut Profile,
-) -> (u16, Option<Finding>) {
+/// Looks at a transaction and the past that it has, as often as `look` wants to; then a sale enters
+/// the profile, once. Several rule sets judge so from the same past.
+pub fn see<R>(judged: &Judged<'_>, profile: &mut Profile, look: impl FnOnce(&Seen<'_>) -> R) -> R {
     match judged.occasion {
         Occasion::Conflict(conflict) => {
             let conflict = ConflictSeen {
@@ -81,44 +78,84 @@ fn judge_by<const SCORED: bool>(
                 content: Content::new(conflict.kind, conflict.amount, conflict.currency),
                 event_time: conflict.timestamp,
             };
-            of_past::<SCORED>(rules, judged, None, Some(conflict))
+            look(&Seen::new(judged, None, Some(conflict)))
         }
         Occasion::FirstAccepted if judged.facts.kind == TransactionType::Sale => {
             let sale = Sale::of(judged.event_id, judged.facts.timestamp, judged.facts.amount);
             let place = profile.recognise(&sale);
             let before = profile.before(&sale, place);
-            let outcome = of_past::<SCORED>(rules, judged, Some(&before), None);
+            let outcome = look(&Seen::new(judged, Some(before), None));
             if place.is_none() {
                 profile.push(sale);
             }
             outcome
         }
-        Occasion::FirstAccepted => of_past::<SCORED>(rules, judged, None, None),
+        Occasion::FirstAccepted => look(&Seen::new(judged, None, None)),
     }
 }
 
-fn of_past<const SCORED: bool>(
-    rules: &RuleSet,
-    judged: &Judged<'_>,
-    before: Option<&Before<'_>>,
+/// A transaction as rules see it: with its card's past, or with what conflicts with it.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    judged: &'a Judged<'a>,
+    before: Option<Before<'a>>,
     conflict: Option<ConflictSeen>,
-) -> (u16, Option<Finding>) {
-    let subject = Subject {
-        content: Content::new(
-            judged.facts.kind,
-            judged.facts.amount,
-            judged.facts.currency,
-        ),
-        past: before,
-        conflict: conflict.as_ref().map(|conflict| conflict.content),
-    };
-    let assessment = assess::<_, SCORED>(rules.seeing(judged.facts.kind), &subject);
-    let score = assessment.score;
-    if assessment.hits.is_empty() {
-        return (score, None);
+}
+
+impl<'a> Seen<'a> {
+    fn new(
+        judged: &'a Judged<'a>,
+        before: Option<Before<'a>>,
+        conflict: Option<ConflictSeen>,
+    ) -> Self {
+        Self {
+            judged,
+            before,
+            conflict,
+        }
     }
-    let finding = finding_of(rules, judged, before, conflict, assessment);
-    (score, Some(finding))
+
+    /// What is judged.
+    #[must_use]
+    pub fn judged(&self) -> &Judged<'a> {
+        self.judged
+    }
+
+    /// What a rule set finds.
+    #[must_use]
+    pub fn judge(&self, rules: &RuleSet) -> Option<Finding> {
+        let (_, finding) = self.judge_by::<false>(rules);
+        finding
+    }
+
+    /// The same, and the score even if nothing is found. The one place where the score of a
+    /// transaction is made, for whoever ranks.
+    #[must_use]
+    pub fn judge_scored(&self, rules: &RuleSet) -> (u16, Option<Finding>) {
+        self.judge_by::<true>(rules)
+    }
+
+    /// What tests are held against.
+    pub(super) fn subject(&self) -> Subject<'_, Before<'a>> {
+        let facts = &self.judged.facts;
+        Subject {
+            content: Content::new(facts.kind, facts.amount, facts.currency),
+            past: self.before.as_ref(),
+            conflict: self.conflict.as_ref().map(|conflict| conflict.content),
+        }
+    }
+
+    fn judge_by<const SCORED: bool>(&self, rules: &RuleSet) -> (u16, Option<Finding>) {
+        let seeing = rules.seeing(self.judged.facts.kind);
+        let assessment = assess::<_, SCORED>(seeing, &self.subject());
+        let score = assessment.score;
+        if assessment.hits.is_empty() {
+            return (score, None);
+        }
+        let (before, conflict) = (self.before.as_ref(), self.conflict.clone());
+        let finding = finding_of(rules, self.judged, before, conflict, assessment);
+        (score, Some(finding))
+    }
 }
 
 fn finding_of(

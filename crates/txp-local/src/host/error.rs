@@ -1,5 +1,6 @@
 //! Why the host cannot go on.
 
+use crate::control::ControlError;
 use crate::format::FormatError;
 use crate::lock::LockError;
 use crate::log::LogError;
@@ -26,6 +27,9 @@ pub enum HostError {
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Control records cannot be read or written.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// A stage failed.
     #[error(transparent)]
     Port(PortError),

@@ -14,7 +14,7 @@ use txp_domain::position::Position;
 use txp_domain::time::Timestamp;
 use txp_pipeline::batch::Delivery;
 use txp_pipeline::port::PortError;
-use txp_pipeline::rulefile::{self, CheckedRules};
+use txp_pipeline::rulefile::CheckedRules;
 use txp_pipeline::stage::aggregate::{Aggregator, Outcome};
 use txp_pipeline::stage::detect::{Detector, Found};
 
@@ -39,6 +39,13 @@ pub(crate) struct Meta {
     pub(crate) rules: Option<ActiveRules>,
     /// Events folded so far that were findings.
     pub(crate) findings: u64,
+}
+
+impl Meta {
+    /// The ids of findings that are on their way into the log.
+    pub(crate) fn outstanding_ids(&self) -> impl Iterator<Item = &str> {
+        self.outstanding.iter().map(|waiting| &*waiting.finding.id)
+    }
 }
 
 /// Reads what a checkpoint says; before the first one, nothing is folded.
@@ -222,7 +229,7 @@ impl Fold {
     }
 
     fn activate(&mut self, activation: u64, file: &serde_json::Value) -> Result<(), HostError> {
-        let checked = rulefile::parse(file.to_string().as_bytes()).map_err(HostError::Rules)?;
+        let checked = CheckedRules::recorded(file).map_err(HostError::Rules)?;
         self.rules = Some(checked);
         self.active = Some(ActiveRules {
             activation,

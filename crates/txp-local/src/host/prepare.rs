@@ -76,6 +76,7 @@ pub(super) fn prepare(
         failure: Mutex::new(None),
         failed: Condvar::new(),
         is_stopping: AtomicBool::new(false),
+        until_stop: Mutex::new(None),
         last_minted_millis: AtomicU64::new(0),
         opened,
         threads: Mutex::new(Vec::new()),

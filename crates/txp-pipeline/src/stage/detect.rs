@@ -15,7 +15,7 @@ use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
 use txp_domain::profile::{Profile, RECOGNISED_MAX};
 use txp_domain::row::{Facts, TransactionType};
-use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, judge};
+use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, Seen, see};
 
 /// A finding, and the delivery that caused it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +28,23 @@ pub struct Found {
 
 /// What judging the first changes of a batch gave.
 #[derive(Debug, Default, PartialEq)]
-pub struct Part {
+pub struct Part<T = Found> {
     /// What was found, in the order of the deliveries.
-    pub found: Vec<Found>,
+    pub found: Vec<T>,
     /// How many changes were judged.
     pub judged: usize,
     /// Deliveries that cannot be judged, because the profile of their card is damaged, and why; in
     /// their order.
     pub damaged: Vec<(usize, String)>,
+}
+
+/// The change that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    /// The index of its delivery in its batch.
+    pub delivery: usize,
+    /// The row that changed the transaction.
+    pub row: &'a RowEvent<'a>,
 }
 
 /// The stage, with its buffers.
@@ -64,10 +73,10 @@ impl Detector {
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Vec<Found>, PortError> {
-        let part = self
-            .judge_first(profiles, rules, deliveries, changes, None)
-            .await?;
-        Ok(part.found)
+        self.look(profiles, deliveries, changes, |at, seen| {
+            Found::by(rules, at, seen)
+        })
+        .await
     }
 
     /// Judges changes from the first on, as many as can come again as a whole and are then judged
@@ -83,26 +92,50 @@ impl Detector {
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Part, PortError> {
-        self.judge_first(profiles, rules, deliveries, changes, Some(RECOGNISED_MAX))
+        let judge = |at: At<'_>, seen: &Seen<'_>| Found::by(rules, at, seen);
+        self.look_first(profiles, deliveries, changes, Some(RECOGNISED_MAX), judge)
             .await
     }
 
-    async fn judge_first<P: ProfileStore>(
+    /// Looks at every change of a batch with the past that it has. What is seen in them comes in the
+    /// order of the deliveries.
+    ///
+    /// # Errors
+    /// A port failed; as for [`Self::judge`].
+    pub async fn look<P: ProfileStore, T, I: IntoIterator<Item = T>>(
         &mut self,
         profiles: &mut P,
-        rules: &RuleSet,
+        deliveries: &[Delivery<'_>],
+        changes: &[Change],
+        look: impl FnMut(At<'_>, &Seen<'_>) -> I,
+    ) -> Result<Vec<T>, PortError> {
+        let part = self
+            .look_first(profiles, deliveries, changes, None, look)
+            .await?;
+        Ok(part.found)
+    }
+
+    async fn look_first<P: ProfileStore, T, I: IntoIterator<Item = T>>(
+        &mut self,
+        profiles: &mut P,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
         of_a_card_max: Option<usize>,
-    ) -> Result<Part, PortError> {
+        mut look: impl FnMut(At<'_>, &Seen<'_>) -> I,
+    ) -> Result<Part<T>, PortError> {
         let end = self.sort_by_card(deliveries, changes, of_a_card_max.unwrap_or(usize::MAX));
-        let (mut found, mut damaged) = (Vec::new(), Vec::new());
+        let mut found: Vec<(usize, T)> = Vec::new();
+        let mut damaged = Vec::new();
+        let mut look_at = |change: &Change, profile: &mut Profile, found: &mut Vec<(usize, T)>| {
+            if let Some((row, judged)) = judged_of(deliveries, change) {
+                let delivery = change.delivery;
+                let seen = see(&judged, profile, |seen| look(At { delivery, row }, seen));
+                found.extend(seen.into_iter().map(|seen| (delivery, seen)));
+            }
+        };
         for change in changes.iter().take(end) {
-            if profile_of(deliveries, change).is_none()
-                && let Some((row, judged)) = judged_of(deliveries, change)
-            {
-                let finding = judge(rules, &judged, &mut Profile::default());
-                found.extend(finding.map(|finding| Found::new(change, row, finding)));
+            if profile_of(deliveries, change).is_none() {
+                look_at(change, &mut Profile::default(), &mut found);
             }
         }
         let change_at = |at: &u128| changes.get(index_of(at));
@@ -115,16 +148,13 @@ impl Detector {
                 let (card, others) = rest.split_at_checked(*judgements).unwrap_or((rest, &[]));
                 rest = others;
                 let found_before = found.len();
-                let judge_all = |profile: &mut Profile| {
+                let look_at_all = |profile: &mut Profile| {
                     found.truncate(found_before);
                     for change in card.iter().filter_map(change_at) {
-                        if let Some((row, judged)) = judged_of(deliveries, change) {
-                            let finding = judge(rules, &judged, profile);
-                            found.extend(finding.map(|finding| Found::new(change, row, finding)));
-                        }
+                        look_at(change, profile, &mut found);
                     }
                 };
-                match profiles.update(*key, judge_all).await {
+                match profiles.update(*key, look_at_all).await {
                     Ok(()) => {}
                     Err(error) if of_a_card_max.is_some() && error.kind == ErrorKind::Corrupt => {
                         found.truncate(found_before);
@@ -136,10 +166,10 @@ impl Detector {
                 }
             }
         }
-        found.sort_by_key(|f| f.delivery);
+        found.sort_by_key(|(delivery, _)| *delivery);
         damaged.sort();
         Ok(Part {
-            found,
+            found: found.into_iter().map(|(_, seen)| seen).collect(),
             judged: end,
             damaged,
         })
@@ -189,13 +219,22 @@ fn index_of(at: &u128) -> usize {
 }
 
 impl Found {
-    fn new(change: &Change, row: &RowEvent<'_>, finding: Finding) -> Self {
-        Self {
-            delivery: change.delivery,
-            flagged: AnomalyFlagged {
-                finding,
-                time: row.uploaded_at,
-            },
+    fn by(rules: &RuleSet, at: At<'_>, seen: &Seen<'_>) -> Option<Self> {
+        let finding = seen.judge(rules)?;
+        Some(Self {
+            delivery: at.delivery,
+            flagged: at.flagged(finding),
+        })
+    }
+}
+
+impl At<'_> {
+    /// What is recorded of a finding in it.
+    #[must_use]
+    pub fn flagged(&self, finding: Finding) -> AnomalyFlagged {
+        AnomalyFlagged {
+            finding,
+            time: self.row.uploaded_at,
         }
     }
 }

@@ -126,13 +126,13 @@ impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
             };
             let latest_sha256 = latest.as_ref().map(|latest| &latest.event.sha256);
             let Some((rules, by)) =
-                wanted.filter(|(rules, _)| latest_sha256 != Some(&sha256_of(rules)))
+                wanted.filter(|(rules, _)| latest_sha256 != Some(&rules.sha256_hex()))
             else {
                 let latest = latest.ok_or_else(no_rules)?;
                 if !latest.is_announced {
                     self.announce(events, &latest.event).await?;
                 }
-                return parse_registered(&latest.event);
+                return activated_rules(&latest.event);
             };
             let activation = latest.map_or(0, |latest| latest.event.activation) + 1;
             let event = activated(&rules, activation, by, now)?;
@@ -181,9 +181,10 @@ fn defaults() -> Result<CheckedRules, PortError> {
         .map_err(|error| PortError::caused(ErrorKind::Permanent, "the program's own rules", error))
 }
 
-fn parse_registered(event: &RulesetActivated) -> Result<CheckedRules, PortError> {
-    rulefile::parse(event.rules.to_string().as_bytes()).map_err(|error| {
-        let context = "the rules activated last cannot be read; activate others";
+/// The rules of an activation.
+pub(crate) fn activated_rules(event: &RulesetActivated) -> Result<CheckedRules, PortError> {
+    CheckedRules::recorded(&event.rules).map_err(|error| {
+        let context = "activated rules cannot be read; activate others";
         PortError::caused(ErrorKind::Corrupt, context, error)
     })
 }
@@ -197,16 +198,11 @@ fn activated(
     Ok(RulesetActivated {
         activation,
         version: rules.rules.version().to_owned(),
-        sha256: sha256_of(rules),
+        sha256: rules.sha256_hex(),
         activated_by: by.to_owned(),
         activated_at: arrival_of(now),
         rules: serde_json::from_str(&rules.file.to_json()).map_err(unwritable)?,
     })
-}
-
-fn sha256_of(rules: &CheckedRules) -> String {
-    let bytes = rules.rules.sha256().iter();
-    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn no_rules() -> PortError {

@@ -17,9 +17,14 @@ use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_local::alerts::{AlertEntry, Delivery, Newest};
 use txp_local::host::read_quarantine;
+use txp_local::log::LogSource;
+use txp_local::scratch::Scratch;
 use txp_local::snapshot::Snapshot;
 use txp_local::state::{State, UploadPage};
-use txp_pipeline::port::{ProfileKey, ProfileStore};
+use txp_pipeline::backtest::parity::{Outcome, Parity};
+use txp_pipeline::port::{
+    EventSource as _, ProfileKey, ProfileStore, Progress, SourceBatch, Window,
+};
 use txp_pipeline::rulefile::default_rules;
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
@@ -56,6 +61,7 @@ pub(super) fn stopped(node: &Node, workload: &Workload) -> Result<Counted, Vec<S
         broken.equal("findings counted", findings_counted, findings.len() as u64);
     }
     let (messages, digests) = alerts(node, &findings, &mut broken);
+    broken.0.extend(parity(node));
     if !broken.0.is_empty() {
         return Err(broken.0);
     }
@@ -65,6 +71,33 @@ pub(super) fn stopped(node: &Node, workload: &Workload) -> Result<Counted, Vec<S
         messages,
         digests,
     })
+}
+
+/// Judged again from its log by the rules that the log names, every finding is as it is recorded.
+fn parity(node: &Node) -> Vec<String> {
+    let judged = || -> Result<Outcome, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut scratch = Scratch::create(folder.path()).map_err(|error| chain(&error))?;
+        let source = LogSource::open(&node.log(), Window::default(), 0);
+        let mut source = source.map_err(|error| chain(&error))?;
+        let (mut parity, mut batch) = (Parity::new(true), SourceBatch::default());
+        loop {
+            let progress = at_once(source.next(&mut batch)).map_err(|error| chain(&error))?;
+            let events: Vec<_> = batch.events().collect();
+            at_once(parity.take(&mut scratch.state, &events)).map_err(|error| chain(&error))?;
+            if progress != Progress::More {
+                return Ok(parity.end(|_, _| false));
+            }
+        }
+    };
+    match judged() {
+        Ok(outcome) => {
+            let named = outcome.named.iter();
+            let told = named.map(|named| format!("finding {} {}", named.id, named.difference));
+            told.collect()
+        }
+        Err(error) => vec![format!("the history cannot be judged again: {error}")],
+    }
 }
 
 fn left<'a>(
