@@ -7,6 +7,7 @@
 mod fraud;
 mod host;
 mod leak;
+mod metrics;
 mod plain;
 mod table;
 mod torture;
@@ -39,6 +40,10 @@ const CHECKS: &[(&str, Check)] = &[
     (
         "fraud: sample, sample again, chargebacks after",
         fraud::chargebacks_after,
+    ),
+    (
+        "fraud: metrics of a backtest beside metrics.py",
+        metrics::beside_the_script,
     ),
     (
         "fraud: chargebacks before the sample",

@@ -10,9 +10,10 @@ mod cloud;
 mod compile;
 mod footprint;
 mod libtest;
+mod metrics;
 mod node;
 mod pulumi;
-mod python;
+pub(crate) mod python;
 mod stage;
 mod tools;
 
@@ -52,6 +53,11 @@ const PHASES: [&[&[Stage]]; 2] = [
                 "api",
                 "schemathesis and the load script against `txp serve`",
                 api::run,
+            ),
+            Stage::new(
+                "metrics",
+                "the metrics of a backtest beside scikit-learn's",
+                metrics::run,
             ),
             Stage::new(
                 "aws",

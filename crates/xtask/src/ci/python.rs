@@ -20,8 +20,11 @@ pub(super) const PULUMI: &str = "pulumi/requirements-test.txt";
 /// What disturbs the functions' calls: apart, because it wants another botocore.
 pub(super) const FAULTS: &str = "tests/python/faults.txt";
 
+/// What metrics are compared with.
+pub(crate) const METRICS: &str = "tests/python/metrics.txt";
+
 /// An environment's interpreter; made at first use and again when the requirements change.
-pub(super) fn interpreter(requirements_path: &str) -> Result<PathBuf> {
+pub(crate) fn interpreter(requirements_path: &str) -> Result<PathBuf> {
     let requirements = root()?.join(requirements_path);
     let text = std::fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
