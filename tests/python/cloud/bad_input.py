@@ -15,14 +15,15 @@ from .merchant import Merchant, request
 from .processes import wait_until
 from .runs import Run, tick
 
-LIMIT_SECONDS = 90
+# How long to wait before something is thought to hang, beside other work.
+LIMIT_SECONDS = 300
 MIB = 1 << 20
 LINK_SECONDS = 15 * 60
 KILLED_ROWS = 3000
 # Detection writes a card once a batch: with a card for each row it would be busy for minutes.
 KILLED_CARDS = 50
 # A claim holds for 90 s.
-TAKEN_UP_LIMIT_SECONDS = 180
+TAKEN_UP_LIMIT_SECONDS = 600
 # What another producer's aggregation looks like to one that does not know it: the magic of the
 # format and then no protobuf.
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"

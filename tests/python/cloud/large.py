@@ -13,7 +13,7 @@ from .processes import wait_until
 ROWS = 200_000
 # Of the 512 MB that the function has; what it reads, parses and sends is bounded.
 RESIDENT_MIB_MAX = 128
-READ_LIMIT_SECONDS = 300
+READ_LIMIT_SECONDS = 900
 POLL_SECONDS = 0.5
 
 

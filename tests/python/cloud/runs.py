@@ -10,8 +10,9 @@ from .mapping import poller
 from .merchant import Merchant
 from .processes import wait_until
 
-COMPLETED_LIMIT_SECONDS = 240
-SETTLED_LIMIT_SECONDS = 240
+# How long to wait before something is thought to hang, beside other work; nothing is promised by it.
+COMPLETED_LIMIT_SECONDS = 900
+SETTLED_LIMIT_SECONDS = 900
 # Whole documents are asked over the API for everything unusual and for so many of the rest.
 ORDINARY_DOCUMENTS = 40
 UNUSUAL_DOCUMENTS_MAX = 150
