@@ -10,7 +10,7 @@ import uuid
 from .processes import wait_until
 
 ANSWER_LIMIT_SECONDS = 60
-ASK_EVERY_SECONDS = 0.1
+ASK_EVERY_SECONDS = 0.25
 TRIES = 8
 ENDS = ("completed", "failed", "expired")
 

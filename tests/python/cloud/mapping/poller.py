@@ -17,8 +17,9 @@ from .batches import Batches
 from .delivery import Delivery, Failed, Taken, Throttled, judge
 from .filters import Filters
 
-POLL_SECONDS = 0.05
-SHARDS_POLL_SECONDS = 0.2
+# Each look is a call, and the emulator takes one at a time; Lambda looks once a second.
+POLL_SECONDS = 0.1
+SHARDS_POLL_SECONDS = 1.0
 # Lambda waits longer each time; here a test waits for it.
 BACKOFF_SECONDS = 0.02
 BACKOFF_MAX_SECONDS = 1.0
