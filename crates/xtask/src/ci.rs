@@ -96,6 +96,7 @@ pub(crate) fn list() -> Result<Tally> {
 
 /// All stages in their phases; or only the ones named, one after the other.
 pub(crate) fn run(only: &[String]) -> Result<Tally> {
+    stage::begin()?;
     let mut results = Vec::new();
     if only.is_empty() {
         for lanes in PHASES {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -70,7 +70,7 @@ impl Stage {
             std::fs::remove_file(&left)?;
         }
         let start = Instant::now();
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(this_program()?);
         command.args(["ci", "--stage", self.name]);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let status = command.status().context("cannot start a stage")?;
@@ -143,6 +143,27 @@ pub(super) fn phase(lanes: &[&'static [Stage]], results: &mut Vec<Outcome>) -> R
         }
         Ok(())
     })
+}
+
+/// To be called before the first stage: lanes begin at the same time.
+pub(super) fn begin() -> Result<()> {
+    this_program().map(|_| ())
+}
+
+/// A copy of this program, made before anything is built: the stage `build` compiles this program
+/// too, and then what was started does not lie where it was any more.
+fn this_program() -> Result<&'static PathBuf> {
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(copy) = COPY.get() {
+        return Ok(copy);
+    }
+    let copy = folder()?.join("xtask");
+    // One that is running cannot be written to, but another can take its place.
+    if copy.exists() {
+        std::fs::remove_file(&copy)?;
+    }
+    std::fs::copy(std::env::current_exe()?, &copy).context("cannot copy this program")?;
+    Ok(COPY.get_or_init(|| copy))
 }
 
 fn folder() -> Result<PathBuf> {
