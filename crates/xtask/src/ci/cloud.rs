@@ -3,7 +3,7 @@
 
 use super::python;
 use crate::package;
-use crate::process::{PROFILE, built, program, target, tee, txp};
+use crate::process::{PROFILE, built, program, root, target, tee, txp};
 use crate::tally::Tally;
 use anyhow::{Context, Result};
 
@@ -17,7 +17,9 @@ pub(super) fn run() -> Result<Tally> {
         .arg(target()?.join("lambda"))
         .arg(python::interpreter(python::FAULTS)?)
         .arg(target()?.join("cloud"))
-        .env("PYTHONPATH", "tests/python")
+        // Where the program is that is deployed, and what deploys it.
+        .current_dir(root()?.join("pulumi"))
+        .env("PYTHONPATH", root()?.join("tests/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (success, output) = tee(&mut command)?;
     let tally = Tally::last_in(&output).context("tests/python/cloud told no result")?;
