@@ -16,7 +16,7 @@ use txp_aws::kinesis::read::{Place, ReadShards as _, StreamReader};
 use txp_aws::quarantine::S3Quarantine;
 use txp_aws::rules::RulesObject;
 use txp_aws::s3::Bucket;
-use txp_aws::s3::archive::{Archive, ArchiveSource};
+use txp_aws::s3::archive::Archive;
 use txp_aws::s3::report::RejectsReport;
 use txp_aws::secrets::fingerprinter;
 use txp_aws::sns::Topic;
@@ -27,6 +27,7 @@ use txp_domain::position;
 use txp_domain::profile::Profile;
 use txp_domain::transaction::Transaction;
 use txp_domain::upload::ClassCounts;
+use txp_pipeline::history::archive::ArchiveSource;
 use txp_pipeline::port::{
     Advance, AlertLedger as _, AlertSink as _, ArchiveSink as _, Handed, Poison, PortError,
     ProfileKey, ProfileStore as _, Quarantine as _, ReportStore as _, TransactionStore as _,

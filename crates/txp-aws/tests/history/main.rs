@@ -169,7 +169,7 @@ async fn the_poison_of_one_record_is_one_object() {
     let of = |n: u64| match n {
         0..60_000 => poison(n, "it is no JSON"),
         // Two reasons in turn: no stretch is longer than one event.
-        _ if n % 2 == 0 => poison(n, "it ends too early"),
+        _ if n.is_multiple_of(2) => poison(n, "it ends too early"),
         _ => poison(n, "event type is unknown"),
     };
     let poisons: Vec<_> = (0..100_000).map(of).collect();

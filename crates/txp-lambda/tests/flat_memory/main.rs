@@ -90,7 +90,11 @@ impl ObjectSource for Generated {
             self.row += 1;
             // Identifiers as long as they may be; one row in fifty is bad.
             let number = self.row;
-            let amount = if number % 50 == 0 { "-1" } else { "1.00" };
+            let amount = if number.is_multiple_of(50) {
+                "-1"
+            } else {
+                "1.00"
+            };
             let row = format!("{number:a>60},{amount},{number:b>60},4242424242424242\n");
             self.piece.extend_from_slice(row.as_bytes());
         }
