@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 const SEED: u64 = 42;
@@ -24,6 +25,8 @@ struct Run {
     milliseconds: u128,
     cpu_milliseconds: u128,
     peak_rss_bytes: u64,
+    /// Sales judged, of a backtest.
+    transactions: u64,
 }
 
 /// What the bench `reading` calls the loop that all else is compared with.
@@ -49,14 +52,25 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
     for figures in &reading {
         figures.show(bare, "");
     }
+    let data = folder.join("data");
     for number in 1..=runs {
-        let run = measure(&txp, &folder, &file)?;
+        let run = measure(&txp, &data, &file)?;
         let figures = Figures {
             name: format!("txp process, run {number}"),
             per_second: per_second(rows, run.milliseconds),
             per_cpu_second: per_second(rows, run.cpu_milliseconds),
         };
         figures.show(bare, &(run.peak_rss_bytes / (1024 * 1024)).to_string());
+    }
+    if runs > 0 {
+        let run = measure_backtest(&txp, &data)?;
+        let figures = Figures {
+            name: format!("txp backtest, {} sales", run.transactions),
+            per_second: per_second(run.transactions, run.milliseconds),
+            per_cpu_second: per_second(run.transactions, run.cpu_milliseconds),
+        };
+        figures.show(bare, "-");
+        fs::remove_dir_all(&data)?;
     }
     let mut total = Tally::of(true);
     if !whole_only {
@@ -135,33 +149,40 @@ fn generated(txp: &Path, folder: &Path, rows: u64) -> Result<PathBuf> {
     Ok(file)
 }
 
-fn measure(txp: &Path, folder: &Path, file: &Path) -> Result<Run> {
-    let data = folder.join("data");
+/// Processes the file into a fresh data directory, which is left there.
+fn measure(txp: &Path, data: &Path, file: &Path) -> Result<Run> {
     if data.exists() {
-        fs::remove_dir_all(&data)?;
+        fs::remove_dir_all(data)?;
     }
+    let mut command = program(txp)?;
+    command.arg("process").arg(file);
+    timed(&mut command, data)
+}
+
+/// Tries the rules that are active on all of a data directory.
+fn measure_backtest(txp: &Path, data: &Path) -> Result<Run> {
+    let mut command = program(txp)?;
+    let rules = capture(command.args(["rules", "show", "--data-dir"]).arg(data))?;
+    let file = data.with_file_name("rules.json");
+    fs::write(&file, rules)?;
+    let mut command = program(txp)?;
+    command.args(["backtest", "--rules"]).arg(&file);
+    timed(&mut command, data)
+}
+
+fn timed(command: &mut Command, data: &Path) -> Result<Run> {
     let cpu_before = children_ticks()?;
     let start = Instant::now();
-    let mut command = program(txp)?;
-    command
-        .arg("process")
-        .arg(file)
-        .arg("--json")
-        .arg("--data-dir")
-        .arg(&data);
-    let output = capture(&mut command)?;
+    let output = capture(command.arg("--json").arg("--data-dir").arg(data))?;
     let milliseconds = start.elapsed().as_millis();
     let ticks = children_ticks()? - cpu_before;
-    let report: Value = serde_json::from_str(&output).context("txp process printed no JSON")?;
-    let peak_rss_bytes = report
-        .get("peak_rss_bytes")
-        .and_then(Value::as_u64)
-        .unwrap_or(0);
-    fs::remove_dir_all(&data)?;
+    let report: Value = serde_json::from_str(&output).context("txp printed no JSON")?;
+    let number = |key| report.get(key).and_then(Value::as_u64).unwrap_or(0);
     Ok(Run {
         milliseconds,
         cpu_milliseconds: ticks * 1000 / TICKS_PER_SECOND,
-        peak_rss_bytes,
+        peak_rss_bytes: number("peak_rss_bytes"),
+        transactions: number("transactions"),
     })
 }
 
