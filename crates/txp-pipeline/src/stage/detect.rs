@@ -9,7 +9,7 @@
 //! towards what a profile recognises.
 
 use crate::batch::Delivery;
-use crate::port::{PortError, ProfileKey, ProfileStore};
+use crate::port::{ErrorKind, PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
