@@ -118,6 +118,45 @@ def test_capacity_is_on_demand_or_provisioned(record: Record) -> None:
     assert warm["warmThroughput"]["writeUnitsPerSecond"] == 20_000
 
 
+def test_another_table_of_transactions_takes_over_and_its_changes_are_judged(
+    record: Record,
+) -> None:
+    name = "transactions-dev-2"
+    graph = record(transactions_table=name)
+    tables = {
+        purpose: graph.one("lambda.Function", f"{purpose}-lambda")
+        .inputs["environment"]["variables"]
+        .get("TRANSACTIONS_TABLE")
+        for purpose in ("aggregator", "anomaly", "api")
+    }
+    assert tables == {"aggregator": name, "anomaly": None, "api": name}
+    own = graph.one("dynamodb.Table", "transactions").outputs
+    sources = {
+        mapping.inputs["eventSourceArn"]: mapping
+        for mapping in graph.of("lambda.EventSourceMapping")
+        if mapping.name.startswith("anomaly-mapping")
+    }
+    there = next(arn for arn in sources if f"table/{name}/stream/" in arn)
+    # What was written to the stack's own table last is judged, too.
+    assert set(sources) == {own["streamArn"], there}
+    filters = [mapping.inputs["filterCriteria"] for mapping in sources.values()]
+    assert filters[0] == filters[1]
+    allowed = json.dumps([policy.policy() for policy in graph.of("iam.RolePolicy")])
+    assert f'table/{name}"' in allowed
+    assert there in allowed
+    assert f'"{own["arn"]}"' not in allowed
+
+
+def test_the_fold_can_be_paused(record: Record) -> None:
+    def mappings(**config: str) -> dict[str, bool]:
+        found = record(**config).of("lambda.EventSourceMapping")
+        return {mapping.name: mapping.inputs["enabled"] for mapping in found}
+
+    assert set(mappings().values()) == {True}
+    paused = mappings(fold_paused="true")
+    assert [name for name, enabled in paused.items() if not enabled] == ["aggregator-mapping"]
+
+
 def test_reservations_are_a_switch(record: Record) -> None:
     functions = record(reserved_concurrency="false").of("lambda.Function")
     assert all("reservedConcurrentExecutions" not in one.inputs for one in functions)

@@ -86,6 +86,10 @@ class TapStackArgs:
     aggregate_bytes: int | None = None
     # Write units a second that the transactions table takes from its first second on.
     warm_write_units: int | None = None
+    # The table of transactions in use, made by `txp replay`; unset, the stack's own.
+    transactions_table: str | None = None
+    # On while a table takes over: the stream keeps what comes, and nothing is folded.
+    fold_paused: bool = False
     alert_emails: Sequence[str] = ()
     # Where alarms go beside the topic of alerts: the topic of a rota, by ARN.
     on_call_topic: str | None = None
@@ -135,11 +139,17 @@ def read_config(config: pulumi.Config) -> TapStackArgs:
             given[field_name] = value
 
     take("environment_suffix", config.get("env"))
-    for key in ("bucket_suffix", "architecture", "stream_mode", "on_call_topic"):
+    for key in (
+        "bucket_suffix",
+        "architecture",
+        "stream_mode",
+        "on_call_topic",
+        "transactions_table",
+    ):
         take(key, config.get(key))
     for key in ("stream_shards", "stream_retention_days", "aggregate_bytes", "warm_write_units"):
         take(key, config.get_int(key))
-    for key in ("reserved_concurrency", "api_gateway_account", "delete_data"):
+    for key in ("reserved_concurrency", "api_gateway_account", "delete_data", "fold_paused"):
         take(key, config.get_bool(key))
     for key in ("lambda_dir", "rules_file", "dashboards_dir"):
         path = config.get(key)

@@ -59,12 +59,25 @@ class TablesArgs:
     place: Place
     keys: Keys
     warm_write_units: int | None
+    # Another table of transactions to be in use than the stack's own: one that a replay has made.
+    transactions_table: str | None = None
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The table of transactions that the functions write and read."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    stream_arn: pulumi.Output[str]
 
 
 class Tables(pulumi.ComponentResource):
     """The tables, by the name that the code gives them."""
 
+    # The stack's own, which stays when another one is in use.
     transactions: dynamodb.Table
+    in_use: InUse
     uploads: dynamodb.Table
     profiles: dynamodb.Table
     alerts: dynamodb.Table
@@ -82,7 +95,10 @@ class Tables(pulumi.ComponentResource):
         self.alerts = made["alerts"]
         self.clients = made["clients"]
         self.names = {base: table.name for base, table in made.items()}
-        self.variables = {shape["variable"]: made[shape["base"]].name for shape in shapes()}
+        self.in_use = in_use(args.transactions_table, self.transactions)
+        self.variables = {shape["variable"]: made[shape["base"]].name for shape in shapes()} | {
+            "TRANSACTIONS_TABLE": self.in_use.name
+        }
         self.register_outputs({"names": self.names})
 
     def _table(self, args: TablesArgs, shape: TableShape) -> dynamodb.Table:
@@ -123,6 +139,14 @@ class Tables(pulumi.ComponentResource):
             tags=args.place.tags,
             opts=args.place.child(self),
         )
+
+
+def in_use(name: str | None, own: dynamodb.Table) -> InUse:
+    """The table of this name, which is there already; without one, the stack's own."""
+    if name is None:
+        return InUse(own.name, own.arn, own.stream_arn)
+    found = dynamodb.get_table_output(name=name)
+    return InUse(found.name, found.arn, found.stream_arn)
 
 
 def attributes(shape: TableShape) -> list[dynamodb.TableAttributeArgs]:

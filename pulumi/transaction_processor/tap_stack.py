@@ -60,7 +60,11 @@ class TapStack(pulumi.ComponentResource):
             ),
             child,
         )
-        self.tables = Tables("tables", TablesArgs(place, keys, args.warm_write_units), child)
+        self.tables = Tables(
+            "tables",
+            TablesArgs(place, keys, args.warm_write_units, args.transactions_table),
+            child,
+        )
         self.alerts = Alerts(
             "alerts", AlertsArgs(place, keys, args.alert_emails, args.on_call_topic), child
         )
@@ -95,6 +99,8 @@ class TapStack(pulumi.ComponentResource):
             fingerprint_key=self.fingerprint_key,
             packaging=Packaging(args.zips, args.architecture, args.reserved_concurrency),
             aggregate_bytes=args.aggregate_bytes,
+            fold_paused=args.fold_paused,
+            in_use_elsewhere=args.transactions_table is not None,
         )
 
 

@@ -8,10 +8,11 @@
 //! - [`transactions`], [`uploads`], [`profiles`], [`alerts`]: the ports;
 //! - [`clients`]: who may ask;
 //! - [`stream`]: what changed in the transactions, as judgements that are due;
+//! - [`rebuild`]: a table made again from the history, and read through;
 //! - [`State`]: transactions and uploads together, as the aggregator takes them.
 //!
 //! Deliberately absent: transactions over several items (no step needs one: what comes first is
-//! harmless alone), scans, and the creation of tables.
+//! harmless alone), and the creation of tables but for a replay's.
 
 mod attributes;
 mod batch_get;
@@ -22,6 +23,7 @@ mod state;
 pub mod alerts;
 pub mod clients;
 pub mod profiles;
+pub mod rebuild;
 pub mod stream;
 pub mod tables;
 pub mod transactions;

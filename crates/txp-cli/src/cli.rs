@@ -43,6 +43,10 @@ pub(crate) enum Command {
     Events(command::events::Args),
     /// Judge recorded history by other rules and compare what they find
     Backtest(command::backtest::Args),
+    /// Fold a history again, into a directory or a table of its own
+    Replay(command::replay::Args),
+    /// Compare a state with its history, item by item
+    Verify(command::verify::Args),
     /// Say who may send files over HTTP
     Clients(command::clients::Args),
     /// Serve the HTTP API over the data directory

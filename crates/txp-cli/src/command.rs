@@ -8,10 +8,12 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod process;
+pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod uploads;
+pub(crate) mod verify;
 
 mod source;
 
@@ -103,6 +105,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Alerts(args) => alerts::run(&globals, &args),
         Command::Events(args) => events::run(&globals, &args),
         Command::Backtest(args) => backtest::run(&globals, &args),
+        Command::Replay(args) => replay::run(&globals, &args),
+        Command::Verify(args) => verify::run(&globals, &args),
         Command::Rules(args) => rules::run(&globals, &args),
         Command::Clients(args) => clients::run(&globals, &args),
         Command::Serve(args) => serve::run(&globals, &args),

@@ -52,6 +52,7 @@ scripts! {
     help
     options
     process
+    replay
     rules
     serve
     several_files

@@ -45,6 +45,30 @@ fn invariant_8_memory_is_flat() {
     assert!(many < PEAK_BYTES_MAX, "{shown}");
 }
 
+/// Histories of hundreds of chunks fit as well as small ones: the peak hangs on neither size.
+#[test]
+fn memory_of_replay_and_verify_is_bounded() {
+    let place = Place::new();
+    let made = place.run([
+        "generate", "--rows", "100000", "--seed", "7", "--out", "file.csv",
+    ]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(place.process(&place.path().join("file.csv")).0, Some(0));
+    let (code, done) = place.json(["replay", "--into", "local:copy"]);
+    assert_eq!(code, Some(0), "{done}");
+    let (code, report) = place.json(["verify", "--against", "local:copy"]);
+    assert_eq!(
+        (code, &report["drift"]),
+        (Some(0), &serde_json::Value::from(0)),
+        "{report}"
+    );
+    assert_eq!(report["uploads"], 1);
+    for peak in [&done["peak_rss_bytes"], &report["peak_rss_bytes"]] {
+        let peak = peak.as_u64().unwrap();
+        assert!(peak > 0 && peak < PEAK_BYTES_MAX, "{peak}");
+    }
+}
+
 #[test]
 fn a_line_of_100_megabytes_is_passed_over_in_flat_memory() {
     let place = Place::new();

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod finding;
 mod pen;
+mod plain;
 mod row;
 mod ruleset;
 pub mod schema;
@@ -18,6 +19,7 @@ mod upload;
 pub use decode::{DecodeError, Decoded, RowPlace, decode};
 pub use encode::{EncodedRow, RowEncoder, encode};
 pub use finding::AnomalyFlagged;
+pub use plain::read_plain_row;
 pub use row::{
     CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData,
     rejected_partition_key,

@@ -2,6 +2,11 @@
 //!
 //! Written once, at first use, whole or not at all. A newer version is refused, an older one is
 //! for the caller to judge; a directory with other files in it is never written to.
+//!
+//! It also says what kind of directory it is: one with a history of its own, or what a replay has
+//! folded of another's, which has a state and no log. A writer that would append to the latter is
+//! refused, and a replay into the former too. Directories of the second kind are of version 2, so that
+//! a program that does not know the kind refuses them by the version.
 
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
@@ -13,8 +18,11 @@ use thiserror::Error;
 /// The marker's name.
 pub const FORMAT_FILE: &str = "FORMAT";
 
-/// The version of the directory's layout that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of the directory's layout that this program reads and writes: a replay's target.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The version of a directory with a history of its own.
+const WITH_HISTORY_VERSION: u32 = 1;
 
 /// Only the owner may look into the data: card fingerprints are pseudonymous, not anonymous.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -29,6 +37,24 @@ pub struct Format {
     pub format_version: u32,
     /// When the directory was first used, RFC 3339.
     pub created_at: String,
+    /// What was replayed into it, if it is a replay's target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayOf>,
+}
+
+/// What a replay's target holds: the fold of another history, or of a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayOf {
+    /// The replay: derived from what follows.
+    pub id: String,
+    /// The history, as `--source` says it.
+    pub source: String,
+    /// Only what arrived at or after this, Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_millis: Option<i64>,
+    /// Only what arrived before this, Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_millis: Option<i64>,
 }
 
 /// Why a directory cannot be used.
@@ -55,6 +81,37 @@ pub enum FormatError {
     NotOurs {
         /// The directory.
         dir: PathBuf,
+    },
+    /// It holds what a replay has folded: there is no history in it to append to.
+    #[error(
+        "{} is what a replay has folded of {of}, it has no history of its own that could go on: write to the directory that was replayed, or name another one",
+        dir.display()
+    )]
+    IsReplay {
+        /// The directory.
+        dir: PathBuf,
+        /// The history that it was folded from.
+        of: String,
+    },
+    /// It has a history of its own, which a replay must not write over.
+    #[error(
+        "{} is a data directory with a history of its own: a replay goes into a new directory, or into one that it made before",
+        dir.display()
+    )]
+    HasHistory {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Another history, or another part of it, was replayed into it.
+    #[error(
+        "{} holds a replay of {of}: name a new directory, or delete that one",
+        dir.display()
+    )]
+    OtherReplay {
+        /// The directory.
+        dir: PathBuf,
+        /// What was replayed.
+        of: String,
     },
     /// Nothing was ever written there.
     #[error(
@@ -129,8 +186,57 @@ impl FormatError {
 /// before taking the lock, so that nothing is written into a directory of somebody else.
 ///
 /// # Errors
-/// It is not ours, newer, damaged, or may not be written.
+/// It is not ours, a replay's target, newer, damaged, or may not be written.
 pub fn ensure(dir: &Path, created_at: &str) -> Result<Format, FormatError> {
+    let format = ensure_kind(dir, created_at, None)?;
+    match format.replay {
+        None => Ok(format),
+        Some(replay) => Err(FormatError::IsReplay {
+            dir: dir.to_path_buf(),
+            of: replay.source,
+        }),
+    }
+}
+
+/// The same for a replay's target: a new directory, or one that the same replay has made.
+///
+/// # Errors
+/// It is not ours, not this replay's, newer, damaged, or may not be written.
+pub fn ensure_replay(
+    dir: &Path,
+    created_at: &str,
+    replay: &ReplayOf,
+) -> Result<Format, FormatError> {
+    let format = ensure_kind(dir, created_at, Some(replay))?;
+    let dir = dir.to_path_buf();
+    match &format.replay {
+        Some(found) if found.id == replay.id => Ok(format),
+        Some(found) => Err(FormatError::OtherReplay {
+            dir,
+            of: found.described(),
+        }),
+        None => Err(FormatError::HasHistory { dir }),
+    }
+}
+
+impl ReplayOf {
+    /// The history, and which part of it, in words.
+    #[must_use]
+    pub fn described(&self) -> String {
+        if self.from_millis.or(self.to_millis).is_some() {
+            format!("a part of {}", self.source)
+        } else {
+            self.source.clone()
+        }
+    }
+}
+
+/// The marker that is there, or a new one of this kind.
+fn ensure_kind(
+    dir: &Path,
+    created_at: &str,
+    replay: Option<&ReplayOf>,
+) -> Result<Format, FormatError> {
     if !dir.is_dir() {
         DirBuilder::new()
             .recursive(true)
@@ -143,8 +249,12 @@ pub fn ensure(dir: &Path, created_at: &str) -> Result<Format, FormatError> {
     }
     refuse_foreign(dir)?;
     let format = Format {
-        format_version: FORMAT_VERSION,
+        format_version: match replay {
+            None => WITH_HISTORY_VERSION,
+            Some(_) => FORMAT_VERSION,
+        },
         created_at: created_at.to_owned(),
+        replay: replay.cloned(),
     };
     store(dir, &format)?;
     Ok(format)
@@ -250,10 +360,42 @@ mod tests {
         for refused in [ensure(dir.path(), CREATED), read(dir.path())] {
             let text = refused.unwrap_err().to_string();
             assert!(
-                text.contains("version 7") && text.contains("up to 1"),
+                text.contains("version 7") && text.contains("up to 2"),
                 "{text}"
             );
             assert!(text.contains("use a newer txp"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replay_s_target_and_a_history_are_never_taken_for_each_other() {
+        let root = tempfile::tempdir().unwrap();
+        let (history, target) = (root.path().join("history"), root.path().join("target"));
+        let replay = |id: &str| ReplayOf {
+            id: id.to_owned(),
+            source: "local:/srv/a".to_owned(),
+            from_millis: None,
+            to_millis: Some(7),
+        };
+        ensure(&history, CREATED).unwrap();
+        let made = ensure_replay(&target, CREATED, &replay("b")).unwrap();
+        assert_eq!(made.format_version, 2, "older programs refuse it");
+        assert_eq!(ensure_replay(&target, "later", &replay("b")).unwrap(), made);
+        assert_eq!(read(&target).unwrap(), made);
+        let refusals = [
+            (ensure(&target, CREATED), "no history of its own"),
+            (
+                ensure_replay(&target, CREATED, &replay("c")),
+                "a replay of a part of local:/srv/a",
+            ),
+            (
+                ensure_replay(&history, CREATED, &replay("b")),
+                "a history of its own",
+            ),
+        ];
+        for (refused, why) in refusals {
+            let text = refused.unwrap_err().to_string();
+            assert!(text.contains(why), "{text}");
         }
     }
 

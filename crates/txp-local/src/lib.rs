@@ -12,9 +12,12 @@ pub mod host;
 mod lines;
 pub mod lock;
 pub mod log;
+pub mod replay;
 pub mod runs;
 pub mod scratch;
 pub mod snapshot;
+pub mod sorter;
 pub mod state;
+pub mod verify;
 
 pub use clock::{mint_upload_id, now};

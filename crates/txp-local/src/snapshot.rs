@@ -1,7 +1,7 @@
 //! A data directory as a reader sees it, beside a living writer or without one: the state at its
 //! last checkpoint. Takes no lock and changes nothing.
 
-use crate::format;
+use crate::format::{self, ReplayOf};
 use crate::host::{AsOf, HostError, LOG_DIR, meta_of};
 use crate::log::LogReader;
 use crate::state::StateView;
@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub outstanding: Vec<String>,
     /// The rule file that judges, as recorded; `None` in a directory that was never opened.
     pub rules: Option<serde_json::Value>,
+    /// What was replayed into the directory, if it is a replay's target: then there is no log.
+    pub replay: Option<ReplayOf>,
+    /// How far a replay has read its source, as the source names it.
+    pub replayed_through: Option<String>,
 }
 
 impl Snapshot {
@@ -31,7 +35,7 @@ impl Snapshot {
     /// It is no data directory, of a newer format, or damaged.
     pub fn open(dir: &Path) -> Result<Self, HostError> {
         let snapshot = Self::of_state(dir)?;
-        if snapshot.as_of.sequence > 0 {
+        if snapshot.as_of.sequence > 0 && snapshot.replay.is_none() {
             LogReader::check_holds(&dir.join(LOG_DIR), snapshot.as_of.sequence)?;
         }
         Ok(snapshot)
@@ -42,10 +46,10 @@ impl Snapshot {
     /// # Errors
     /// It is no data directory, of a newer format, or the state is damaged.
     pub fn of_state(dir: &Path) -> Result<Self, HostError> {
-        format::read(dir)?;
+        let replay = format::read(dir)?.replay;
         let state = StateView::open(&dir.join(crate::host::STATE_DIR))?;
         let meta = meta_of(state.meta())?;
-        let all_alerted = meta.alerted_through >= meta.as_of.sequence;
+        let all_alerted = replay.is_none() && meta.alerted_through >= meta.as_of.sequence;
         Ok(Self {
             as_of: meta.as_of,
             alerted: if all_alerted { meta.findings } else { 0 },
@@ -53,6 +57,8 @@ impl Snapshot {
             outstanding: meta.outstanding_ids().map(str::to_owned).collect(),
             rules: meta.rules.map(|r| r.file),
             state,
+            replay,
+            replayed_through: meta.replayed_through,
         })
     }
 }

@@ -6,12 +6,13 @@
 
 mod codec;
 mod hot;
-mod item;
+pub(crate) mod item;
 mod order;
 mod upload;
 mod view;
 
-pub use view::{StateView, UploadPage};
+pub(crate) use view::ids_of;
+pub use view::{Place, StateView, UploadPage};
 
 use crate::runs::{Keyspace, Options, StateError, Store};
 use hot::{Home, HotProfile, HotProfiles};

@@ -27,6 +27,8 @@ struct Run {
     peak_rss_bytes: u64,
     /// Sales judged, of a backtest.
     transactions: u64,
+    /// Events of the history, of a replay or verification.
+    events: u64,
 }
 
 /// What the bench `reading` calls the loop that all else is compared with.
@@ -70,6 +72,14 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
             per_cpu_second: per_second(run.transactions, run.cpu_milliseconds),
         };
         figures.show(bare, "-");
+        for (name, run) in measure_history(&txp, &data)? {
+            let figures = Figures {
+                name: format!("txp {name}, {} events", run.events),
+                per_second: per_second(run.events, run.milliseconds),
+                per_cpu_second: per_second(run.events, run.cpu_milliseconds),
+            };
+            figures.show(bare, &(run.peak_rss_bytes / (1024 * 1024)).to_string());
+        }
         fs::remove_dir_all(&data)?;
     }
     let mut total = Tally::of(true);
@@ -170,6 +180,19 @@ fn measure_backtest(txp: &Path, data: &Path) -> Result<Run> {
     timed(&mut command, data)
 }
 
+/// Replays a history into a fresh directory, and verifies that against it.
+fn measure_history(txp: &Path, data: &Path) -> Result<[(&'static str, Run); 2]> {
+    let copy = data.with_file_name("copy");
+    if copy.exists() {
+        fs::remove_dir_all(&copy)?;
+    }
+    let to = format!("local:{}", copy.display());
+    let replay = timed(program(txp)?.args(["replay", "--into", &to]), data)?;
+    let verify = timed(program(txp)?.args(["verify", "--against", &to]), data)?;
+    fs::remove_dir_all(&copy)?;
+    Ok([("replay", replay), ("verify", verify)])
+}
+
 fn timed(command: &mut Command, data: &Path) -> Result<Run> {
     let cpu_before = children_ticks()?;
     let start = Instant::now();
@@ -183,6 +206,7 @@ fn timed(command: &mut Command, data: &Path) -> Result<Run> {
         cpu_milliseconds: ticks * 1000 / TICKS_PER_SECOND,
         peak_rss_bytes: number("peak_rss_bytes"),
         transactions: number("transactions"),
+        events: number("events"),
     })
 }
 

@@ -32,6 +32,8 @@ class Recorder(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Json], list[tuple[str, str]]]:
+        if args.token.endswith(":getTable"):
+            return table_there(str(args.args["name"]), ACCOUNT, self.region), []
         return invoked(args.token, ACCOUNT, self.region, self.concurrency), []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Json]]:
@@ -102,6 +104,12 @@ def invoked(token: str, account: str, region: str, concurrency: int) -> dict[str
     if token not in known:
         raise NotImplementedError(f"the data source {token} is not known to the mocks")
     return known[token]
+
+
+def table_there(name: str, account: str, region: str) -> dict[str, Json]:
+    """A table that is there before the program runs."""
+    arn = f"arn:aws:dynamodb:{region}:{account}:table/{name}"
+    return {"name": name, "arn": arn, "streamArn": f"{arn}/stream/2026-11-30T00:00:00.000"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

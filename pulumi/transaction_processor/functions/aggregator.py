@@ -50,6 +50,7 @@ def aggregator(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
             batch_records=BATCH_RECORDS,
             window_seconds=WINDOW_SECONDS,
             parallel=PARALLEL,
+            enabled=not parts.fold_paused,
         ),
         made,
     )
@@ -62,7 +63,7 @@ def statements(parts: Parts) -> list[Statement]:
     uploads = ["GetItem", "UpdateItem"]
     return [
         access.reads_stream(parts.stream.stream.arn),
-        access.table("Transactions", transactions, tables.transactions.arn),
+        access.table("Transactions", transactions, tables.in_use.arn),
         access.table("Uploads", uploads, tables.uploads.arn),
         access.quarantines(parts.storage.reports, STAGE),
         access.uses_key(

@@ -53,19 +53,22 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
         ),
         place.child(parent),
     )
-    mapping(
-        "anomaly-mapping",
-        MappingArgs(
-            place,
-            parts.tables.transactions.stream_arn,
+    # The stack's own table keeps its mapping when another one is in use: what was written to it
+    # last is judged, too.
+    for name, stream_arn in changes(parts).items():
+        mapping(
+            name,
+            MappingArgs(
+                place,
+                stream_arn,
+                made,
+                batch_records=BATCH_RECORDS,
+                window_seconds=WINDOW_SECONDS,
+                age_max_seconds=AGE_MAX_SECONDS,
+                pattern=LIVE_WRITERS,
+            ),
             made,
-            batch_records=BATCH_RECORDS,
-            window_seconds=WINDOW_SECONDS,
-            age_max_seconds=AGE_MAX_SECONDS,
-            pattern=LIVE_WRITERS,
-        ),
-        made,
-    )
+        )
     Schedule(
         "digests",
         ScheduleArgs(
@@ -80,11 +83,19 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
     return made
 
 
+def changes(parts: Parts) -> dict[str, pulumi.Output[str]]:
+    """The streams of the tables whose changes are judged, by the name of the mapping."""
+    own = {"anomaly-mapping": parts.tables.transactions.stream_arn}
+    if parts.in_use_elsewhere:
+        return own | {"anomaly-mapping-in-use": parts.tables.in_use.stream_arn}
+    return own
+
+
 def statements(parts: Parts) -> list[Statement]:
     place, tables, keys = parts.place, parts.tables, parts.keys
     profiles = ["BatchGetItem", "GetItem", "PutItem"]
     alerts = ["DeleteItem", "GetItem", "PutItem", "UpdateItem"]
-    changes = [
+    reads = [
         "dynamodb:DescribeStream",
         "dynamodb:GetRecords",
         "dynamodb:GetShardIterator",
@@ -92,7 +103,7 @@ def statements(parts: Parts) -> list[Statement]:
     ]
     return [
         # What Lambda's poller does in the function's name.
-        Statement("ReadsChanges", changes, [tables.transactions.stream_arn]),
+        Statement("ReadsChanges", reads, list(changes(parts).values())),
         access.table("Profiles", profiles, tables.profiles.arn),
         access.table("Alerts", alerts, tables.alerts.arn),
         access.queries_index("AlertsWaiting", tables.alerts.arn, "by_waiting"),

@@ -41,7 +41,7 @@ def statements(parts: Parts) -> list[Statement]:
     return [
         access.table("Uploads", items, tables.uploads.arn),
         access.queries_index("UploadsOfClient", tables.uploads.arn, "by_client"),
-        access.table("Transactions", ["Query"], tables.transactions.arn),
+        access.table("Transactions", ["Query"], tables.in_use.arn),
         access.table("Clients", ["GetItem"], tables.clients.arn),
         # What a link lets its bearer do, its signer must be allowed to do.
         Statement("SignsUploads", ["s3:PutObject"], [storage.uploads.under(UPLOADS_PREFIX)]),

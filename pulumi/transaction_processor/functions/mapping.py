@@ -29,6 +29,7 @@ class MappingArgs:
     age_max_seconds: int = UNLIMITED
     # A pattern that records must match; others never reach the function.
     pattern: str | None = None
+    enabled: bool = True
 
 
 def mapping(name: str, args: MappingArgs, parent: pulumi.Resource) -> lambda_.EventSourceMapping:
@@ -39,6 +40,7 @@ def mapping(name: str, args: MappingArgs, parent: pulumi.Resource) -> lambda_.Ev
         function_name=args.target.function.arn,
         starting_position="TRIM_HORIZON",
         batch_size=args.batch_records,
+        enabled=args.enabled,
         maximum_batching_window_in_seconds=args.window_seconds,
         parallelization_factor=args.parallel,
         maximum_retry_attempts=UNLIMITED,

@@ -25,6 +25,9 @@ class Parts:
     fingerprint_key: FingerprintKey
     packaging: Packaging
     aggregate_bytes: int | None
+    fold_paused: bool
+    # Another table of transactions is in use than the stack's own.
+    in_use_elsewhere: bool
 
     def tables_of(self, *variables: str) -> dict[str, pulumi.Input[str]]:
         """The variables that name these tables."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.harness.forks import Forks
 
-from . import bad_input, files, large, observe, readers, runs, units
+from . import bad_input, files, large, observe, readers, rebuild, runs, units
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
@@ -71,6 +71,8 @@ def whole(report, stage, stack, mischief=None, exact=True):
         for number, data in enumerate(files.judged(SEED)):
             run.send(f"judged-{number}.csv", data)
         runs.hold_to_embedded(run, ordered_free=[1, 2], exact=exact)
+        if exact:
+            rebuild.run(report, run, stage.aws_txp, stage.work / f"rebuild-{stack.env}")
 
 
 def clean(report, stage):

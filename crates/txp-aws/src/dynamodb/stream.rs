@@ -6,6 +6,9 @@
 //! those that the embedded host folds; their positions are those of the events, from the item's
 //! history, not the stream's.
 //!
+//! An item that a replay had written, and that a live writer has written again without a change, was
+//! taken over: none of its facts was judged live, so all are due.
+//!
 //! A record is taken apart as loosely as it can be: what is not known is passed over, and one that
 //! makes no sense is poison, beside others that do.
 
@@ -151,9 +154,9 @@ fn read(record: &StreamRecord) -> Result<Option<(Transaction, u32)>, &'static st
     {
         return Ok(None);
     }
-    let before = facts_revision_before(record.part("OldImage"))?;
     let item = codec::decode(Fields(&new))
         .map_err(|_| "the image of the item after the write is damaged")?;
+    let before = facts_revision_before(record.part("OldImage"), &item)?;
     if item.facts_revision <= before || item.writer != Writer::Live {
         return Ok(None);
     }
@@ -164,11 +167,20 @@ fn read(record: &StreamRecord) -> Result<Option<(Transaction, u32)>, &'static st
     Ok(Some((item, before)))
 }
 
-fn facts_revision_before(image: &Value) -> Result<u32, &'static str> {
+fn facts_revision_before(image: &Value, new: &Transaction) -> Result<u32, &'static str> {
     if image.is_null() {
         return Ok(0);
     }
     let old = item_of(image);
+    let is_taken_over = old.as_ref().is_some_and(|old| {
+        let old = Fields(old);
+        let writer = old.optional_text("writer").ok().flatten();
+        writer.is_some_and(|writer| writer != codec::LIVE)
+            && old.number("revision") == Ok(new.revision)
+    });
+    if is_taken_over {
+        return Ok(0);
+    }
     let revision = old.and_then(|old| Fields(&old).number("facts_revision").ok());
     revision.ok_or("the image of the item before the write is damaged")
 }

@@ -16,6 +16,7 @@ mod claims;
 mod emulator;
 mod folding;
 mod life;
+mod rebuild;
 
 use emulator::Emulator;
 use txp_aws::dynamodb::Connection;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 use txp_local::alerts::Delivery;
-use txp_local::format;
+use txp_local::format::{self, ReplayOf};
 use txp_local::host::{LOG_DIR, REJECTS_DIR, read_quarantine};
 use txp_local::lock;
 use txp_local::log::{LogError, LogReader};
@@ -86,31 +86,23 @@ fn examine(dir: &Path) -> Report {
         data_dir: shown.clone(),
         ..Report::default()
     };
-    match format::read(dir) {
+    let replay = match format::read(dir) {
         Ok(format) => {
             report.format_version = Some(format.format_version);
             report.created_at = Some(format.created_at);
+            format.replay
         }
         Err(error) => {
             report.problem(&error);
             report.advise(format!("txp process FILE --data-dir {shown}"));
             return report;
         }
-    }
+    };
     match lock::current_holder(dir) {
         Ok(holder) => report.writer = holder,
         Err(error) => report.problem(&error),
     }
-    let mut snapshot = match Snapshot::of_state(dir) {
-        Ok(snapshot) => Some(snapshot),
-        Err(error) => {
-            report.problem(&error);
-            report.advise(format!(
-                "txp process FILE --data-dir {shown}, which folds the state again from the log"
-            ));
-            None
-        }
-    };
+    let mut snapshot = open_state(dir, replay.as_ref(), &mut report);
     let mut unfinished = Unfinished::default();
     if let Some(snapshot) = &mut snapshot {
         report.as_of = Some(super::status::as_of(snapshot));
@@ -123,17 +115,49 @@ fn examine(dir: &Path) -> Report {
     let folded_through = snapshot
         .as_ref()
         .map_or(0, |snapshot| snapshot.as_of.sequence);
-    let log = dir.join(LOG_DIR);
-    examine_log(&log, folded_through, &mut unfinished, &mut report);
-    describe_unfinished(&unfinished, &mut report);
+    // A replay's target has no log and alerts no one: what it lacks, its source has.
+    match &replay {
+        Some(replay) => report.notes.push(format!(
+            "what a replay has folded of {}: there is no history of its own",
+            output::redacted(&replay.described())
+        )),
+        None => {
+            examine_log(
+                &dir.join(LOG_DIR),
+                folded_through,
+                &mut unfinished,
+                &mut report,
+            );
+            describe_unfinished(&unfinished, &mut report);
+        }
+    }
     examine_quarantine(dir, &mut report);
-    examine_alerts(dir, snapshot.as_ref(), &mut report);
+    if replay.is_none() {
+        examine_alerts(dir, snapshot.as_ref(), &mut report);
+    }
     examine_left_overs(dir, &mut report);
     report.sound = report.problems.is_empty();
     if report.sound {
         report.advise(format!("txp uploads --data-dir {shown}"));
     }
     report
+}
+
+/// The state at its last checkpoint, or what is wrong with it and what to do.
+fn open_state(dir: &Path, replay: Option<&ReplayOf>, report: &mut Report) -> Option<Snapshot> {
+    let error = match Snapshot::of_state(dir) {
+        Ok(snapshot) => return Some(snapshot),
+        Err(error) => error,
+    };
+    let shown = output::path(dir);
+    report.problem(&error);
+    report.advise(match replay {
+        None => {
+            format!("txp process FILE --data-dir {shown}, which folds the state again from the log")
+        }
+        Some(_) => format!("txp replay --into local:{shown}, from the same source as before"),
+    });
+    None
 }
 
 impl Report {

@@ -136,10 +136,14 @@ impl Source {
     /// What can be said before anything is read: a data directory is one, a table has no events.
     pub(super) fn check_history(&self) -> anyhow::Result<()> {
         match self {
-            Self::Local(dir) => {
-                txp_local::format::read(dir)?;
-                Ok(())
-            }
+            Self::Local(dir) => match txp_local::format::read(dir)?.replay {
+                None => Ok(()),
+                Some(replay) => Err(Refusal::wrong_use(format!(
+                    "{} is what a replay has folded of {}, it has no history of its own: read that one",
+                    dir.display(),
+                    replay.described()
+                ))),
+            },
             Self::File(path) if path.is_dir() && txp_local::format::read(path).is_ok() => {
                 Err(Refusal::wrong_use(format!(
                     "{} is a data directory: --source local:{0} reads it",

@@ -8,13 +8,14 @@ const ID_LETTERS: &str = "bcdfghjklmnpqrst";
 const ID_CHARS_MIN: usize = 16;
 
 /// Numbers before these words differ.
-const UNITS: [&str; 5] = [" rows/s", " MiB", " bytes", " s,", " s from"];
+const UNITS: [&str; 6] = [" rows/s", " events/s", " MiB", " bytes", " s,", " s from"];
 /// Numbers behind these keys differ.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     // A finding is appended before or behind the end of the upload that it was found in.
     "\"sequence\": \"",
     "\"seconds\": ",
     "\"rows_per_second\": ",
+    "\"events_per_second\": ",
     "\"peak_rss_bytes\": ",
     "\"bytes\": ",
     "\"spool_bytes\": ",

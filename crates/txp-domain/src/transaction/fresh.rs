@@ -3,10 +3,12 @@
 //! Nearly every row is the first with its id. A store takes it as this borrowed view and encodes it
 //! straight from the row; what it encodes is what [`FreshTransaction::to_transaction`] gives.
 
-use super::Transaction;
+use super::{Transaction, Writer};
 use crate::event::{RowEvent, RowOutcome};
 use crate::position::Position;
 use crate::row::Facts;
+
+static LIVE: Writer = Writer::Live;
 
 /// An item as its first accepted event makes it, borrowed from that event.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +22,13 @@ pub struct FreshTransaction<'a> {
     pub position: &'a Position,
     /// When it was appended, Unix milliseconds.
     pub arrival_millis: i64,
+    /// Who writes it.
+    pub writer: &'a Writer,
 }
 
 impl<'a> FreshTransaction<'a> {
-    /// The item that a valid row makes if it is the first; `None` for an invalid row.
+    /// The item that a valid row makes if it is the first; `None` for an invalid row. The running
+    /// pipeline writes it.
     #[must_use]
     pub fn of(row: &'a RowEvent<'a>, position: &'a Position, arrival_millis: i64) -> Option<Self> {
         match &row.outcome {
@@ -33,9 +38,16 @@ impl<'a> FreshTransaction<'a> {
                 key_id,
                 position,
                 arrival_millis,
+                writer: &LIVE,
             }),
             RowOutcome::Rejected(_) => None,
         }
+    }
+
+    /// The same, written by somebody else.
+    #[must_use]
+    pub fn written_by(self, writer: &'a Writer) -> Self {
+        Self { writer, ..self }
     }
 
     /// The row.
@@ -49,6 +61,7 @@ impl<'a> FreshTransaction<'a> {
     pub fn to_transaction(&self) -> Transaction {
         let mut item = Transaction::empty(self.facts.merchant_id, self.facts.transaction_id);
         item.apply_row(self.row, self.position, self.arrival_millis);
+        item.writer = self.writer.clone();
         item
     }
 }

@@ -28,13 +28,16 @@ pub struct AsOf {
 }
 
 /// What a checkpoint says beside the state.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) as_of: AsOf,
     /// Findings up to here are recorded as alerts.
     pub(crate) alerted_through: u64,
     /// Findings made by folded events and not yet folded themselves.
     outstanding: Vec<Outstanding>,
+    /// How far a replay has read its source, as the source names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replayed_through: Option<String>,
     /// The rules that judge.
     pub(crate) rules: Option<ActiveRules>,
     /// Events folded so far that were findings.
@@ -56,7 +59,7 @@ pub(crate) fn meta_of(bytes: Option<&[u8]>) -> Result<Meta, HostError> {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Outstanding {
     time: Timestamp,
     finding: Finding,
@@ -153,6 +156,7 @@ impl Fold {
             as_of: self.as_of,
             alerted_through,
             outstanding: outstanding.collect(),
+            replayed_through: None,
             rules: self.active.clone(),
             findings: self.findings,
         };

@@ -27,14 +27,14 @@ pub struct Quarantined {
 
 /// The quarantine, open for writing.
 #[derive(Debug)]
-pub(super) struct Quarantine {
+pub(crate) struct Quarantine {
     path: PathBuf,
     known: BTreeSet<u64>,
     file: Option<File>,
 }
 
 impl Quarantine {
-    pub(super) fn open(dir: &Path) -> Result<Self, HostError> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, HostError> {
         let known = read(dir).map_err(HostError::io("reading the quarantine in", dir))?;
         let known = known.into_iter().map(|event| event.sequence).collect();
         Ok(Self {

@@ -184,7 +184,42 @@ impl Cursor {
         expected: u64,
     ) -> Result<Option<Behind>, LogError> {
         let mut behind: Option<Behind> = None;
-        let mut offset = offset + 1;
+        self.search(offset + 1, |_, header| {
+            if header.first >= expected {
+                let known = behind.get_or_insert(Behind {
+                    first: header.first,
+                    durable: header.durable,
+                });
+                known.durable = known.durable.max(header.durable);
+            }
+            true
+        })?;
+        Ok(behind)
+    }
+
+    /// The first sound header behind the bad place at `offset`, of a frame of event `expected` or a
+    /// later one, and where it lies.
+    pub(super) fn frame_behind(
+        &mut self,
+        offset: u64,
+        expected: u64,
+    ) -> Result<Option<(u64, FrameHeader)>, LogError> {
+        let mut found = None;
+        self.search(offset + 1, |at, header| {
+            if header.first >= expected {
+                found = Some((at, header));
+            }
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `seen` with every sound header from `offset` on, wherever it lies, until that says to stop.
+    fn search(
+        &mut self,
+        mut offset: u64,
+        mut seen: impl FnMut(u64, FrameHeader) -> bool,
+    ) -> Result<(), LogError> {
         loop {
             let chunk = self.bytes_at(offset, READ_BYTES)?;
             for (at, candidate) in chunk.windows(FRAME_HEADER_BYTES).enumerate() {
@@ -192,18 +227,16 @@ impl Cursor {
                     continue;
                 }
                 let header = chunk.get(at..).and_then(FrameHeader::decode);
-                if let Some(header) = header.filter(|header| header.first >= expected) {
-                    let known = behind.get_or_insert(Behind {
-                        first: header.first,
-                        durable: header.durable,
-                    });
-                    known.durable = known.durable.max(header.durable);
+                if let Some(header) = header
+                    && !seen(offset + at as u64, header)
+                {
+                    return Ok(());
                 }
             }
             let at_end = chunk.len() < READ_BYTES;
             let searched = (chunk.len() + 1).saturating_sub(FRAME_HEADER_BYTES);
             if at_end || searched == 0 {
-                return Ok(behind);
+                return Ok(());
             }
             offset += searched as u64;
         }

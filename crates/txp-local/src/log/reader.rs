@@ -110,6 +110,24 @@ impl LogReader {
         Ok(())
     }
 
+    /// How many events arrived at or after one time and before another, without reading them through.
+    ///
+    /// # Errors
+    /// As [`from_arrival`](Self::from_arrival).
+    pub fn count(dir: &Path, from_ms: Option<u64>, to_ms: Option<u64>) -> Result<u64, LogError> {
+        // Before the first event of that time, or before the end where there is none.
+        let before = |arrival_ms: u64| -> Result<u64, LogError> {
+            let mut reader = Self::from_arrival(dir, arrival_ms)?;
+            Ok(match reader.next_frame()? {
+                Some(frame) => frame.first.saturating_sub(1),
+                None => reader.read_through(),
+            })
+        };
+        let first = from_ms.map_or(Ok(0), before)?;
+        let last = before(to_ms.unwrap_or(u64::MAX))?;
+        Ok(last.saturating_sub(first))
+    }
+
     /// The last event of all that was read or passed over, 0 for none.
     #[must_use]
     pub fn read_through(&self) -> u64 {
@@ -149,6 +167,47 @@ impl LogReader {
             arrival_ms: header.arrival_ms,
             events,
         }))
+    }
+
+    /// After an error that named damage: goes on behind it, at the next frame whose header is sound,
+    /// in this segment or the next one. For who looks for all of the damage and believes nothing;
+    /// whether there is such a place.
+    ///
+    /// # Errors
+    /// The system refused, or the next segment's header is damaged too.
+    pub fn pass_damage(&mut self) -> Result<bool, LogError> {
+        let (offset, next) = (self.offset, self.next);
+        let Some(cursor) = self.cursor.as_mut() else {
+            return Ok(false);
+        };
+        let behind = match cursor.header_at(offset)? {
+            // What should be before it is not there; or its payload is bad, and the one behind it may
+            // be sound.
+            Some(header) if header.first > next => Some((offset, header.first)),
+            Some(header) if header.first == next => {
+                let whole = offset.saturating_add(header.frame_bytes());
+                self.arrival_ms = self.arrival_ms.max(header.arrival_ms);
+                Some((whole, header.next()))
+            }
+            _ => {
+                let found = cursor.frame_behind(offset, next)?;
+                found.map(|(at, header)| (at, header.first))
+            }
+        };
+        let here = cursor.header.first;
+        let end = cursor.file_bytes()?;
+        if let Some((offset, next)) = behind.filter(|(offset, _)| *offset < end) {
+            (self.offset, self.next) = (offset, next);
+            return Ok(true);
+        }
+        let Some(first) = list(&self.dir)?.into_iter().find(|first| *first > here) else {
+            return Ok(false);
+        };
+        let cursor = Cursor::open(&self.dir, first)?;
+        self.arrival_ms = cursor.header.arrival_before_ms;
+        (self.offset, self.next) = (SEGMENT_HEADER_BYTES, first);
+        self.cursor = Some(cursor);
+        Ok(true)
     }
 
     /// Bytes behind the last whole frame, once [`next_frame`](Self::next_frame) has come to the

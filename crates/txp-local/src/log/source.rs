@@ -74,6 +74,10 @@ impl EventSource for LogSource {
         Ok(Progress::More)
     }
 
+    fn pass_damage(&mut self) -> Result<bool, PortError> {
+        self.reader.pass_damage().map_err(port_error)
+    }
+
     fn cursor(&self) -> String {
         self.through.to_string()
     }

@@ -220,6 +220,18 @@ impl<'a> Iter<'a> {
     }
 }
 
+impl Iter<'_> {
+    /// The entry that was lent last.
+    #[must_use]
+    pub fn current(&self) -> Option<Entry<'_>> {
+        self.merge.current().map(|(hash, key, value)| Entry {
+            hash,
+            key,
+            value: value.unwrap_or_default(),
+        })
+    }
+}
+
 impl Merge<'_> {
     /// Steps, and tells whether a deletion or an entry below `from_hash` was reached.
     fn stands_before_deletion(&mut self, from_hash: u64) -> Result<bool, StateError> {

@@ -37,15 +37,19 @@ const ENTRY_FLAGGED: u8 = 2;
 const ENTRY_IS_LATEST: u8 = 1 << 7;
 
 /// Encodes an item at first sight: the same bytes as [`encode`] of the whole item.
-pub(super) fn encode_fresh(fresh: &FreshTransaction<'_>, out: &mut Vec<u8>) {
+pub(crate) fn encode_fresh(fresh: &FreshTransaction<'_>, out: &mut Vec<u8>) {
+    let replay = replay_of(fresh.writer);
     let mut w = Writer(out);
     w.byte(VERSION);
-    w.byte(HAS_FIRST | HAS_POSITION);
+    w.byte(HAS_FIRST | HAS_POSITION | flag(REPLAYED, replay.is_some()));
     w.number(1);
     w.number(u64::from(FIRST_FACTS_REVISION));
     position(&mut w, fresh.position);
     let row = fresh.row();
     first(&mut w, &Row::of(row, fresh.facts, fresh.key_id));
+    if let Some(id) = replay {
+        w.text(id);
+    }
     w.number(1);
     w.byte(ENTRY_FIRST);
     let class = class_byte(row.dispute_link().is_some(), Class::Accepted);
@@ -54,14 +58,11 @@ pub(super) fn encode_fresh(fresh: &FreshTransaction<'_>, out: &mut Vec<u8>) {
 }
 
 /// Encodes an item.
-pub(super) fn encode(item: &Transaction, out: &mut Vec<u8>) {
+pub(crate) fn encode(item: &Transaction, out: &mut Vec<u8>) {
     let mut w = Writer(out);
     let has_sets =
         !(item.conflicts.is_empty() && item.disputes.is_empty() && item.flags.is_empty());
-    let replay = match &item.writer {
-        Origin::Live => None,
-        Origin::Replay(id) => Some(id),
-    };
+    let replay = replay_of(&item.writer);
     w.byte(VERSION);
     w.byte(
         flag(HAS_FIRST, item.first.is_some())
@@ -94,6 +95,14 @@ pub(super) fn encode(item: &Transaction, out: &mut Vec<u8>) {
         w.text(id);
     }
     history(&mut w, item);
+}
+
+/// The replay that wrote it, if one did.
+fn replay_of(writer: &Origin) -> Option<&str> {
+    match writer {
+        Origin::Live => None,
+        Origin::Replay(id) => Some(id),
+    }
 }
 
 fn flag(bit: u8, set: bool) -> u8 {
@@ -248,7 +257,7 @@ fn class_byte(disputed: bool, class: Class) -> u8 {
 }
 
 /// Decodes an item; `None` if the value is damaged or of a version that is not known.
-pub(super) fn decode(merchant_id: &str, transaction_id: &str, value: &[u8]) -> Option<Transaction> {
+pub(crate) fn decode(merchant_id: &str, transaction_id: &str, value: &[u8]) -> Option<Transaction> {
     let mut r = Reader(value);
     let has_rows = match r.byte()? {
         VERSION => true,

@@ -2,7 +2,7 @@
 
 use super::order::UploadOrder;
 use super::{KEYSPACES, State, TRANSACTIONS, UPLOADS, UPLOADS_NEWEST_FIRST, decode_upload, item};
-use crate::runs::{Options, StateError, StoreReader};
+use crate::runs::{Iter, Options, StateError, StoreReader};
 use std::path::Path;
 use txp_domain::id::UploadId;
 use txp_domain::transaction::Transaction;
@@ -18,6 +18,21 @@ pub struct UploadPage<'a> {
     pub before: Option<UploadId>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// A place in the order of transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    hash: u64,
+    key: Vec<u8>,
+}
+
+impl Place {
+    /// How far it is through the order, in thousandths: hashes are spread evenly.
+    #[must_use]
+    pub fn per_mille(&self) -> u64 {
+        ((self.hash >> 32) * 1_000) >> 32
+    }
 }
 
 /// Block and page cache of a reader: it asks little.
@@ -129,6 +144,46 @@ impl StateView {
         })
     }
 
+    /// Every transaction as it is stored, in the order of the keyspace.
+    pub(crate) fn stored_transactions(&mut self) -> Result<Iter<'_>, StateError> {
+        self.store.iter(TRANSACTIONS)
+    }
+
+    /// Up to `limit` transactions from behind a place, in the order of the keyspace, and the place
+    /// behind them; `None` at the end. What cannot be read is damage.
+    ///
+    /// # Errors
+    /// The state cannot be read or is damaged.
+    pub fn transactions_after(
+        &mut self,
+        place: Option<&Place>,
+        limit: usize,
+    ) -> Result<(Vec<Transaction>, Option<Place>), StateError> {
+        let from = place.map_or(0, |place| place.hash);
+        let mut entries = self.store.iter_from(TRANSACTIONS, from)?;
+        let mut page = Vec::with_capacity(limit);
+        let mut last = None;
+        while page.len() < limit {
+            let Some(entry) = entries.next()? else {
+                return Ok((page, None));
+            };
+            let is_behind =
+                place.is_none_or(|place| (entry.hash, entry.key) > (place.hash, &*place.key));
+            if !is_behind {
+                continue;
+            }
+            let decoded = ids_of(entry.key).and_then(|(transaction, merchant)| {
+                item::decode(merchant, transaction, entry.value)
+            });
+            if let Some(item) = decoded {
+                page.push(item);
+            }
+            last = Some((entry.hash, entry.key.to_vec()));
+        }
+        let place = last.map(|(hash, key)| Place { hash, key });
+        Ok((page, place))
+    }
+
     /// What was given to the checkpoint.
     #[must_use]
     pub fn meta(&self) -> Option<&[u8]> {
@@ -177,7 +232,7 @@ impl State {
 }
 
 /// Transaction and merchant of a key.
-fn ids_of(key: &[u8]) -> Option<(&str, &str)> {
+pub(crate) fn ids_of(key: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(key).ok()?;
     text.split_once('\0')
 }

@@ -49,6 +49,16 @@ pub trait EventSource {
         batch: &mut SourceBatch,
     ) -> impl Future<Output = Result<Progress, PortError>>;
 
+    /// After an error that says that what is stored is damaged: goes on behind the damaged place. For
+    /// who looks for all of the damage and leaves nothing out silently. Whether there is anything
+    /// behind it, and the source can.
+    ///
+    /// # Errors
+    /// What comes behind cannot be found.
+    fn pass_damage(&mut self) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
     /// The place behind everything that was given so far, for [`Window::after`]. Of the source's own
     /// form; may be some 20 KB long.
     fn cursor(&self) -> String;

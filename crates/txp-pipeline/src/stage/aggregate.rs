@@ -7,6 +7,11 @@
 //!
 //! What it hands on is the change feed: the judgements that are due, in order.
 //!
+//! Items say who wrote them. A replay may be ahead of the running pipeline in a table that both write
+//! to: an item that the replay wrote and whose row the running one meets for the first time is written
+//! again as its own, unchanged, so that the table's stream makes the judgement due that no replay ever
+//! does.
+//!
 //! [`Aggregator::fold_recorded`] does the same from the history's bytes, as a stream delivers them. There
 //! a stored item that is damaged does not stop the batch: what needs it is put aside like an event
 //! that cannot be read.
@@ -24,9 +29,9 @@ use damage::{Aside, Nowhere};
 pub use history::{Folded, STAGE};
 use progress::Progress;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
-use txp_domain::id::EventId;
 use txp_domain::transaction::{
-    Applied, Class, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction, Transaction,
+    Applied, Class, DisputeLink, FIRST_FACTS_REVISION, FirstAccepted, FreshTransaction,
+    Transaction, Writer,
 };
 use txp_domain::upload::ClassCounts;
 use xxhash_rust::xxh3::xxh3_64;
@@ -64,6 +69,7 @@ pub struct Outcome {
 /// The stage, with its buffers.
 #[derive(Debug, Default)]
 pub struct Aggregator {
+    writer: Writer,
     progress: Progress,
     classes: Vec<Option<Class>>,
     keyed: Vec<Keyed>,
@@ -98,6 +104,15 @@ impl Keyed {
 }
 
 impl Aggregator {
+    /// The stage as a replay runs it: its items say so.
+    #[must_use]
+    pub fn of_replay(id: &str) -> Self {
+        Self {
+            writer: Writer::Replay(id.into()),
+            ..Self::default()
+        }
+    }
+
     /// Folds a batch, in the order of its deliveries.
     pub async fn fold<S: TransactionStore + UploadStore>(
         &mut self,
@@ -119,6 +134,7 @@ impl Aggregator {
         self.classes.resize(deliveries.len(), None);
         self.progress.begin();
         let mut work = Work {
+            writer: &self.writer,
             deliveries,
             outcome: &mut outcome,
             classes: &mut self.classes,
@@ -159,6 +175,7 @@ impl Aggregator {
 
 /// One batch at work.
 struct Work<'a, 'd> {
+    writer: &'a Writer,
     deliveries: &'a [Delivery<'d>],
     outcome: &'a mut Outcome,
     classes: &'a mut Vec<Option<Class>>,
@@ -216,9 +233,10 @@ impl<'d> Work<'_, 'd> {
         inserted: &mut Vec<bool>,
     ) {
         let groups = || keyed.chunk_by(|a, b| a.hash() == b.hash());
-        let deliveries = self.deliveries;
+        let (deliveries, writer) = (self.deliveries, self.writer);
         let mut fresh: Vec<FreshTransaction<'_>> = Vec::with_capacity(keyed.len());
-        fresh.extend(groups().filter_map(|group| candidate(deliveries, group)));
+        let candidates = groups().filter_map(|group| candidate(deliveries, group));
+        fresh.extend(candidates.map(|fresh| fresh.written_by(writer)));
         if let Err(error) = store.insert_new(&fresh, inserted).await {
             // Which of them are stored is not known; their rows are classed again next time.
             let first = keyed.iter().map(|k| k.delivery()).min().unwrap_or(0);
@@ -325,16 +343,17 @@ impl<'d> Work<'_, 'd> {
                 stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
             if let (Class::Accepted, Some(link)) = (item.classify(row), row.dispute_link()) {
                 // Before the item: were it after, a crash in between would lose the link.
-                link_dispute(
-                    store,
-                    link.merchant_id,
-                    link.original_transaction_id,
-                    link.event,
-                )
-                .await?;
+                link_dispute(store, &link, self.writer).await?;
             }
             let applied = item.apply_row(row, &delivery.position, delivery.arrival_millis);
-            if applied.changed && store.store(&item, expected).await? == Written::Conflict {
+            let is_taken_over = applied.facts_revision.is_some()
+                && *self.writer == Writer::Live
+                && item.writer != Writer::Live;
+            let is_written = applied.changed || is_taken_over;
+            if is_written {
+                item.writer.clone_from(self.writer);
+            }
+            if is_written && store.store(&item, expected).await? == Written::Conflict {
                 count(Metric::WriteConflicts, 1);
                 continue;
             }
@@ -357,6 +376,11 @@ impl<'d> Work<'_, 'd> {
         }
     }
 
+    /// An item that is nowhere yet.
+    fn unseen(&self, merchant_id: &str, transaction_id: &str) -> Transaction {
+        unseen(merchant_id, transaction_id, self.writer)
+    }
+
     async fn fold_flag<S: TransactionStore>(
         &mut self,
         store: &mut S,
@@ -376,8 +400,7 @@ impl<'d> Work<'_, 'd> {
         for _ in 0..CONFLICT_ATTEMPTS_MAX {
             let stored = store.load(merchant_id, transaction_id).await?;
             let expected = stored.as_ref().map_or(0, |item| item.revision);
-            let mut item =
-                stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
+            let mut item = stored.unwrap_or_else(|| self.unseen(merchant_id, transaction_id));
             if item.apply_flag(event, &finding, &delivery.position, delivery.arrival_millis)
                 && store.store(&item, expected).await? == Written::Conflict
             {
@@ -414,17 +437,26 @@ fn loaded_keys<'a>(event: &'a Event<'_>) -> impl Iterator<Item = (&'a str, &'a s
     own.into_iter().chain(original)
 }
 
+fn unseen(merchant_id: &str, transaction_id: &str, writer: &Writer) -> Transaction {
+    Transaction {
+        writer: writer.clone(),
+        ..Transaction::empty(merchant_id, transaction_id)
+    }
+}
+
+/// A link makes no judgement due, so it leaves the item to whoever wrote it.
 async fn link_dispute<S: TransactionStore>(
     store: &mut S,
-    merchant_id: &str,
-    transaction_id: &str,
-    event: EventId,
+    link: &DisputeLink<'_>,
+    writer: &Writer,
 ) -> Result<(), PortError> {
+    let (merchant_id, transaction_id) = (link.merchant_id, link.original_transaction_id);
     for _ in 0..CONFLICT_ATTEMPTS_MAX {
         let stored = store.load(merchant_id, transaction_id).await?;
         let expected = stored.as_ref().map_or(0, |item| item.revision);
-        let mut item = stored.unwrap_or_else(|| Transaction::empty(merchant_id, transaction_id));
-        if !item.link_dispute(event) || store.store(&item, expected).await? == Written::Stored {
+        let mut item = stored.unwrap_or_else(|| unseen(merchant_id, transaction_id, writer));
+        let is_new = item.link_dispute(link.event);
+        if !is_new || store.store(&item, expected).await? == Written::Stored {
             return Ok(());
         }
         count(Metric::WriteConflicts, 1);

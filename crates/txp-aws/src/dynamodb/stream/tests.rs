@@ -297,6 +297,50 @@ proptest! {
     }
 }
 
+/// Folds rows, one after the other, and gives the judgements that the stream makes due: event and facts
+/// revision.
+async fn due_of(
+    aggregator: &mut Aggregator,
+    table: &mut Table,
+    rows: &[Row],
+) -> Vec<(EventId, u32)> {
+    let mut due = Vec::new();
+    for (record, row) in (1..).zip(rows) {
+        let deliveries = [delivery_of(record, Event::Row(event_of(record, row)))];
+        assert!(aggregator.fold(table, &deliveries).await.failed.is_none());
+        let feed = Feed::read(&std::mem::take(&mut table.stream));
+        let judgements = feed.judgements();
+        for change in &judgements.changes {
+            let Event::Row(row) = &judgements.deliveries[change.delivery].event else {
+                panic!("a row is judged")
+            };
+            due.push((row.event_id(), change.facts_revision));
+        }
+    }
+    due.sort();
+    due
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A replay makes nothing due, and what it has written ahead of the running pipeline is due once
+    /// when that comes by.
+    #[test]
+    fn what_a_replay_wrote_first_is_judged_by_the_live_pipeline_alone(rows in rows()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut live, mut replay) = (Aggregator::default(), Aggregator::of_replay("x"));
+            let expected = due_of(&mut live, &mut Table::default(), &rows).await;
+            let mut table = Table::default();
+            assert_eq!(due_of(&mut replay, &mut table, &rows).await, []);
+            assert_eq!(due_of(&mut live, &mut table, &rows).await, expected);
+            assert_eq!(due_of(&mut live, &mut table, &rows).await, []);
+            assert_eq!(due_of(&mut replay, &mut table, &rows).await, []);
+        });
+    }
+}
+
 /// An item with its first acceptance and conflicts with it.
 fn item(conflicts: u64) -> Transaction {
     let mut item = Transaction::empty("m-1", "t-0");

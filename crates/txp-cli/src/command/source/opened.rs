@@ -83,6 +83,10 @@ impl EventSource for Opened {
         }
     }
 
+    fn pass_damage(&mut self) -> Result<bool, PortError> {
+        each!(self, source => source.pass_damage())
+    }
+
     fn cursor(&self) -> String {
         each!(self, source => source.cursor())
     }

@@ -140,6 +140,8 @@ fn check_row(row: &Row<'_>, record: u64, line: u64) {
         std::str::from_utf8(&by_serde).unwrap()
     );
     assert_eq!(decode(by_hand).unwrap().event(), event);
+    let plain = matches!(row, Row::Valid(_)).then_some(event);
+    assert_eq!(read_plain_row(by_hand).map(Event::Row), plain);
 
     let part = |at: u32, text: &str| {
         assert_eq!(&by_hand[at as usize..][..text.len()], text.as_bytes());
@@ -251,7 +253,52 @@ fn received() -> impl Strategy<Value = UploadReceived> {
         })
 }
 
+/// Whatever the reader by hand reads, serde reads alike.
+fn check_plain(json: &[u8]) {
+    if let Some(row) = read_plain_row(json) {
+        let decoded = decode(json).expect("what is read by hand is an event");
+        assert_eq!(decoded.event(), Event::Row(row));
+    }
+}
+
+#[test]
+fn what_is_not_as_it_is_written_is_left_to_serde() {
+    let mut written = Vec::new();
+    Row::Valid(samples::full()).encode(7, 9, &mut written);
+    let written = String::from_utf8(written).unwrap();
+    assert!(read_plain_row(written.as_bytes()).is_some());
+    for (from, to) in [
+        (r#""id":"#, r#" "id":"#),
+        ("TX_2.a:9\",\"time", "TX_2.a:8\",\"time"),
+        (":7\",", ":07\","),
+        (r#""record":7"#, r#""record":8"#),
+        (r#""record":7"#, r#""record":07"#),
+        (r#"accepted/1.json"#, r#"accepted/2.json"#),
+        (r#""type":"refund""#, r#""type":"chargeback""#),
+        ("shop-7\",\"amount", "shop-\u{e9}\",\"amount"),
+        ("}}", "}} "),
+        ("}}", ",\"more\":1}}"),
+    ] {
+        let other = written.replacen(from, to, 1);
+        assert_ne!(other, written, "{from}");
+        assert_eq!(read_plain_row(other.as_bytes()), None, "{from}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_byte_changed_is_read_as_serde_reads_it(
+        texts in texts(), record in 1_u64..1000, at: prop::sample::Index, byte: u8
+    ) {
+        let mut written = Vec::new();
+        Row::Valid(texts.facts()).encode(record, record, &mut written);
+        let at = at.index(written.len());
+        written[at] = byte;
+        check_plain(&written);
+        written.truncate(at);
+        check_plain(&written);
+    }
+
     #[test]
     fn valid_rows(texts in texts(), record in 1..=u64::MAX, line: u64) {
         check_row(&Row::Valid(texts.facts()), record, line);

@@ -293,6 +293,7 @@ proptest! {
         let (mut outcome, mut keyed) = (Outcome::default(), Vec::new());
         let mut classes = vec![None; all.len()];
         let mut work = Work {
+            writer: &Writer::Live,
             deliveries: &all,
             outcome: &mut outcome,
             classes: &mut classes,

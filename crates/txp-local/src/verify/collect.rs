@@ -1,0 +1,391 @@
+//! The history's side: one record per event that touches an item, in the order of the state's keys.
+//!
+//! A record is the item that its event alone makes of nothing, in the stored form. That is what nearly
+//! every item is; and where an item has more events, each is read back from such a record.
+
+use super::VerifyError;
+use crate::host::HostError;
+use crate::replay::BATCHES;
+use crate::sorter::{Sorted, Sorter};
+use crate::state::{item, transaction_key};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
+use txp_domain::id::UploadId;
+use txp_domain::position::{BUCKET_COUNT, Position};
+use txp_domain::transaction::{FreshTransaction, Transaction, Writer};
+use txp_pipeline::batch::Delivery;
+use txp_pipeline::port::{ErrorKind, EventSource, PortError, Progress, SourceBatch};
+use txp_pipeline::replay::ReadBatch;
+use txp_pipeline::verify::{Report, UploadsSeen};
+
+/// Begins a record that is the whole item unless more events follow.
+pub(super) const PLAIN: u8 = 0;
+/// Begins any other record.
+pub(super) const OTHER: u8 = 1;
+
+/// Missing records that are named, of one upload.
+const MISSING_NAMED_MAX: usize = 20;
+
+/// A history, collected.
+#[derive(Debug)]
+pub struct Collected {
+    pub(super) records: Sorted,
+    /// What is known so far.
+    pub report: Report,
+    pub(super) last_by_bucket: Vec<Option<Position>>,
+    /// The sequences that damage has taken, of a directory's history: first and last.
+    pub(super) lost: Vec<(u64, u64)>,
+}
+
+/// What is done with a history while it is read.
+struct Collector {
+    sorter: Sorter,
+    uploads: UploadsSeen,
+    writer: Writer,
+    through: Option<u64>,
+    last_by_bucket: Vec<Option<Position>>,
+    events: u64,
+    unreadable: u64,
+    key: Vec<u8>,
+}
+
+/// Reads a history to its end, for now, or through event `through` of a directory's; its rows are
+/// recorded as `writer` would have stored them. `watch` is told how many events were read, and says
+/// whether to go on: without it, `None` is given. Damage is passed over and told of.
+///
+/// # Errors
+/// The history cannot be read, or files in `work` cannot be written.
+pub async fn collect<S: EventSource>(
+    source: &mut S,
+    through: Option<u64>,
+    writer: Writer,
+    work: &Path,
+    mut watch: impl FnMut(u64) -> bool,
+) -> Result<Option<Collected>, VerifyError> {
+    let mut collector = Collector {
+        sorter: Sorter::new(work, "history"),
+        uploads: UploadsSeen::default(),
+        writer,
+        through,
+        last_by_bucket: vec![None; BUCKET_COUNT],
+        events: 0,
+        unreadable: 0,
+        key: Vec::new(),
+    };
+    let (to_collect, from_reader) = mpsc::sync_channel::<ReadBatch>(BATCHES);
+    let (emptied, from_collector) = mpsc::channel();
+    for _ in 0..BATCHES {
+        emptied.send(ReadBatch::default()).ok();
+    }
+    let collecting = std::thread::Builder::new()
+        .name("collect".to_owned())
+        .spawn(move || {
+            collector.all(&from_reader, &emptied)?;
+            Ok::<_, VerifyError>(collector)
+        })
+        .map_err(HostError::io("starting a thread for", work))?;
+    let mut damage = Damage::default();
+    let channels = (&from_collector, &to_collect);
+    let is_whole = read(source, through, channels, &mut damage, &mut watch).await;
+    drop(to_collect);
+    let collected = collecting.join();
+    let collector = collected.map_err(|_| HostError::Panicked("collect"))??;
+    match is_whole? {
+        true => Ok(Some(collector.finish(damage)?)),
+        false => Ok(None),
+    }
+}
+
+/// Reads to the end, or through an event, and hands every batch on. Whether `watch` let it.
+async fn read<S: EventSource>(
+    source: &mut S,
+    through: Option<u64>,
+    (emptied, to_collect): (&Receiver<ReadBatch>, &SyncSender<ReadBatch>),
+    damage: &mut Damage,
+    watch: &mut impl FnMut(u64) -> bool,
+) -> Result<bool, VerifyError> {
+    let (mut raw, mut read) = (SourceBatch::default(), 0);
+    loop {
+        let progress = match source.next(&mut raw).await {
+            Ok(progress) => progress,
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                damage.meet(&error);
+                match source.pass_damage() {
+                    Ok(true) => continue,
+                    Ok(false) => Progress::Ended,
+                    Err(error) => {
+                        damage.meet(&error);
+                        Progress::Ended
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !raw.is_empty() {
+            read += raw.len() as u64;
+            damage.go_on(&raw);
+            // Nobody on the other side: it has failed, and says why itself.
+            let Ok(mut batch) = emptied.recv() else {
+                return Ok(true);
+            };
+            batch.read(&raw, source.cursor());
+            let is_through = through.is_some_and(|through| {
+                let place = batch.cursor.parse::<u64>();
+                place.is_ok_and(|place| place >= through)
+            });
+            if to_collect.send(batch).is_err() || is_through {
+                return Ok(true);
+            }
+        }
+        if !watch(read) {
+            return Ok(false);
+        }
+        if progress != Progress::More {
+            return Ok(true);
+        }
+    }
+}
+
+/// What is damaged, and which events were in it.
+#[derive(Debug, Default)]
+struct Damage {
+    told: Vec<String>,
+    lost: Vec<(u64, u64)>,
+    /// The last event read, where the history has one order.
+    last: u64,
+    /// Since which event nothing could be read.
+    since: Option<u64>,
+}
+
+impl Damage {
+    fn meet(&mut self, error: &PortError) {
+        self.told.push(error.to_string());
+        self.since.get_or_insert(self.last + 1);
+    }
+
+    fn go_on(&mut self, batch: &SourceBatch) {
+        let mut sequences = batch.events().map(|event| event.position.sequence.as_u64());
+        let first = sequences.next().flatten().unwrap_or(0);
+        if let Some(since) = self.since.take() {
+            self.lost.push((since, first.saturating_sub(1)));
+        }
+        self.last = sequences.last().flatten().unwrap_or(first);
+    }
+
+    fn lost(&self) -> Vec<(u64, u64)> {
+        let end = self.since.map(|since| (since, u64::MAX));
+        self.lost.iter().copied().chain(end).collect()
+    }
+}
+
+impl Collector {
+    fn all(
+        &mut self,
+        batches: &Receiver<ReadBatch>,
+        emptied: &Sender<ReadBatch>,
+    ) -> Result<(), VerifyError> {
+        for batch in batches {
+            for delivery in batch.deliveries() {
+                self.take(&delivery)?;
+            }
+            let within = |position: &Position| !self.is_beyond(position);
+            let poisons = batch.poisons().iter();
+            let unreadable = poisons.filter(|poison| within(&poison.position)).count() as u64;
+            self.unreadable += unreadable;
+            self.events += unreadable;
+            // The reader may have come to its end.
+            emptied.send(batch).ok();
+        }
+        Ok(())
+    }
+
+    fn is_beyond(&self, position: &Position) -> bool {
+        self.through.is_some_and(|through| {
+            let sequence = position.sequence.as_u64();
+            sequence.is_none_or(|sequence| sequence > through)
+        })
+    }
+
+    fn take(&mut self, delivery: &Delivery<'_>) -> Result<(), VerifyError> {
+        if self.is_beyond(&delivery.position) {
+            return Ok(());
+        }
+        self.events += 1;
+        let bucket = delivery.position.bucket;
+        if let Some(last) = self.last_by_bucket.get_mut(bucket.index()) {
+            *last = Some(delivery.position.clone());
+        }
+        match &delivery.event {
+            Event::Row(row) => {
+                if !self.uploads.is_repeat(row, bucket) {
+                    self.row(row, delivery)?;
+                }
+            }
+            Event::AnomalyFlagged(flagged) => self.flag(flagged, delivery)?,
+            Event::Upload(event) => self.uploads.apply(event),
+            Event::RulesetActivated(_) => {}
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: &RowEvent<'_>, delivery: &Delivery<'_>) -> Result<(), VerifyError> {
+        let Some((merchant_id, transaction_id)) = row.ids() else {
+            return Ok(());
+        };
+        let fresh = FreshTransaction::of(row, &delivery.position, delivery.arrival_millis);
+        let Some(fresh) = fresh else {
+            let mut alone = Transaction::empty(merchant_id, transaction_id);
+            alone.apply_row(row, &delivery.position, delivery.arrival_millis);
+            return self.push(merchant_id, transaction_id, &alone);
+        };
+        let kind = match row.dispute_link() {
+            None => PLAIN,
+            Some(_) => OTHER,
+        };
+        self.key.clear();
+        let hash = transaction_key(merchant_id, transaction_id, &mut self.key);
+        let fresh = fresh.written_by(&self.writer);
+        self.sorter.push(hash, &self.key, |out| {
+            out.push(kind);
+            item::encode_fresh(&fresh, out);
+        })?;
+        Ok(())
+    }
+
+    fn flag(
+        &mut self,
+        flagged: &AnomalyFlagged,
+        delivery: &Delivery<'_>,
+    ) -> Result<(), VerifyError> {
+        let (merchant_id, transaction_id) = flagged.ids();
+        let finding = serde_json::to_string(flagged).map_err(HostError::Encode)?;
+        let mut alone = Transaction::empty(merchant_id, transaction_id);
+        alone.apply_flag(
+            flagged.id(),
+            &finding,
+            &delivery.position,
+            delivery.arrival_millis,
+        );
+        self.push(merchant_id, transaction_id, &alone)
+    }
+
+    fn push(
+        &mut self,
+        merchant_id: &str,
+        transaction_id: &str,
+        alone: &Transaction,
+    ) -> Result<(), VerifyError> {
+        self.key.clear();
+        let hash = transaction_key(merchant_id, transaction_id, &mut self.key);
+        self.sorter.push(hash, &self.key, |out| {
+            out.push(OTHER);
+            item::encode(alone, out);
+        })?;
+        Ok(())
+    }
+
+    fn finish(self, damage: Damage) -> Result<Collected, VerifyError> {
+        Ok(Collected {
+            records: self.sorter.finish()?,
+            report: Report {
+                events: self.events,
+                unreadable: self.unreadable,
+                uploads: self.uploads.parsed(),
+                incomplete: self.uploads.incomplete().collect(),
+                damage: damage.told.clone(),
+                ..Report::default()
+            },
+            last_by_bucket: self.last_by_bucket,
+            lost: damage.lost(),
+        })
+    }
+}
+
+/// Reads a history once more and names the records that incomplete uploads lack.
+///
+/// # Errors
+/// The history cannot be read.
+pub async fn missing_records<S: EventSource>(
+    source: &mut S,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    let mut held: BTreeMap<UploadId, Vec<bool>> = BTreeMap::new();
+    for upload in &report.incomplete {
+        // A record takes a byte; an upload of a billion of them is not looked into.
+        if let Ok(records) = usize::try_from(upload.records)
+            && records <= RECORDS_LOOKED_INTO_MAX
+        {
+            held.insert(upload.upload_id, vec![false; records]);
+        }
+    }
+    let (mut raw, mut batch) = (SourceBatch::default(), ReadBatch::default());
+    loop {
+        let progress = match source.next(&mut raw).await {
+            Err(error) if error.kind == ErrorKind::Corrupt => match source.pass_damage() {
+                Ok(true) => continue,
+                Ok(false) | Err(_) => Progress::Ended,
+            },
+            progress => progress?,
+        };
+        batch.read(&raw, String::new());
+        for delivery in batch.deliveries() {
+            if let Event::Row(row) = &delivery.event
+                && let Some(held) = held.get_mut(&row.upload_id)
+                && let Some(held) = usize::try_from(row.record)
+                    .ok()
+                    .and_then(|record| held.get_mut(record.wrapping_sub(1)))
+            {
+                *held = true;
+            }
+        }
+        if progress != Progress::More {
+            break;
+        }
+    }
+    for upload in &mut report.incomplete {
+        let held = held.remove(&upload.upload_id).unwrap_or_default();
+        upload.missing = ranges(&held);
+    }
+    Ok(())
+}
+
+/// The most records of an upload whose missing ones are named.
+const RECORDS_LOOKED_INTO_MAX: usize = 64 << 20;
+
+fn ranges(held: &[bool]) -> Vec<String> {
+    let mut named = Vec::new();
+    let mut at = 0;
+    for same in held.chunk_by(|a, b| a == b) {
+        let (first, last) = (at + 1, at + same.len());
+        at = last;
+        if same.first() == Some(&false) {
+            if named.len() == MISSING_NAMED_MAX {
+                named.push("and more".to_owned());
+                break;
+            }
+            named.push(match first == last {
+                true => first.to_string(),
+                false => format!("{first}-{last}"),
+            });
+        }
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_records_are_told_as_ranges() {
+        let of = |text: &str| ranges(&text.bytes().map(|b| b == b'x').collect::<Vec<_>>());
+        assert_eq!(of("xxx"), [""; 0]);
+        assert_eq!(of(".xx..x"), ["1", "4-5"]);
+        assert_eq!(of("x..."), ["2-4"]);
+        let many = of(&".x".repeat(30));
+        assert_eq!(many.len(), MISSING_NAMED_MAX + 1);
+        assert_eq!(many.last().unwrap(), "and more");
+    }
+}
