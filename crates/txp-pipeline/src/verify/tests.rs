@@ -141,6 +141,7 @@ fn parsed(records: u64) -> UploadEvent {
     UploadEvent::Parsed(UploadParsed {
         upload_id: upload(),
         uploaded_at: Timestamp(9),
+        trace: None,
         tally: UploadTally {
             records,
             ..UploadTally::default()

@@ -12,6 +12,7 @@ use txp_domain::money::{Amount, Currency};
 use txp_domain::position::{Bucket, Position, Sequence};
 use txp_domain::profile::Profile;
 use txp_domain::row::{CardFacts, TimeSource};
+use txp_domain::rule::judge;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
 
