@@ -79,6 +79,7 @@ struct Work<'a> {
     dir: TempDir,
     quiet: bool,
     grace_millis: i64,
+    #[cfg(feature = "aws")]
     read_units: u32,
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         dir,
         quiet: globals.json,
         grace_millis: i64::from(args.grace) * 1_000,
+        #[cfg(feature = "aws")]
         read_units: args.read_units,
     };
     let runtime = source::runtime()?;
