@@ -19,6 +19,9 @@ from .storage import Storage, StorageArgs
 from .stream import Stream, StreamArgs
 from .tables import Tables, TablesArgs
 
+# The functions take no more.
+METRICS_NAMES_MAX = 20
+
 __all__ = ["TapStack", "TapStackArgs"]
 
 
@@ -101,7 +104,15 @@ class TapStack(pulumi.ComponentResource):
             aggregate_bytes=args.aggregate_bytes,
             fold_paused=args.fold_paused,
             in_use_elsewhere=args.transactions_table is not None,
+            metrics_names=",".join(metrics_names(args)),
         )
+
+
+def metrics_names(args: TapStackArgs) -> list[str]:
+    """The first clients and merchants that are named: each is a metric that costs money."""
+    names = [client.name for client in args.clients]
+    names += [name for client in args.clients for name in client.merchants if name != "*"]
+    return list(dict.fromkeys(names))[:METRICS_NAMES_MAX]
 
 
 def find_place(args: TapStackArgs) -> Place:

@@ -12,6 +12,7 @@
     reason = "the whole package is test code: a panic is how a test says no"
 )]
 
+pub mod alarm;
 pub mod conformance;
 pub mod model;
 pub mod random;

@@ -2,6 +2,7 @@
 
 pub use aws_config::SdkConfig;
 
+use crate::cost::Counting;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::{Builder, tls};
@@ -27,7 +28,7 @@ pub async fn load() -> SdkConfig {
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(Builder::new().tls_provider(ring).build_https())
+        .http_client(Counting(Builder::new().tls_provider(ring).build_https()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts)
         .load()

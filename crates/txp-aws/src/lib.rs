@@ -2,6 +2,8 @@
 //!
 //! - [`clock`]: the time;
 //! - [`config`]: the clients, built once, and what the environment says;
+//! - [`cost`]: what calls cost, as an estimate;
+//! - [`deployment`]: a deployment as an operator looks at it;
 //! - [`dynamodb`]: the tables as stores;
 //! - [`error`]: what an SDK error means for whoever might try again;
 //! - [`history`]: the archive and the stream behind it, as one;
@@ -19,6 +21,8 @@
 
 pub mod clock;
 pub mod config;
+pub mod cost;
+pub mod deployment;
 pub mod dynamodb;
 pub mod error;
 pub mod history;

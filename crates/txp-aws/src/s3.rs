@@ -103,6 +103,18 @@ impl Bucket {
         }
     }
 
+    /// How many objects begin with this; no more than 1000 are counted.
+    ///
+    /// # Errors
+    /// The bucket cannot be listed.
+    pub async fn count(&self, prefix: &str) -> Result<u64, PortError> {
+        let page = self.client.list_objects_v2().bucket(&self.name);
+        match page.prefix(prefix).send().await {
+            Ok(page) => Ok(page.contents().len() as u64),
+            Err(error) => Err(port_error(self.reading(prefix), error)),
+        }
+    }
+
     fn reading(&self, key: &str) -> String {
         format!("reading s3://{}/{key} failed", self.name)
     }

@@ -57,6 +57,6 @@ pub(crate) enum Command {
     Rules(command::rules::Args),
     /// Write a seeded file of transactions, and what is to be expected of it
     Generate(command::generate::Args),
-    /// Look at the data directory and say what needs care
-    Doctor,
+    /// Look at the data directory, or at a deployment on AWS, and say what needs care
+    Doctor(command::doctor::Args),
 }

@@ -112,7 +112,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&globals, &args),
         Command::Demo(args) => demo::run(&globals, &args),
         Command::Generate(args) => generate::run(&globals, &args),
-        Command::Doctor => doctor::run(&globals),
+        Command::Doctor(args) => doctor::run(&globals, &args),
     };
     ExitCode::from(ended.unwrap_or_else(|error| fail(&error, &globals)).code())
 }

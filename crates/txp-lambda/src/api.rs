@@ -22,9 +22,10 @@ use crate::runtime::{Function, Invocation};
 use answer::{Failure, Outcome, finish, json};
 use event::{Request, decoded};
 use std::sync::Arc;
+use std::time::Instant;
 use txp_pipeline::api::{Client, Route, openapi, refusal};
 use txp_pipeline::document::{Problem, ProblemKind};
-use txp_pipeline::telemetry::Metric;
+use txp_pipeline::telemetry::{self, Metric};
 
 /// What requests without a route are counted as.
 const NO_ROUTE: &str = "none";
@@ -58,6 +59,7 @@ pub async fn answer<W: World>(
     event: ProxyEvent,
     invocation: &Invocation,
 ) -> ProxyAnswer {
+    let started = Instant::now();
     let mut request = Request::from(event);
     request.trace = invocation.trace_parent();
     let there: Vec<_> = Route::at(&request.path)
@@ -74,8 +76,9 @@ pub async fn answer<W: World>(
     let answer = finish(outcome, &request.id);
     let route = asked.map_or(NO_ROUTE, |(route, _)| route.path());
     let status = answer.status_code.to_string();
-    let name = Metric::Requests.name();
-    metrics::counter!(name, "route" => route, "status" => status).increment(1);
+    let dimensions = vec![("route", route.to_owned()), ("status", status)];
+    telemetry::count_by(Metric::Requests, dimensions, 1);
+    telemetry::observe_millis(Metric::RequestMilliseconds, started.elapsed());
     answer
 }
 

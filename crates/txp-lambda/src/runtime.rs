@@ -99,6 +99,7 @@ impl<F: Function> Running<F> {
                 tracing::error!(millis, left_millis, cold_start = is_cold, error = %failure, "failed");
             }
         }
+        txp_aws::cost::count_invocation(start.elapsed());
         match self.meter.lines() {
             Ok(lines) => self.sink.write(&lines),
             Err(error) => tracing::warn!(%error, "the metrics of this invocation are lost"),

@@ -22,6 +22,7 @@ mod quarantine;
 mod recover;
 mod rules;
 mod sink;
+mod standing;
 mod stepped;
 
 pub use alerting::AlertCounts;
@@ -39,11 +40,13 @@ use crate::alerts::{Sinks, Terminal};
 use crate::clock::{now, upload_id_at};
 use crate::lock::DirLock;
 use crate::log::OpenOptions;
+use crate::meter::Registry;
 use crate::state::UploadPage;
 use alerting::{Alerter, ToAlerts};
 use append::{ToLog, Writer};
 use fold::Fold;
 use prepare::{Prepared, prepare};
+use standing::Backlog;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -58,6 +61,7 @@ use txp_domain::transaction::Transaction;
 use txp_domain::upload::Upload;
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::rulefile::{CheckedRules, default_rules};
+use txp_pipeline::telemetry::{Metric, count_of};
 
 /// How long a thread that ended may take to say why.
 const FAILURE_WAIT: Duration = Duration::from_secs(1);
@@ -67,6 +71,9 @@ const FOLD_QUEUE_BATCHES: usize = 2;
 
 /// Who activates the default rules in a new directory.
 const DEFAULTS_ACTIVATED_BY: &str = "txp (defaults)";
+
+/// What events in quarantine name as the stage that could not process them.
+const QUARANTINE_STAGE: &str = "fold";
 
 /// Where the log lies in a data directory.
 pub const LOG_DIR: &str = "log";
@@ -113,6 +120,8 @@ struct Shared {
     fold: Mutex<Fold>,
     to_log: Mutex<Option<Sender<ToLog>>>,
     alerts: Arc<AlertCounts>,
+    meter: Registry,
+    backlog: Arc<Backlog>,
     to_alerts: Mutex<Option<Sender<ToAlerts>>>,
     failure: Mutex<Option<Arc<HostError>>>,
     failed: Condvar,
@@ -159,11 +168,16 @@ impl Host {
                 host.note(alerting::run(host, alerter, waiting, &from_fold));
             })?;
         }
-        let writer = Writer::new(log, is_durable);
+        let writer = Writer::new(log, is_durable, Arc::clone(&host.shared.backlog));
         host.spawn("log", move |host| {
             host.note(append::run(writer, now, &from_readers, &to_fold));
         })?;
         host.spawn("fold", move |host| host.note(folding::run(host, &from_log)))?;
+        let quarantined = host.shared.opened.quarantined;
+        if quarantined > 0 {
+            let stage = QUARANTINE_STAGE.to_owned();
+            host.measure(|| count_of(Metric::Quarantined, "stage", stage, quarantined));
+        }
         host.hand_to_alerts(flagged);
         host.append_outstanding()?;
         if host.lock_fold().rules().is_none() {
@@ -185,7 +199,7 @@ impl Host {
         let host = self.clone();
         let body = move || {
             let _guard = PanicGuard { host: &host, name };
-            work(&host);
+            host.measure(|| work(&host));
         };
         let starting = HostError::io("starting a thread for", self.dir());
         let thread = std::thread::Builder::new()
@@ -206,6 +220,17 @@ impl Host {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.shared.dir
+    }
+
+    /// What was measured since it was opened.
+    #[must_use]
+    pub fn meter(&self) -> &Registry {
+        &self.shared.meter
+    }
+
+    /// Lets what this thread counts meanwhile belong to this host.
+    pub fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.shared.meter.measure(work)
     }
 
     /// What opening the directory did.

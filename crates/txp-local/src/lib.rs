@@ -12,6 +12,7 @@ pub mod host;
 mod lines;
 pub mod lock;
 pub mod log;
+pub mod meter;
 pub mod replay;
 pub mod runs;
 pub mod scratch;

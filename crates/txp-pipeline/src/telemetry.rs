@@ -1,166 +1,39 @@
-//! The names of what is measured: one list for the functions, the embedded host, dashboards and
-//! alarms. What counts them is behind the `metrics` facade.
+//! What is measured: one list for the functions, the embedded host, dashboards and alarms, and how
+//! code counts. What collects is behind the `metrics` facade: CloudWatch's embedded format on
+//! Lambda, a registry per host elsewhere.
+//!
+//! Each combination of dimensions is a metric of its own that costs money, so every dimension takes
+//! few values: names of ours (codes, rules, classes, routes), or names of users as far as the
+//! operator listed them ([`list_names`]); the others are together, as [`OTHER`].
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, gauge, histogram};
+mod metric;
+mod names;
+mod table;
+
+pub use metric::{Function, Kind, Metric};
+pub use names::{LISTED_MAX, OTHER, list_names};
+pub use table::{DOCUMENT_PATH, TABLE_PATH, document, table};
+
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+use std::time::Duration;
 use txp_domain::redact::{needs_redaction, redact};
+use txp_domain::upload::ClassCounts;
 
-/// Something that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// Records read from files.
-    RowsRead,
-    /// Records that are valid.
-    RowsValid,
-    /// Records that are not.
-    RowsRejected,
-    /// Files given up, because whoever read them died of it.
-    UploadsGivenUp,
-    /// Events appended to the history.
-    EventsEmitted,
-    /// Records that the stream did not take at first.
-    EmitRetries,
-    /// Records that the stream refused for want of room.
-    EmitThrottles,
-    /// Rows folded, by class.
-    RowsFolded,
-    /// Conditional writes that met another's.
-    WriteConflicts,
-    /// Events that cannot be processed.
-    Quarantined,
-    /// Stored items that cannot be read and were passed over.
-    DamagedItems,
-    /// Findings, by rule.
-    Findings,
-    /// Messages handed to people.
-    AlertsSent,
-    /// Findings that went into a digest, or were recorded only.
-    AlertsHeldBack,
-    /// From the append of an event to its fold.
-    FoldLag,
-    /// From a file's arrival to its last row folded.
-    UploadToCompleted,
-    /// Events archived.
-    EventsArchived,
-    /// Requests answered, by route and status.
-    Requests,
-    /// Invocations that begin in a new process.
-    ColdStarts,
-}
+/// The most dimensions that a metric has.
+const DIMENSIONS_MAX: usize = 2;
 
-impl Metric {
-    /// Every metric.
-    pub const ALL: [Self; 19] = [
-        Self::RowsRead,
-        Self::RowsValid,
-        Self::RowsRejected,
-        Self::UploadsGivenUp,
-        Self::EventsEmitted,
-        Self::EmitRetries,
-        Self::EmitThrottles,
-        Self::RowsFolded,
-        Self::WriteConflicts,
-        Self::Quarantined,
-        Self::DamagedItems,
-        Self::Findings,
-        Self::AlertsSent,
-        Self::AlertsHeldBack,
-        Self::FoldLag,
-        Self::UploadToCompleted,
-        Self::EventsArchived,
-        Self::Requests,
-        Self::ColdStarts,
-    ];
+const MICROS_PER_MILLI: f64 = 1000.0;
 
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RowsRead => "rows_read",
-            Self::RowsValid => "rows_valid",
-            Self::RowsRejected => "rows_rejected",
-            Self::UploadsGivenUp => "uploads_given_up",
-            Self::EventsEmitted => "events_emitted",
-            Self::EmitRetries => "emit_retries",
-            Self::EmitThrottles => "emit_throttles",
-            Self::RowsFolded => "rows_folded",
-            Self::WriteConflicts => "write_conflicts",
-            Self::Quarantined => "quarantined",
-            Self::DamagedItems => "damaged_items",
-            Self::Findings => "findings",
-            Self::AlertsSent => "alerts_sent",
-            Self::AlertsHeldBack => "alerts_held_back",
-            Self::FoldLag => "fold_lag",
-            Self::UploadToCompleted => "upload_to_completed",
-            Self::EventsArchived => "events_archived",
-            Self::Requests => "requests",
-            Self::ColdStarts => "cold_starts",
-        }
-    }
-
-    /// What it is counted in.
-    #[must_use]
-    pub const fn unit(self) -> Unit {
-        match self {
-            Self::FoldLag => Unit::Milliseconds,
-            Self::UploadToCompleted => Unit::Seconds,
-            _ => Unit::Count,
-        }
-    }
-
-    /// Whether it is many values and not a sum: it is observed, not counted.
-    #[must_use]
-    pub const fn is_histogram(self) -> bool {
-        matches!(self, Self::FoldLag | Self::UploadToCompleted)
-    }
-
-    /// What it tells whoever looks at a dashboard.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::RowsRead => "Records read from files",
-            Self::RowsValid => "Records that are valid",
-            Self::RowsRejected => "Records that are not valid, by the first violation's code",
-            Self::UploadsGivenUp => "Files given up because whoever read them died of it",
-            Self::EventsEmitted => "Events appended to the history",
-            Self::EmitRetries => "Records that the stream did not take at first",
-            Self::EmitThrottles => "Records that the stream refused for want of room",
-            Self::RowsFolded => "Rows folded, by class",
-            Self::WriteConflicts => "Conditional writes that met another's",
-            Self::Quarantined => "Events that cannot be processed, by stage",
-            Self::DamagedItems => "Stored items that cannot be read and were passed over",
-            Self::Findings => "Findings, by rule",
-            Self::AlertsSent => "Messages handed to people",
-            Self::AlertsHeldBack => "Findings that went into a digest, or were recorded only",
-            Self::FoldLag => "From the append of an event to its fold, one value per batch",
-            Self::UploadToCompleted => "From a file's arrival to its last row folded",
-            Self::EventsArchived => "Events archived",
-            Self::Requests => "Requests answered, by route and status",
-            Self::ColdStarts => "Invocations that begin in a new process",
-        }
-    }
-
-    /// Under which dimensions it may be counted: each takes few values, known beforehand.
-    #[must_use]
-    pub const fn dimensions(self) -> &'static [&'static str] {
-        match self {
-            Self::RowsRejected => &["code"],
-            Self::RowsFolded => &["class"],
-            Self::Quarantined => &["stage"],
-            Self::Findings => &["rule"],
-            Self::Requests => &["route", "status"],
-            _ => &[],
-        }
-    }
-}
+/// The share of files completed within this time is what merchants are promised.
+pub const IN_TIME_SECONDS: u64 = 300;
 
 /// Tells the recorder of the process what each metric is. Once, after it is installed.
 pub fn describe() {
     for metric in Metric::ALL {
-        let (name, unit, description) = (metric.name(), metric.unit(), metric.description());
-        if metric.is_histogram() {
-            describe_histogram!(name, unit, description);
-        } else {
-            describe_counter!(name, unit, description);
+        let (name, unit, meaning) = (metric.name(), metric.unit(), metric.meaning());
+        match metric.kind() {
+            Kind::Counter => describe_counter!(name, unit, meaning),
+            Kind::Gauge | Kind::Histogram => describe_histogram!(name, unit, meaning),
         }
     }
 }
@@ -170,19 +43,28 @@ pub fn count(metric: Metric, by: u64) {
     counter!(metric.name()).increment(by);
 }
 
-/// Counts under one more dimension, of few values: a code, a rule, a class. One that the metric does
-/// not have is left out, so that no identifier becomes a metric by mistake.
+/// Counts under one more dimension, of few values: a code, a rule, a class.
 pub fn count_of(metric: Metric, dimension: &'static str, value: String, by: u64) {
-    if !metric.dimensions().contains(&dimension) {
-        debug_assert!(false, "{} has no dimension {dimension}", metric.name());
-        return count(metric, by);
+    count_by(metric, vec![(dimension, value)], by);
+}
+
+/// Counts under more dimensions. One that the metric does not have is left out, so that no
+/// identifier becomes a metric by mistake.
+pub fn count_by(metric: Metric, mut dimensions: Vec<(&'static str, String)>, by: u64) {
+    dimensions.retain(|(name, _)| {
+        let is_known = metric.dimensions().contains(name);
+        debug_assert!(is_known, "{} has no dimension {name}", metric.name());
+        is_known
+    });
+    debug_assert!(dimensions.len() <= DIMENSIONS_MAX);
+    for (name, value) in &mut dimensions {
+        if names::is_of_users(name) && !names::is_listed(value) {
+            OTHER.clone_into(value);
+        } else if needs_redaction(value) {
+            *value = redact(value).into_owned();
+        }
     }
-    let value = if needs_redaction(&value) {
-        redact(&value).into_owned()
-    } else {
-        value
-    };
-    counter!(metric.name(), dimension => value).increment(by);
+    counter!(metric.name(), &dimensions).increment(by);
 }
 
 /// Records one value of many: once per batch, since a function keeps 100 of an invocation.
@@ -193,33 +75,47 @@ pub fn observe(metric: Metric, value: f64) {
     }
 }
 
-/// Sets the value that stands.
+/// Records how long something took.
+#[expect(
+    clippy::float_arithmetic,
+    reason = "a time that was measured is no money"
+)]
+pub fn observe_millis(metric: Metric, took: Duration) {
+    // To the microsecond, which is exact in a float for longer than anything takes.
+    let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+    observe(metric, f64::from(micros) / MICROS_PER_MILLI);
+}
+
+/// Sets the value that stands until the next one.
+///
+/// Handed on as one value of many: a gauge of the embedded format is said again by every later
+/// invocation of the process, long after it was true. The registry keeps the last one.
 pub fn set(metric: Metric, value: f64) {
-    gauge!(metric.name()).set(value);
+    debug_assert_eq!(metric.kind(), Kind::Gauge, "{}", metric.name());
+    observe(metric, value);
+}
+
+/// Tells how many rows were folded, by class.
+pub fn rows_folded(counts: &ClassCounts) {
+    for (class, rows) in [
+        ("accepted", counts.accepted),
+        ("rejected", counts.rejected),
+        ("duplicate", counts.duplicates),
+        ("conflict", counts.conflicts),
+    ] {
+        if rows > 0 {
+            count_of(Metric::RowsFolded, "class", class.to_owned(), rows);
+        }
+    }
+}
+
+/// Tells of a completed upload how long it took, and whether that was in time.
+pub fn upload_completed(took: Duration) {
+    observe(Metric::UploadToCompletedSeconds, took.as_secs_f64());
+    let is_in_time = took <= Duration::from_secs(IN_TIME_SECONDS);
+    let percent = if is_in_time { 100.0 } else { 0.0 };
+    observe(Metric::CompletedInTimePercent, percent);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn names_are_snake_case_and_none_comes_twice() {
-        let names: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        assert_eq!(names.len(), Metric::ALL.len());
-        for name in names {
-            assert!(
-                name.bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_metric_is_described() {
-        for metric in Metric::ALL {
-            assert!(metric.description().len() > 10, "{}", metric.name());
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,6 @@
 
 use crate::answer::Failure;
 use crate::claims::Claims;
-use crate::meter::Meter;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::rate::Rates;
@@ -24,7 +23,6 @@ pub(crate) struct App {
     pub(crate) queue: Queue,
     pub(crate) claims: Arc<Claims>,
     pub(crate) rates: Rates,
-    pub(crate) meter: Meter,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) options: Options,
     pub(crate) openapi: Vec<u8>,
@@ -51,7 +49,6 @@ impl App {
                 options.uploads_per_client_max,
             )),
             rates: Rates::new(options.requests_per_second, options.burst),
-            meter: Meter::default(),
             requests: Arc::new(Semaphore::new(options.requests_max)),
             openapi: txp_pipeline::api::openapi().to_string().into_bytes(),
             request_prefix: random_letters::<4>()?,

@@ -133,7 +133,7 @@ fn admit(app: &App, link: &Link, headers: &HeaderMap) -> Result<(Arc<Client>, Cl
             "the client of the link is revoked",
         );
     };
-    if app.queue.depth().0 >= app.options.waiting_max {
+    if app.queue.len() >= app.options.waiting_max {
         return refused(
             ProblemKind::TooManyRequests,
             "too many files wait to be read",
@@ -237,7 +237,6 @@ fn arrived(app: &App, link: &Link, client: &Client, received: Received) -> Resul
         }
         return Err(error.into());
     }
-    app.meter.received(received.bytes);
     app.queue.push(arrival);
     Ok(())
 }

@@ -9,10 +9,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use txp_pipeline::api::headers::{EVERY_ANSWER, PREFLIGHT, RETRY_AFTER_SECONDS};
 use txp_pipeline::api::{PROBLEM_MEDIA_TYPE, REQUEST_ID_HEADER, Route};
 use txp_pipeline::document::{PROBLEM_TYPE_PREFIX, ProblemKind};
+use txp_pipeline::telemetry::{Metric, count_by, observe_millis};
 
 /// The most bytes of names and values of a request's headers.
 const HEADERS_BYTES_MAX: usize = 16 * 1024;
@@ -33,9 +34,20 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let response = admit(&app, route, request, next).await;
     let path = route.map_or(NO_ROUTE, Route::path);
     let response = finish(&app, response, &request_id);
-    app.meter
-        .request(path, response.status().as_u16(), started.elapsed());
+    measure(&app, path, response.status(), started.elapsed());
     response
+}
+
+/// Counts an answer.
+pub(crate) fn measure(app: &App, route: &str, status: StatusCode, took: Duration) {
+    let dimensions = vec![
+        ("route", route.to_owned()),
+        ("status", status.as_str().to_owned()),
+    ];
+    app.host.measure(|| {
+        count_by(Metric::Requests, dimensions, 1);
+        observe_millis(Metric::RequestMilliseconds, took);
+    });
 }
 
 async fn admit(app: &App, route: Option<Route>, request: Request, next: Next) -> Response {

@@ -1,115 +1,114 @@
-//! Metrics in Prometheus' text form: few, of closed sets of labels, so their number is bounded.
+//! What the host has measured, in Prometheus' text form. Names and meanings are the list's
+//! (`txp_pipeline::telemetry`); of the dimensions there are few values, so their number is bounded.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::fmt::{self, Write};
+use txp_local::meter::{Labels, Series, Value};
+use txp_pipeline::telemetry::Metric;
 
-/// Upper bounds of the buckets of durations, in milliseconds.
-const BUCKETS_MILLIS: [u64; 8] = [1, 5, 25, 100, 500, 2500, 10_000, 60_000];
-
-/// What is counted.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
-    durations: [AtomicU64; BUCKETS_MILLIS.len()],
-    duration_micros: AtomicU64,
-    duration_count: AtomicU64,
-    bytes: AtomicU64,
-    ended: Mutex<BTreeMap<&'static str, u64>>,
+/// The text of all series.
+pub(crate) fn text(series: &[Series]) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _infallible = write(&mut out, series);
+    out
 }
 
-/// What is looked at when metrics are asked for.
-pub(crate) struct Gauges {
-    pub(crate) waiting: usize,
-    pub(crate) running: usize,
-    pub(crate) sequence: u64,
-    pub(crate) findings: u64,
-    pub(crate) alerts: u64,
-    /// No failure has stopped the host.
-    pub(crate) is_recording: bool,
-}
-
-impl Meter {
-    pub(crate) fn request(&self, route: &'static str, status: u16, took: Duration) {
-        *lock(&self.requests).entry((route, status)).or_default() += 1;
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        for (bound, count) in BUCKETS_MILLIS.iter().zip(&self.durations) {
-            if millis < *bound {
-                count.fetch_add(1, Ordering::Relaxed);
+fn write(out: &mut String, series: &[Series]) -> fmt::Result {
+    let mut last = None;
+    for Series {
+        metric,
+        labels,
+        value,
+    } in series
+    {
+        let name = metric.prometheus();
+        if last.replace(*metric) != Some(*metric) {
+            head(out, *metric, &name)?;
+        }
+        match value {
+            Value::Sum(sum) => writeln!(out, "{name}{} {sum}", Braces(labels, None))?,
+            Value::Last(value) => writeln!(out, "{name}{} {value}", Braces(labels, None))?,
+            Value::Many(many) => {
+                for (bound, count) in &many.buckets {
+                    let le = bound.to_string();
+                    writeln!(out, "{name}_bucket{} {count}", Braces(labels, Some(&le)))?;
+                }
+                let all = Braces(labels, Some("+Inf"));
+                writeln!(out, "{name}_bucket{all} {}", many.count)?;
+                let labels = Braces(labels, None);
+                writeln!(out, "{name}_sum{labels} {}", many.sum)?;
+                writeln!(out, "{name}_count{labels} {}", many.count)?;
             }
         }
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.duration_micros.fetch_add(micros, Ordering::Relaxed);
-        self.duration_count.fetch_add(1, Ordering::Relaxed);
     }
+    Ok(())
+}
 
-    pub(crate) fn received(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
+fn head(out: &mut String, metric: Metric, name: &str) -> fmt::Result {
+    writeln!(out, "# HELP {name} {}", metric.meaning())?;
+    writeln!(out, "# TYPE {name} {}", metric.kind().name())
+}
 
-    pub(crate) fn upload_ended(&self, state: &'static str) {
-        *lock(&self.ended).entry(state).or_default() += 1;
-    }
+/// Labels as they stand behind a name; with the bound of a bucket.
+struct Braces<'a>(&'a Labels, Option<&'a str>);
 
-    /// The text of all metrics.
-    pub(crate) fn text(&self, gauges: &Gauges) -> String {
-        let mut out = String::new();
-        // Writing to a String cannot fail.
-        let _infallible = self.write(&mut out, gauges);
-        out
-    }
-
-    fn write(&self, out: &mut String, gauges: &Gauges) -> std::fmt::Result {
-        out.push_str("# TYPE txp_http_requests_total counter\n");
-        for ((route, status), count) in &*lock(&self.requests) {
-            writeln!(
-                out,
-                "txp_http_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"
-            )?;
+impl fmt::Display for Braces<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(labels, bound) = self;
+        let labels = labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let mut before = '{';
+        for (key, value) in labels.chain(bound.map(|bound| ("le", bound))) {
+            write!(out, "{before}{key}=\"{}\"", escaped(value))?;
+            before = ',';
         }
-        out.push_str("# TYPE txp_http_request_duration_seconds histogram\n");
-        let name = "txp_http_request_duration_seconds";
-        for (bound, count) in BUCKETS_MILLIS.iter().zip(&self.durations) {
-            let (whole, rest) = (bound / 1000, bound % 1000);
-            let count = count.load(Ordering::Relaxed);
-            writeln!(out, "{name}_bucket{{le=\"{whole}.{rest:03}\"}} {count}")?;
+        if before == ',' {
+            out.write_char('}')
+        } else {
+            Ok(())
         }
-        let count = self.duration_count.load(Ordering::Relaxed);
-        let micros = self.duration_micros.load(Ordering::Relaxed);
-        writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}")?;
-        writeln!(
-            out,
-            "{name}_sum {}.{:06}",
-            micros / 1_000_000,
-            micros % 1_000_000
-        )?;
-        writeln!(out, "{name}_count {count}")?;
-        out.push_str("# TYPE txp_upload_bytes_total counter\n");
-        writeln!(
-            out,
-            "txp_upload_bytes_total {}",
-            self.bytes.load(Ordering::Relaxed)
-        )?;
-        out.push_str("# TYPE txp_uploads_ended_total counter\n");
-        for (state, count) in &*lock(&self.ended) {
-            writeln!(out, "txp_uploads_ended_total{{state=\"{state}\"}} {count}")?;
-        }
-        for (name, value) in [
-            ("txp_uploads_waiting", gauges.waiting as u64),
-            ("txp_uploads_reading", gauges.running as u64),
-            ("txp_folded_sequence", gauges.sequence),
-            ("txp_findings", gauges.findings),
-            ("txp_alerts_sent", gauges.alerts),
-            ("txp_recording", u64::from(gauges.is_recording)),
-        ] {
-            writeln!(out, "# TYPE {name} gauge\n{name} {value}")?;
-        }
-        Ok(())
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// A label's value as the format wants it.
+fn escaped(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    escaped.replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use txp_local::meter::Registry;
+    use txp_pipeline::telemetry::{count_of, observe};
+
+    #[test]
+    fn series_are_written_as_prometheus_reads_them() {
+        let registry = Registry::default();
+        registry.measure(|| {
+            count_of(Metric::RowsRejected, "code", "a\"b\\c\nd".to_owned(), 2);
+            observe(Metric::CompletedInTimePercent, 100.0);
+            observe(Metric::CompletedInTimePercent, 0.0);
+        });
+        let text = text(&registry.series());
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with("# HELP"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "# TYPE txp_completed_in_time_percent histogram",
+                "txp_completed_in_time_percent_bucket{le=\"0\"} 1",
+                "txp_completed_in_time_percent_bucket{le=\"50\"} 1",
+                "txp_completed_in_time_percent_bucket{le=\"100\"} 2",
+                "txp_completed_in_time_percent_bucket{le=\"+Inf\"} 2",
+                "txp_completed_in_time_percent_sum 100",
+                "txp_completed_in_time_percent_count 2",
+                "# TYPE txp_rows_rejected_total counter",
+                "txp_rows_rejected_total{code=\"a\\\"b\\\\c\\nd\"} 2",
+            ]
+        );
+    }
 }

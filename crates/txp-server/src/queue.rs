@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
 use txp_local::control::Arrival;
 use txp_local::host::{HostError, Intake, ReadProgress};
 use txp_pipeline::document::{UploadSource, first_errors, upload_document};
@@ -53,10 +54,18 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// How many files wait, and how many are read.
-    pub(crate) fn depth(&self) -> (usize, usize) {
+    /// How many files wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// The files that wait, and when they arrived; dry runs are nobody's lag.
+    pub(crate) fn waiting(&self) -> Vec<(UploadId, Timestamp)> {
         let state = self.lock();
-        (state.waiting.len(), state.running.len())
+        let waiting = state.waiting.iter().filter(|w| !w.arrival.dry_run);
+        waiting
+            .map(|w| (w.arrival.upload_id, w.arrival.uploaded_at))
+            .collect()
     }
 
     /// How far a file is read, in hundredths of its bytes.
@@ -228,6 +237,5 @@ fn read(app: &App, arrival: &Arrival) -> Result<(), ReadFailure> {
     };
     let ended = app.links.end(upload_id, app.now(), kept);
     ended.map_err(|error| failed(&error))?;
-    app.meter.upload_ended(report.upload.state().name());
     app.spool.delete(upload_id).map_err(|error| failed(&error))
 }

@@ -32,8 +32,7 @@ pub(crate) async fn refuse(app: &App, exchange: &Exchange, error: &hyper::Error)
     };
     let request_id = app.request_id();
     let response = guard::finish(app, failure.into_response(), &request_id);
-    app.meter
-        .request(guard::NO_ROUTE, response.status().as_u16(), Duration::ZERO);
+    guard::measure(app, guard::NO_ROUTE, response.status(), Duration::ZERO);
     let bytes = bytes_of(app, response).await;
     // A client that is gone needs no answer.
     timeout(LINGER, send(&mut stream, &bytes)).await.ok();

@@ -1,8 +1,8 @@
 //! What needs no key: the description, health, metrics, and a page without data.
 
-use crate::answer::{Answer, json, typed};
+use crate::answer::{Answer, Failure, json, typed};
 use crate::app::App;
-use crate::meter::Gauges;
+use crate::meter;
 use crate::router::no_route;
 use crate::serve::Peer;
 use axum::Extension;
@@ -54,16 +54,11 @@ pub(crate) async fn metrics(
     if !peer.remote.ip().to_canonical().is_loopback() {
         return Err(no_route());
     }
-    let (waiting, running) = app.queue.depth();
-    let gauges = Gauges {
-        waiting,
-        running,
-        sequence: app.host.as_of().sequence,
-        findings: app.host.findings(),
-        alerts: app.host.alerts().messages(),
-        is_recording: app.host.failed().is_none(),
-    };
-    let text = app.meter.text(&gauges);
+    let text = tokio::task::spawn_blocking(move || {
+        app.host.measure_standing(app.queue.waiting());
+        meter::text(&app.host.meter().series())
+    });
+    let text = text.await.map_err(|error| Failure::internal(&error))?;
     Ok(typed(StatusCode::OK, "text/plain; version=0.0.4", text))
 }
 

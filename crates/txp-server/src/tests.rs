@@ -4,5 +4,6 @@ mod harness;
 mod life;
 mod limits;
 mod malformed;
+mod metrics;
 mod secrets;
 mod tenants;

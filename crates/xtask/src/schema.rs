@@ -1,7 +1,8 @@
 //! `cargo xtask schema`: JSON Schemas generated from the Rust types, and the check for drift.
 //!
 //! The table of schemas is `crates/xtask/examples/schemas.rs`: an example, so that xtask itself
-//! does not depend on the product.
+//! does not depend on the product. An entry that is a text and no schema is a page of the documents
+//! and is written as it stands.
 
 use crate::output::say;
 use crate::process::{FEATURES, PROFILE, built, capture, linting_cargo, program, root, succeeds};
@@ -13,6 +14,9 @@ use std::fs;
 use std::path::Path;
 
 const FOLDER: &str = "schemas";
+
+/// What is generated and is no schema.
+const PAGES: [&str; 1] = ["dashboards/metrics.md"];
 
 /// Prints the table.
 const EXAMPLE: &str = "schemas";
@@ -67,13 +71,24 @@ fn generated() -> Result<BTreeMap<String, String>> {
         serde_json::from_str(&output).context("the schemas example printed no JSON object")?;
     table
         .into_iter()
-        .map(|(path, schema)| Ok((path, serde_json::to_string_pretty(&schema)? + "\n")))
+        .map(|(path, schema)| {
+            let text = match schema {
+                Value::String(page) => page,
+                schema => serde_json::to_string_pretty(&schema)? + "\n",
+            };
+            Ok((path, text))
+        })
         .collect()
 }
 
-/// Every JSON file under `schemas/`.
+/// Every JSON file under `schemas/`, and the pages.
 fn committed(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    for page in PAGES {
+        if let Ok(text) = fs::read_to_string(root.join(page)) {
+            found.insert(page.to_owned(), text);
+        }
+    }
     let mut folders = vec![root.join(FOLDER)];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else {

@@ -3,6 +3,8 @@
 //! Every check is a pure function of the tree as git has it (and of `cargo metadata`), so each is
 //! tested on a small tree made in the test.
 
+mod alarms;
+mod dashboards;
 mod documents;
 mod layers;
 mod source;
@@ -31,6 +33,16 @@ const CHECKS: &[Check] = &[
         documents::architecture,
     ),
     ("every invariant names a test", documents::invariants),
+    ("dashboards show what is measured", dashboards::panels),
+    ("alarms look at what is measured", alarms::alarms),
+    (
+        "every alarm has its section in the runbook",
+        alarms::runbook,
+    ),
+    (
+        "saved queries ask functions that there are",
+        alarms::queries,
+    ),
 ];
 
 pub(crate) fn run() -> Result<Tally> {

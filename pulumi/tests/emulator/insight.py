@@ -28,13 +28,7 @@ def alarm(aws: Aws, _: str, given: Inputs) -> Made:
     aws.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         AlarmDescription=given["alarmDescription"],
-        Namespace=given["namespace"],
-        MetricName=given["metricName"],
-        Dimensions=[
-            {"Name": key, "Value": value} for key, value in given.get("dimensions", {}).items()
-        ],
-        Statistic=given["statistic"],
-        Period=int(given["period"]),
+        **looked_at(given),
         EvaluationPeriods=int(given["evaluationPeriods"]),
         DatapointsToAlarm=int(given["datapointsToAlarm"]),
         Threshold=float(given["threshold"]),
@@ -45,6 +39,53 @@ def alarm(aws: Aws, _: str, given: Inputs) -> Made:
         Tags=tag_list(given),
     )
     return Made(name, {"arn": aws.arn("cloudwatch", f"alarm:{name}")})
+
+
+def looked_at(given: Inputs) -> dict[str, object]:
+    """One metric, or the expression and its inputs."""
+    queries = given.get("metricQueries")
+    if queries is not None:
+        return {"Metrics": [query(one) for one in queries]}
+    return {
+        "Namespace": given["namespace"],
+        "MetricName": given["metricName"],
+        "Dimensions": dimensions(given),
+        "Statistic": given["statistic"],
+        "Period": int(given["period"]),
+    }
+
+
+def query(one: Inputs) -> dict[str, object]:
+    if "expression" in one:
+        return {
+            "Id": one["id"],
+            "Expression": one["expression"],
+            "Label": one["label"],
+            "ReturnData": one["returnData"],
+        }
+    metric = one["metric"]
+    return {
+        "Id": one["id"],
+        "ReturnData": one["returnData"],
+        "MetricStat": {
+            "Metric": {
+                "Namespace": metric["namespace"],
+                "MetricName": metric["metricName"],
+                "Dimensions": dimensions(metric),
+            },
+            "Period": int(metric["period"]),
+            "Stat": metric["stat"],
+        },
+    }
+
+
+def dimensions(given: Inputs) -> list[dict[str, str]]:
+    return [{"Name": key, "Value": value} for key, value in given.get("dimensions", {}).items()]
+
+
+def saved_query(_: Aws, __: str, given: Inputs) -> Made:
+    """This emulator has no saved queries; the rules look at what they ask."""
+    return Made(f"query-{given['name']}")
 
 
 def composite(aws: Aws, _: str, given: Inputs) -> Made:
@@ -137,6 +178,7 @@ HANDLERS = {
     "cloudwatch.Dashboard": dashboard,
     "cloudwatch.MetricAlarm": alarm,
     "cloudwatch.CompositeAlarm": composite,
+    "cloudwatch.QueryDefinition": saved_query,
     "glue.CatalogDatabase": database,
     "glue.CatalogTable": table,
     "athena.Workgroup": workgroup,

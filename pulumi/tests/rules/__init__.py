@@ -2,7 +2,7 @@
 it, so that a rule which finds nothing is known to look.
 """
 
-from . import api, data, functions, identity, storage, structure
+from . import api, data, functions, identity, observability, storage, structure
 from .rule import Rule
 
 RULES: list[Rule] = [
@@ -12,4 +12,5 @@ RULES: list[Rule] = [
     *functions.RULES,
     *api.RULES,
     *identity.RULES,
+    *observability.RULES,
 ]

@@ -47,6 +47,7 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
                 "ALERTS_TOPIC": parts.alerts.topic.arn,
                 "REPORTS_BUCKET": parts.storage.reports.name,
                 "RULES_OBJECT": parts.storage.rules_object,
+                "METRICS_NAMES": parts.metrics_names,
                 **parts.tables_of("PROFILES_TABLE", "ALERTS_TABLE"),
             },
             statements=statements(parts),

@@ -28,6 +28,8 @@ class Parts:
     fold_paused: bool
     # Another table of transactions is in use than the stack's own.
     in_use_elsewhere: bool
+    # Clients and merchants that have metrics of their own; the others are counted together.
+    metrics_names: str
 
     def tables_of(self, *variables: str) -> dict[str, pulumi.Input[str]]:
         """The variables that name these tables."""

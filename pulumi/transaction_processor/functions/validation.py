@@ -25,6 +25,7 @@ def validation(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
         "REPORTS_BUCKET": parts.storage.reports.name,
         "EVENTS_STREAM": parts.stream.stream.name,
         "FINGERPRINT_KEY_SECRET": parts.fingerprint_key.secret.arn,
+        "METRICS_NAMES": parts.metrics_names,
         **parts.tables_of("UPLOADS_TABLE"),
     }
     if parts.aggregate_bytes is not None:

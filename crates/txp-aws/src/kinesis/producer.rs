@@ -30,6 +30,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::{Clock, ErrorKind, EventSink, PortError};
+use txp_pipeline::telemetry::{Metric, count};
 
 /// The most records of one PutRecords call (Kinesis' documented limit).
 pub const CALL_RECORDS_MAX: usize = 500;
@@ -171,6 +172,7 @@ impl<P: PutRecords + 'static, C: Clock + 'static> Producer<P, C> {
         let in_flight_bytes = self.in_flight_bytes;
         self.in_flight_bytes -= bytes;
         let (mut stored, mut throttled) = (false, false);
+        let (mut throttles, mut retries) = (0, 0);
         for (entry, answer) in entries.iter().zip(per_entry(entries.len(), answers)?) {
             match answer {
                 Ok(()) => {
@@ -179,10 +181,13 @@ impl<P: PutRecords + 'static, C: Clock + 'static> Producer<P, C> {
                 }
                 Err(failure) if failure.kind == ErrorKind::Throttled => {
                     throttled = true;
+                    throttles += 1;
+                    retries += 1;
                     self.lanes.failed(entry.bucket, false);
                 }
                 Err(failure) if failure.kind == ErrorKind::Transient => {
                     let attempts = self.lanes.failed(entry.bucket, true);
+                    retries += 1;
                     if attempts >= self.settings.retry.attempts_max {
                         return Err(refused(&failure, attempts));
                     }
@@ -190,6 +195,8 @@ impl<P: PutRecords + 'static, C: Clock + 'static> Producer<P, C> {
                 Err(failure) => return Err(refused(&failure, 1)),
             }
         }
+        count(Metric::EmitThrottles, throttles);
+        count(Metric::EmitRetries, retries);
         if throttled {
             self.pace.throttled(epoch, stored, in_flight_bytes);
             if self.pace.setbacks() >= self.settings.retry.attempts_max {

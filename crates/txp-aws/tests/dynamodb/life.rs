@@ -100,6 +100,41 @@ async fn a_client_lists_its_own_newest_first() {
     assert_eq!((nobody.uploads, nobody.next), (Vec::new(), None));
 }
 
+/// Whoever looks for the oldest file that is not completed finds it, at each stage of its life.
+#[tokio::test]
+async fn a_file_is_unfinished_from_its_arrival_to_its_last_row() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await;
+    let (link, other) = (announcement(1, CLIENT), upload_id(2));
+    assert_eq!(store.announce(&link).await.unwrap(), Written::Stored);
+    let id = link.upload_id;
+    let unfinished = async |store: &Uploads| {
+        let due = store.due(DueKind::Unfinished, at(99_999), 9).await.unwrap();
+        due.into_iter().map(|due| due.upload_id).collect::<Vec<_>>()
+    };
+    assert_eq!(unfinished(&store).await, []);
+    store.claim(id, "v1", "a", at(5), 60).await.unwrap();
+    assert_eq!(unfinished(&store).await, [id]);
+    store.apply(&received(id), 1).await.unwrap();
+    store.apply(&received(other), 1).await.unwrap();
+    assert_eq!(unfinished(&store).await.len(), 2);
+    store.apply(&parsed(id, &[(8, 5)]), 2).await.unwrap();
+    assert_eq!(unfinished(&store).await.len(), 2);
+    let step = Advance {
+        upload_id: id,
+        bucket: Bucket(8),
+        from: 0,
+        to: 5,
+        counts: ClassCounts {
+            accepted: 5,
+            ..ClassCounts::default()
+        },
+    };
+    assert_eq!(store.advance(&step, 3).await.unwrap(), Written::Stored);
+    assert_eq!(state(&store, id).await, UploadState::Completed);
+    assert_eq!(unfinished(&store).await, [other]);
+}
+
 /// The last row was folded, and then came a crash: whoever is given the batch again completes it.
 #[tokio::test]
 async fn what_a_crash_left_open_is_completed_by_the_redelivery() {

@@ -1,8 +1,12 @@
-//! `txp doctor`: one page about a data directory, what needs care, and the next command to run.
+//! `txp doctor`: one page about a data directory, or a deployment on AWS, what needs care, and the
+//! next command to run.
 //!
 //! Looks and changes nothing. Of the log it reads what the last checkpoint has not seen; `txp
 //! events` reads all of it.
 
+#[cfg(feature = "aws")]
+mod deployed;
+mod lag;
 mod unfinished;
 
 use super::{Ending, Globals};
@@ -29,8 +33,27 @@ const SCRATCH_DIR: &str = "tmp";
 /// Where a damaged state was moved before it was folded again.
 const DAMAGED_STATE_DIR: &str = "state.damaged";
 
+/// Arguments of `txp doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Look at the deployment of this environment on AWS instead
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
+    /// What the deployment's buckets have behind their names
+    #[arg(long, value_name = "SUFFIX", requires = "env")]
+    bucket_suffix: Option<String>,
+    /// The table of uploads, if it is called otherwise
+    #[arg(long, value_name = "TABLE", requires = "env")]
+    uploads_table: Option<String>,
+    /// The stream of events, if it is called otherwise
+    #[arg(long, value_name = "STREAM", requires = "env")]
+    stream: Option<String>,
+}
+
 #[derive(Debug, Default, Serialize)]
 struct Report {
+    /// Of this program.
+    txp_version: &'static str,
     data_dir: String,
     sound: bool,
     format_version: Option<u32>,
@@ -62,11 +85,18 @@ struct Log {
     last_sequence: Option<String>,
     /// Events that the checkpoint has not seen.
     lag: u64,
+    /// How long ago the first of them was appended.
+    lag_seconds: u64,
+    /// The first of them: everything behind it waits for it.
+    blocking_event: Option<lag::Blocking>,
     torn_bytes: u64,
 }
 
 /// Looks and reports.
-pub(crate) fn run(globals: &Globals) -> anyhow::Result<Ending> {
+pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
+    if let Some(environment) = &args.env {
+        return deployed(globals, args, environment);
+    }
     let report = examine(&globals.data_dir);
     if globals.json {
         output::json(&report)?;
@@ -80,9 +110,20 @@ pub(crate) fn run(globals: &Globals) -> anyhow::Result<Ending> {
     })
 }
 
+#[cfg(feature = "aws")]
+fn deployed(globals: &Globals, args: &Args, environment: &str) -> anyhow::Result<Ending> {
+    deployed::run(globals, args, environment)
+}
+
+#[cfg(not(feature = "aws"))]
+fn deployed(_: &Globals, _: &Args, environment: &str) -> anyhow::Result<Ending> {
+    Err(super::source::without_aws(&format!("--env {environment}")))
+}
+
 fn examine(dir: &Path) -> Report {
     let shown = output::path(dir);
     let mut report = Report {
+        txp_version: env!("CARGO_PKG_VERSION"),
         data_dir: shown.clone(),
         ..Report::default()
     };
@@ -201,6 +242,12 @@ fn examine_log(log: &Path, folded_through: u64, unfinished: &mut Unfinished, rep
     }
     report.log.last_sequence = Some(last.to_string());
     report.log.lag = last.saturating_sub(folded_through);
+    if report.log.lag > 0 {
+        // What cannot be read there was told above.
+        let first = lag::first_behind(log, folded_through).ok().flatten();
+        report.log.lag_seconds = first.as_ref().map_or(0, |(seconds, _)| *seconds);
+        report.log.blocking_event = first.map(|(_, event)| event);
+    }
     if report.is_written_to() {
         return;
     }
@@ -374,57 +421,9 @@ fn files(folder: &Path) -> Vec<(std::path::PathBuf, u64)> {
 
 fn describe(report: &Report) -> anyhow::Result<String> {
     let mut out = String::new();
-    let none = || "none".to_owned();
     writeln!(out, "{}", report.data_dir)?;
-    if let (Some(version), Some(created_at)) = (report.format_version, &report.created_at) {
-        let log = &report.log;
-        let as_of = report.as_of.as_ref();
-        let as_of = as_of.map(|as_of| format!("event {}, {}", as_of.sequence, as_of.time));
-        let last = log.last_sequence.clone().unwrap_or_else(|| "0".to_owned());
-        let lines = [
-            ("format", format!("version {version}, made {created_at}")),
-            ("writer", report.writer.clone().unwrap_or_else(none)),
-            (
-                "log",
-                format!(
-                    "{} segment(s), {} bytes, last event {last}",
-                    log.segments,
-                    output::grouped(log.bytes)
-                ),
-            ),
-            (
-                "checkpoint",
-                format!(
-                    "{}; {} events behind the log",
-                    as_of.unwrap_or_else(none),
-                    output::grouped(log.lag)
-                ),
-            ),
-            (
-                "unfinished",
-                format!("{} upload(s)", report.unfinished_uploads),
-            ),
-            ("quarantine", format!("{} event(s)", report.quarantined)),
-            (
-                "alerts",
-                format!(
-                    "{}, {} pending; findings {}",
-                    output::grouped(report.alerts),
-                    output::grouped(report.alerts_pending),
-                    output::grouped(report.findings)
-                ),
-            ),
-            (
-                "spool",
-                format!(
-                    "{} file(s), {} bytes",
-                    report.spool_files, report.spool_bytes
-                ),
-            ),
-        ];
-        for (name, text) in lines {
-            writeln!(out, "  {name:<12}{text}")?;
-        }
+    for (name, text) in facts(report) {
+        writeln!(out, "  {name:<12}{text}")?;
     }
     for problem in &report.problems {
         writeln!(out, "needs care: {problem}")?;
@@ -439,4 +438,58 @@ fn describe(report: &Report) -> anyhow::Result<String> {
         writeln!(out, "next: {next}")?;
     }
     Ok(out)
+}
+
+/// What there is, by name; nothing where there is no data directory.
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let (Some(version), Some(created_at)) = (report.format_version, &report.created_at) else {
+        return Vec::new();
+    };
+    let none = || "none".to_owned();
+    let log = &report.log;
+    let as_of = report.as_of.as_ref();
+    let as_of = as_of.map(|as_of| format!("event {}, {}", as_of.sequence, as_of.time));
+    let last = log.last_sequence.clone().unwrap_or_else(|| "0".to_owned());
+    let segments = format!(
+        "{} segment(s), {} bytes",
+        log.segments,
+        output::grouped(log.bytes)
+    );
+    let behind = format!("{} events behind the log", output::grouped(log.lag));
+    let alerts = format!(
+        "{}, {} pending; findings {}",
+        output::grouped(report.alerts),
+        output::grouped(report.alerts_pending),
+        output::grouped(report.findings)
+    );
+    vec![
+        ("txp", format!("version {}", report.txp_version)),
+        ("format", format!("version {version}, made {created_at}")),
+        ("writer", report.writer.clone().unwrap_or_else(none)),
+        ("log", format!("{segments}, last event {last}")),
+        (
+            "checkpoint",
+            format!("{}; {behind}", as_of.unwrap_or_else(none)),
+        ),
+        (
+            "lag",
+            match &log.blocking_event {
+                Some(event) => format!("{} s; next is {event}", log.lag_seconds),
+                None => format!("{} s", log.lag_seconds),
+            },
+        ),
+        (
+            "unfinished",
+            format!("{} upload(s)", report.unfinished_uploads),
+        ),
+        ("quarantine", format!("{} event(s)", report.quarantined)),
+        ("alerts", alerts),
+        (
+            "spool",
+            format!(
+                "{} file(s), {} bytes",
+                report.spool_files, report.spool_bytes
+            ),
+        ),
+    ]
 }

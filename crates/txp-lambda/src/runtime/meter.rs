@@ -14,6 +14,9 @@ use txp_pipeline::telemetry::{self, Metric};
 /// The variable with the namespace of the metrics, and what stands for it.
 const NAMESPACE: (&str, &str) = ("METRICS_NAMESPACE", "transaction-processor");
 
+/// The variable with the clients and merchants that have metrics of their own, separated by commas.
+const NAMES: &str = "METRICS_NAMES";
+
 /// The dimension of every metric.
 pub(super) const FUNCTION: &str = "function";
 
@@ -35,6 +38,8 @@ impl Meter {
             .with_dimension(FUNCTION, function.to_owned())
             .init()?;
         telemetry::describe();
+        let names = std::env::var(NAMES).unwrap_or_default();
+        telemetry::list_names(&names);
         Ok(Self {
             collector,
             is_cold: true,

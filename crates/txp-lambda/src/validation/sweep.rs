@@ -9,11 +9,17 @@ use super::{CallAgain, Validation};
 use crate::runtime::Failure;
 use txp_aws::clock::SystemClock;
 use txp_aws::dynamodb::uploads::{Due, DueKind};
+use txp_aws::quarantine;
 use txp_aws::s3::key;
+use txp_domain::time::Timestamp;
 use txp_pipeline::port::{Clock, PortError, Written};
+use txp_pipeline::telemetry::{Metric, count, set};
 
 /// Files that are taken up per tick: the next one is a minute away, and others need the function.
 const FILES_MAX: usize = 20;
+
+/// Files not completed that are counted.
+const UNFINISHED_MAX: usize = 200;
 
 /// Links that are looked at per tick.
 const LINKS_MAX: usize = 200;
@@ -45,9 +51,26 @@ impl<A: CallAgain> Validation<A> {
                 swept.taken_up(due, is_found);
             }
         }
+        self.look_around(now).await?;
         let (found, expired) = (swept.found - stalled, swept.expired);
         tracing::info!(stalled, found, expired, "swept");
         swept.failed.map_or(Ok(()), Err)
+    }
+
+    /// Tells how much is left to do, and for how long: nobody else looks when nothing comes.
+    async fn look_around(&self, now: Timestamp) -> anyhow::Result<()> {
+        let kind = DueKind::Unfinished;
+        let unfinished = self.uploads.due(kind, now, UNFINISHED_MAX).await?;
+        let oldest_seconds = unfinished.first().map_or(0, |due| {
+            now.unix_seconds().saturating_sub(due.at.unix_seconds())
+        });
+        let quarantined = self.reports.count(quarantine::PREFIX).await?;
+        // Exact in a float for longer than anything waits.
+        set(Metric::OldestUnprocessedSeconds, oldest_seconds as f64);
+        set(Metric::UploadsUnfinished, unfinished.len() as f64);
+        set(Metric::QuarantineSize, quarantined as f64);
+        count(Metric::Sweeps, 1);
+        Ok(())
     }
 
     /// Has an upload's file read, if there is one.

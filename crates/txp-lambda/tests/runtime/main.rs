@@ -40,9 +40,9 @@ impl Function for Probe {
                 telemetry::count(Metric::RowsRead, 3);
                 telemetry::count_of(Metric::RowsFolded, "class", "accepted".to_owned(), 2);
                 for lag in 0..200 {
-                    telemetry::observe(Metric::FoldLag, f64::from(lag));
+                    telemetry::observe(Metric::FoldLagMilliseconds, f64::from(lag));
                 }
-                telemetry::observe(Metric::UploadToCompleted, f64::NAN);
+                telemetry::observe(Metric::UploadToCompletedSeconds, f64::NAN);
             }
             "call" => {
                 let answer = self.0.list_tables().send().await?;
@@ -127,7 +127,7 @@ fn metrics_are_documents_with_names_of_the_list_and_few_dimensions() {
         assert_eq!(document["function"], lambda::FUNCTION);
         for measured in described["Metrics"].as_array().unwrap() {
             let name = measured["Name"].as_str().unwrap();
-            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name);
+            let metric = Metric::ALL.iter().find(|metric| metric.name() == name);
             let metric = metric.expect(name);
             assert!(measured["Unit"].is_string(), "{document}");
             for dimension in dimensions {
@@ -135,7 +135,7 @@ fn metrics_are_documents_with_names_of_the_list_and_few_dimensions() {
                 assert!(dimension == "function" || metric.dimensions().contains(&dimension));
                 assert!(document[dimension].is_string());
             }
-            seen.push((metric, document[name].clone()));
+            seen.push((*metric, document[name].clone()));
         }
     }
     let of = |metric| {
@@ -147,8 +147,8 @@ fn metrics_are_documents_with_names_of_the_list_and_few_dimensions() {
     assert_eq!(of(Metric::RowsRead).collect::<Vec<_>>(), [3, 3]);
     assert_eq!(of(Metric::RowsFolded).collect::<Vec<_>>(), [2, 2]);
     // What is more than the format holds is dropped, and not said once for each.
-    assert!(of(Metric::FoldLag).all(|values| values.as_array().unwrap().len() == 100));
-    assert_eq!(of(Metric::UploadToCompleted).count(), 0);
+    assert!(of(Metric::FoldLagMilliseconds).all(|values| values.as_array().unwrap().len() == 100));
+    assert_eq!(of(Metric::UploadToCompletedSeconds).count(), 0);
     assert!(ended.lines.iter().all(|line| line["level"] != "ERROR"));
 }
 

@@ -2,10 +2,13 @@
 //! fold. Nothing is acknowledged or folded before it is durable.
 
 use super::HostError;
+use super::standing::Backlog;
 use crate::log::{FrameBuilder, LogWriter};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use txp_domain::time::Timestamp;
 use txp_pipeline::batch::EventBatch;
+use txp_pipeline::telemetry::{Metric, count};
 
 /// What is asked of the log writer, in order.
 pub(crate) enum ToLog {
@@ -52,15 +55,17 @@ type Owned = (EventBatch, Option<Sender<EventBatch>>);
 pub(crate) struct Writer {
     log: LogWriter,
     is_durable: bool,
+    backlog: Arc<Backlog>,
     frame: FrameBuilder,
     group: Vec<Owned>,
 }
 
 impl Writer {
-    pub(crate) fn new(log: LogWriter, is_durable: bool) -> Self {
+    pub(crate) fn new(log: LogWriter, is_durable: bool, backlog: Arc<Backlog>) -> Self {
         Self {
             log,
             is_durable,
+            backlog,
             frame: FrameBuilder::new(),
             group: Vec::new(),
         }
@@ -118,6 +123,8 @@ impl Writer {
         let arrival_millis = i64::try_from(appended.arrival_ms).unwrap_or(i64::MAX);
         for (batch, recycle) in self.group.drain(..) {
             let events = batch.len() as u64;
+            count(Metric::EventsEmitted, events);
+            self.backlog.push(arrival_millis);
             // The fold gone means that it failed, and it says so itself.
             to.send(ToFold::Durable {
                 batch,

@@ -17,6 +17,7 @@ use txp_pipeline::port::PortError;
 use txp_pipeline::rulefile::CheckedRules;
 use txp_pipeline::stage::aggregate::{Aggregator, Outcome};
 use txp_pipeline::stage::detect::{Detector, Found};
+use txp_pipeline::telemetry::rows_folded;
 
 /// How far the log is folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,11 +202,13 @@ impl Fold {
             changes,
             flagged,
             failed,
+            counted,
             ..
         } = self.aggregator.fold(&mut self.state, deliveries).await;
         if let Some((_, error)) = failed {
             return Err(error.into());
         }
+        rows_folded(&counted);
         for delivery in flagged
             .into_iter()
             .filter_map(|index| deliveries.get(index))

@@ -4,10 +4,12 @@
 use super::append::{ToFold, ToLog};
 use super::{Host, HostError};
 use crate::block_on::block_on;
+use crate::clock::now;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use txp_domain::event::{AnomalyFlagged, Event};
 use txp_pipeline::batch::{Delivery, EventBatch};
+use txp_pipeline::telemetry::{Metric, observe};
 
 /// Events folded in one go, while status requests wait: about a millisecond.
 pub(super) const FOLD_EVENTS: usize = 1024;
@@ -51,6 +53,10 @@ pub(super) fn take(host: &Host, message: ToFold) -> Result<(), HostError> {
             arrival_millis,
         } => {
             fold_batch(host, &batch, first_sequence, arrival_millis)?;
+            host.shared.backlog.pop();
+            let lag = now().unix_millis().saturating_sub(arrival_millis).max(0);
+            // Milliseconds are exact in a float for longer than anyone waits.
+            observe(Metric::FoldLagMilliseconds, lag as f64);
             if let Some(recycle) = recycle {
                 // Its reader may have ended.
                 recycle.send(batch).ok();

@@ -8,16 +8,18 @@ use std::io::{BufWriter, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use txp_domain::event::{Event, FailureReason, UploadEvent, UploadReceived};
 use txp_domain::id::UploadId;
-use txp_domain::upload::{Upload, Watermarks};
+use txp_domain::upload::{Upload, UploadState, Watermarks};
 use txp_pipeline::batch::UploadContext;
 use txp_pipeline::csv::{FileDigest, ReadError, RecordReader};
 use txp_pipeline::rejects::RejectsWriter;
 use txp_pipeline::stage::ingest::{
     Ending, IngestError, Progress, ReadingRules, RowIngest, check, ended, failure_of, ingest,
-    strict_refusal,
+    measure, strict_refusal,
 };
+use txp_pipeline::telemetry::{Metric, count, upload_completed};
 
 /// Where scratch directories of dry runs lie, in the data directory.
 const SCRATCH_DIR: &str = "tmp";
@@ -73,8 +75,17 @@ impl Host {
         if intake.dry_run {
             return self.dry_run(intake, progress);
         }
+        self.measure(|| self.take_in(intake, progress))
+    }
+
+    fn take_in(
+        &self,
+        intake: &Intake,
+        progress: &mut dyn FnMut(ReadProgress),
+    ) -> Result<IntakeReport, HostError> {
         let id = intake.received.upload_id;
         let known = self.upload(id)?;
+        let mut is_read_now = false;
         if known.as_ref().is_none_or(|upload| upload.ending.is_none()) {
             let file = open(&intake.path)?;
             if intake.received.options.strict {
@@ -90,13 +101,22 @@ impl Host {
                 self.append_event(Event::Upload(Box::new(UploadEvent::Received(
                     intake.received.clone(),
                 ))))?;
+                count(Metric::UploadsReceived, 1);
             }
             let folded = known.and_then(|upload| upload.watermarks);
             let ending = self.read(intake, file, folded.as_ref(), progress)?;
-            self.append_event(Event::Upload(Box::new(ended(&intake.received, ending))))?;
+            let event = ended(&intake.received, ending);
+            measure::ended(&intake.received, &event);
+            measure::rows(&event);
+            self.append_event(Event::Upload(Box::new(event)))?;
+            is_read_now = true;
         }
         self.settle()?;
         let upload = self.upload(id)?.unwrap_or_else(|| Upload::new(id));
+        if is_read_now && upload.state() == UploadState::Completed {
+            let took = self.now().0.saturating_sub(intake.received.uploaded_at.0);
+            upload_completed(Duration::from_nanos(u64::try_from(took).unwrap_or(0)));
+        }
         let rejects = Some(self.rejects_path(id)).filter(|path| path.exists());
         Ok(IntakeReport {
             upload,

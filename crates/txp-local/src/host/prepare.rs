@@ -10,6 +10,7 @@ use crate::alerts::{Ledger, Waiting};
 use crate::format;
 use crate::lock::DirLock;
 use crate::log::{LogWriter, OpenOptions};
+use crate::meter::Registry;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver};
@@ -72,6 +73,8 @@ pub(super) fn prepare(
         fold: Mutex::new(fold),
         to_log: Mutex::new(Some(to_log)),
         alerts: Arc::new(AlertCounts::starting_at(alerted_through)),
+        meter: Registry::new(),
+        backlog: Arc::default(),
         to_alerts: Mutex::new(alerts.then_some(to_alerts)),
         failure: Mutex::new(None),
         failed: Condvar::new(),

@@ -4,7 +4,7 @@ use super::alerting::Flagged;
 use super::fold::Fold;
 use super::folding::FOLD_EVENTS;
 use super::quarantine::Quarantine;
-use super::{HostError, LOG_DIR, Opened};
+use super::{HostError, LOG_DIR, Opened, QUARANTINE_STAGE};
 use crate::block_on::block_on;
 use crate::log::{Cut, LogReader};
 use crate::runs::StateError;
@@ -70,7 +70,7 @@ pub(super) fn refold(
                 Err(error) => {
                     let poison = Poison {
                         position,
-                        stage: "fold",
+                        stage: QUARANTINE_STAGE,
                         reason: error.to_string(),
                     };
                     opened.quarantined += u64::from(quarantine.is_new(&poison));

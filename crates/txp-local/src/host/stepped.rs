@@ -11,6 +11,7 @@ use super::{DEFAULTS_ACTIVATED_BY, Host, HostError, folding};
 use crate::alerts::Waiting;
 use crate::log::OpenOptions;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::Event;
@@ -90,9 +91,10 @@ impl<S: AlertSink> Stepped<S> {
                 recycle: None,
             })?;
         }
+        let backlog = Arc::clone(&host.shared.backlog);
         Ok(Self {
             host,
-            writer: Writer::new(log, true),
+            writer: Writer::new(log, true, backlog),
             from_readers,
             to_fold,
             from_log,

@@ -187,7 +187,7 @@ impl<C: CooldownStore> Alerting<C> {
                 .iter()
                 .map(|record| Message::of(&record.flagged.finding))
                 .collect();
-            sink.send_all(&messages).await?;
+            told(sink.send_all(&messages).await)?;
             for record in together {
                 let id = record.flagged.id().to_owned();
                 ledger
@@ -208,7 +208,7 @@ impl<C: CooldownStore> Alerting<C> {
         now: Timestamp,
     ) -> Result<(), PortError> {
         let DueDigest { digest, alerts } = due;
-        sink.send(&Message::of_digest(&digest)).await?;
+        told(sink.send(&Message::of_digest(&digest)).await)?;
         let handed = Handed::Digest {
             id: digest.id.clone(),
             merchant_id: digest.merchant_id.clone(),
@@ -228,10 +228,21 @@ impl<C: CooldownStore> Alerting<C> {
     }
 }
 
+/// Counts a try that failed.
+fn told(sent: Result<(), PortError>) -> Result<(), PortError> {
+    if sent.is_err() {
+        count(Metric::AlertFailures, 1);
+    }
+    sent
+}
+
 fn measure(records: &[AlertRecord]) {
     for record in records {
-        let rule = Notice::of(&record.flagged.finding).rule;
+        let Notice {
+            rule, merchant_id, ..
+        } = Notice::of(&record.flagged.finding);
         count_of(Metric::Findings, "rule", rule, 1);
+        count_of(Metric::MerchantFindings, "merchant", merchant_id, 1);
     }
     let sent = records
         .iter()

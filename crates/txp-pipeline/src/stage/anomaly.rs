@@ -14,6 +14,7 @@ use crate::rulefile::CheckedRules;
 use crate::stage::aggregate::Change;
 use crate::stage::alert::{Alerting, CooldownStore};
 use crate::stage::detect::{Detector, Found, Part};
+use crate::telemetry::{Metric, count};
 use std::collections::BTreeSet;
 use txp_domain::event::{AnomalyFlagged, Event};
 use txp_domain::position::Position;
@@ -142,8 +143,11 @@ impl<C: CooldownStore> Anomaly<C> {
         self.alerting
             .handle(ports.ledger, ports.sink, policy, findings, now)
             .await?;
+        let events = batch.len() as u64;
         ports.events.append(&mut batch).await?;
-        ports.events.flush().await
+        ports.events.flush().await?;
+        count(Metric::EventsEmitted, events);
+        Ok(())
     }
 }
 

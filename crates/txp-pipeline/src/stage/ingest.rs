@@ -3,6 +3,7 @@
 //! The same file read again gives the same events again, so an interrupted upload is read again
 //! from a point at or before its watermarks, and what is already in the history is not appended.
 
+pub mod measure;
 mod options;
 pub mod refusal;
 mod rest;

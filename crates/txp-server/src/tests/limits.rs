@@ -178,7 +178,7 @@ fn what_needs_no_key_answers_without_one() {
     assert!(page.body.contains("holds no data"));
     let metrics = server.send("GET", "/metrics", &[], "").body;
     assert!(
-        metrics.contains("txp_http_requests_total{route=\"/health\",status=\"200\"} 1"),
+        metrics.contains("txp_requests_total{route=\"/health\",status=\"200\"} 1"),
         "{metrics}"
     );
     server.running.stop().unwrap();

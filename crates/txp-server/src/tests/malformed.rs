@@ -61,7 +61,7 @@ fn what_is_no_request_is_told_by_a_problem_document() {
     }
     let metrics = server.send("GET", "/metrics", &[], "").body;
     assert!(
-        metrics.contains("txp_http_requests_total{route=\"none\",status=\"400\"} 7"),
+        metrics.contains("txp_requests_total{route=\"none\",status=\"400\"} 7"),
         "{metrics}"
     );
     server.running.stop().unwrap();

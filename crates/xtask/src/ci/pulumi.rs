@@ -7,6 +7,9 @@ use crate::process::{PROFILE, built, program, root, target, tee};
 use crate::tally::Tally;
 use anyhow::{Context, Result};
 
+/// The variable by which the tests find a second emulator and the AWS command line.
+const SECOND: &str = "TXP_SECOND";
+
 pub(super) fn run() -> Result<Tally> {
     let tables = built("examples/tables")?;
     let packed = package::run(&package::Options::of_profile(PROFILE))?;
@@ -18,6 +21,7 @@ pub(super) fn run() -> Result<Tally> {
         .arg("--lambda-dir")
         .arg(target()?.join("lambda"))
         .current_dir(root()?.join("pulumi"))
+        .env(SECOND, python::interpreter(python::SECOND)?)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let (success, output) = tee(&mut command)?;
     let tally = Tally::last_in(&output).context("pulumi/tests/run.py told no result")?;

@@ -17,6 +17,10 @@ pub(super) const API: &str = "tests/python/requirements.txt";
 /// What the deployment and its tests are run with; the emulator is among it.
 pub(super) const PULUMI: &str = "pulumi/requirements-test.txt";
 
+/// A second emulator, and the AWS command line that the runbook's commands are run by: apart, because
+/// they want another botocore.
+pub(super) const SECOND: &str = "tests/python/second.txt";
+
 /// What disturbs the functions' calls: apart, because it wants another botocore.
 pub(super) const FAULTS: &str = "tests/python/faults.txt";
 

@@ -119,7 +119,7 @@ impl Uploads {
             return self.refusal(upload_id, version).await;
         };
         let view = self.decode_claim(&item)?;
-        self.begin(upload_id).await?;
+        self.begin(upload_id, now).await?;
         Ok(Claim::Claimed(Claimed {
             fence: view.fence,
             checkpoint: view.checkpoint,

@@ -35,6 +35,8 @@ pub enum DueKind {
     Link,
     /// A lease that its holder did not renew.
     Lease,
+    /// A file that arrived and of which not every row is folded: due since it arrived.
+    Unfinished,
 }
 
 impl DueKind {
@@ -42,6 +44,7 @@ impl DueKind {
         match self {
             Self::Link => "link",
             Self::Lease => "lease",
+            Self::Unfinished => "unfinished",
         }
     }
 }
@@ -132,12 +135,14 @@ impl Uploads {
     }
 
     /// Says that the object is being read, where only a link was known. Says nothing new otherwise.
-    pub(super) async fn begin(&self, upload_id: UploadId) -> Result<(), PortError> {
+    pub(super) async fn begin(&self, upload_id: UploadId, now: Timestamp) -> Result<(), PortError> {
         let update = self
             .update(upload_id, UPLOAD)
             .condition_expression("#state IN (:pending, :expired)")
-            .update_expression("SET #state = :processing REMOVE due, due_at")
+            .update_expression("SET #state = :processing, due = :due, due_at = :now")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":due", text(DueKind::Unfinished.name()))
+            .expression_attribute_values(":now", number(now.unix_millis()))
             .expression_attribute_values(":pending", text(UploadState::Pending.name()))
             .expression_attribute_values(":expired", text(UploadState::Expired.name()))
             .expression_attribute_values(":processing", text(UploadState::Processing.name()));
@@ -156,8 +161,10 @@ impl Uploads {
             .condition_expression("attribute_not_exists(received) AND attribute_not_exists(ending)")
             .update_expression(
                 "SET received = :received, client_id = if_not_exists(client_id, :client), \
-                 #state = :processing, changed_at_ms = :at REMOVE due, due_at",
+                 #state = :processing, changed_at_ms = :at, due = :due, due_at = :arrived",
             )
+            .expression_attribute_values(":due", text(DueKind::Unfinished.name()))
+            .expression_attribute_values(":arrived", number(received.uploaded_at.unix_millis()))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":received", text(json))
             .expression_attribute_values(":client", text(&*received.client_id))
@@ -182,12 +189,17 @@ impl Uploads {
             Ending::Failed(..) => UploadState::Failed,
         };
         let json = codec::encode_ending(&ending).map_err(unwritable)?;
+        // A file whose rows are not all folded stays due: `receive` has said since when.
+        let then = match &ending {
+            Ending::Parsed(_) => "",
+            Ending::Failed(..) => " REMOVE due, due_at",
+        };
         let update = self
             .update(upload_id, UPLOAD)
             .condition_expression("attribute_not_exists(ending)")
-            .update_expression(
-                "SET ending = :ending, #state = :state, changed_at_ms = :at REMOVE due, due_at",
-            )
+            .update_expression(format!(
+                "SET ending = :ending, #state = :state, changed_at_ms = :at{then}"
+            ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":ending", text(json))
             .expression_attribute_values(":state", text(state.name()))
@@ -215,7 +227,7 @@ impl Uploads {
         let update = self
             .update(upload_id, UPLOAD)
             .condition_expression("#state = :parsed")
-            .update_expression("SET #state = :completed, changed_at_ms = :at")
+            .update_expression("SET #state = :completed, changed_at_ms = :at REMOVE due, due_at")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":parsed", text(UploadState::Parsed.name()))
             .expression_attribute_values(":completed", text(UploadState::Completed.name()))

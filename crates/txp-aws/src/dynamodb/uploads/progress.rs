@@ -11,7 +11,7 @@ use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::{ClassCounts, Ending, Upload, Watermarks};
 use txp_pipeline::port::{Advance, Clock as _, PortError, Written};
-use txp_pipeline::telemetry::{Metric, observe};
+use txp_pipeline::telemetry::upload_completed;
 
 /// Buckets of one update. An expression may be 4 KB long and have 300 operators: a bucket takes up
 /// to 30 bytes and 2 operators of the condition.
@@ -259,7 +259,7 @@ fn observe_completed(upload_id: UploadId, item: &Item) {
     if let Some(received) = received.and_then(|json| codec::decode_received(upload_id, json)) {
         let took = SystemClock.now().0.saturating_sub(received.uploaded_at.0);
         let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
-        observe(Metric::UploadToCompleted, took.as_secs_f64());
+        upload_completed(took);
     }
 }
 

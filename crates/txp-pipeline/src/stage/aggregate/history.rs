@@ -8,7 +8,7 @@ use crate::history::Recorded;
 use crate::port::{Clock, Poison, PortError, Quarantine, TransactionStore, UploadStore};
 use crate::retry::RetryPolicy;
 use crate::stage::decode::{self, Readable};
-use crate::telemetry::{Metric, count_of, observe};
+use crate::telemetry::{Metric, count_of, observe, rows_folded};
 use std::collections::HashSet;
 use txp_domain::event::Event;
 use txp_domain::id::UploadId;
@@ -179,21 +179,11 @@ impl Aggregator {
 }
 
 fn report(folded: &Folded, clock: &impl Clock, batch: &[Recorded<'_>]) {
-    let counts = folded.counts;
-    for (class, rows) in [
-        ("accepted", counts.accepted),
-        ("rejected", counts.rejected),
-        ("duplicate", counts.duplicates),
-        ("conflict", counts.conflicts),
-    ] {
-        if rows > 0 {
-            count_of(Metric::RowsFolded, "class", class.to_owned(), rows);
-        }
-    }
+    rows_folded(&folded.counts);
     let oldest = batch.iter().map(|recorded| recorded.arrival_millis).min();
     if let Some(oldest) = oldest.filter(|_| folded.failed.is_none()) {
         let lag = clock.now().unix_millis().saturating_sub(oldest).max(0);
         // Milliseconds are exact in a float for longer than anyone waits.
-        observe(Metric::FoldLag, lag as f64);
+        observe(Metric::FoldLagMilliseconds, lag as f64);
     }
 }

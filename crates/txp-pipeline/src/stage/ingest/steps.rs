@@ -12,6 +12,7 @@
 //!
 //! Deliberately absent: who may read (the caller holds the claim), and dry runs.
 
+use super::measure;
 use super::refusal::{object_gone, readers_lost, sha256_mismatch};
 use super::rest::read_rest;
 use super::state::{Phase, Place, ReadState};
@@ -24,7 +25,7 @@ use crate::port::{
     Written,
 };
 use crate::rejects::RejectsWriter;
-use crate::telemetry::{Metric, count, count_of};
+use crate::telemetry::{Metric, count};
 use std::sync::Arc;
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{
@@ -156,6 +157,9 @@ where
             let received = UploadEvent::Received(self.job.received.clone());
             append_event(self.sink, received).await?;
             self.count_events(1);
+            if !self.job.is_preview {
+                count(Metric::UploadsReceived, 1);
+            }
             state.is_announced = true;
         }
         let ending = loop {
@@ -407,9 +411,7 @@ where
         append_event(self.sink, event.clone()).await?;
         self.count_events(1);
         if !self.job.is_preview {
-            for (code, rows) in state.tally.finish(None, &[]).rejected_by_code {
-                count_of(Metric::RowsRejected, "code", code, rows);
-            }
+            measure::ended(self.job.received, &event);
         }
         Ok(event)
     }

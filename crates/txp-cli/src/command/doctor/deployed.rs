@@ -1,0 +1,322 @@
+//! `txp doctor --env ENV`: one page about a deployment on AWS.
+
+use super::super::{Ending, Globals};
+use super::Args;
+use crate::output;
+use serde::Serialize;
+use std::fmt::Write as _;
+use txp_aws::clock::SystemClock;
+use txp_aws::deployment::{Deployment, Mapping, NAMED_MAX, Names, UNFINISHED_MAX, Unfinished};
+use txp_domain::time::Timestamp;
+use txp_domain::upload::UploadState;
+use txp_pipeline::port::{Clock, PortError};
+use txp_pipeline::telemetry::IN_TIME_SECONDS;
+
+/// An alert on its way is not one that waits.
+const ALERTS_WAIT_SECONDS: i64 = 300;
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    /// Of this program.
+    txp_version: &'static str,
+    environment: String,
+    sound: bool,
+    stream: Option<Stream>,
+    /// At most 200 are counted.
+    unfinished_uploads: usize,
+    /// How long ago the oldest of them arrived.
+    lag_seconds: u64,
+    /// The oldest ones.
+    oldest: Vec<Stuck>,
+    quarantined: u64,
+    alerts_pending: usize,
+    mappings: Vec<Fed>,
+    versions: Vec<Code>,
+    /// What needs care, in words.
+    problems: Vec<String>,
+    next: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stream {
+    name: String,
+    status: String,
+    open_shards: i32,
+    retention_hours: i32,
+}
+
+#[derive(Debug, Serialize)]
+struct Stuck {
+    upload_id: String,
+    state: &'static str,
+    client_id: Option<String>,
+    arrived_at: String,
+    seconds: u64,
+    records_read: u64,
+    lease_until: Option<String>,
+    blocking_event: Option<BlockingEvent>,
+}
+
+/// What is read and not folded begins behind this record of this bucket.
+#[derive(Debug, Serialize)]
+struct BlockingEvent {
+    bucket: u8,
+    after_record: u64,
+    through_record: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Fed {
+    id: String,
+    function: String,
+    state: String,
+    last_result: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Code {
+    function: String,
+    modified_at: Option<String>,
+    code_sha256: Option<String>,
+}
+
+/// Looks and reports.
+pub(super) fn run(globals: &Globals, args: &Args, environment: &str) -> anyhow::Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(async {
+        let mut names = Names::of_environment(environment, args.bucket_suffix.as_deref());
+        if let Some(table) = &args.uploads_table {
+            names.uploads_table.clone_from(table);
+        }
+        if let Some(stream) = &args.stream {
+            names.stream.clone_from(stream);
+        }
+        let deployment = Deployment::open(names).await;
+        examine(&deployment, environment, SystemClock.now()).await
+    });
+    if globals.json {
+        output::json(&report)?;
+    } else {
+        output::text(&describe(&report)?)?;
+    }
+    Ok(if report.sound {
+        Ending::Done
+    } else {
+        Ending::Problem
+    })
+}
+
+async fn examine(deployment: &Deployment, environment: &str, now: Timestamp) -> Report {
+    let mut report = Report {
+        txp_version: env!("CARGO_PKG_VERSION"),
+        environment: environment.to_owned(),
+        ..Report::default()
+    };
+    if let Some((count, oldest)) = report.seen(deployment.unfinished(now).await) {
+        report.unfinished_uploads = count;
+        for upload in &oldest {
+            report.stuck(upload, now);
+        }
+        report.lag_seconds = report.oldest.first().map_or(0, |first| first.seconds);
+    }
+    if let Some(quarantined) = report.seen(deployment.quarantined().await)
+        && quarantined > 0
+    {
+        report.quarantined = quarantined;
+        report
+            .problems
+            .push(format!("{quarantined} events are in quarantine"));
+        let bucket = &deployment.names().reports_bucket;
+        report
+            .next
+            .push(format!("aws s3 ls --recursive s3://{bucket}/quarantine/"));
+    }
+    let until = Timestamp(now.0.saturating_sub(ALERTS_WAIT_SECONDS * 1_000_000_000));
+    if let Some(waiting) = report.seen(deployment.alerts_waiting(until).await)
+        && waiting > 0
+    {
+        report.alerts_pending = waiting;
+        let minutes = ALERTS_WAIT_SECONDS / 60;
+        report.problems.push(format!(
+            "{waiting} alerts were not handed on for {minutes} min"
+        ));
+    }
+    if let Some(mappings) = report.seen(deployment.mappings().await) {
+        mappings.into_iter().for_each(|mapping| report.fed(mapping));
+    }
+    if let Some(stream) = report.seen(deployment.stream().await) {
+        let name = deployment.names().stream.clone();
+        if stream.status != "ACTIVE" {
+            report
+                .problems
+                .push(format!("the stream {name} is {}", stream.status));
+        }
+        report.stream = Some(Stream {
+            name,
+            status: stream.status,
+            open_shards: stream.open_shards,
+            retention_hours: stream.retention_hours,
+        });
+    }
+    if let Some(versions) = report.seen(deployment.versions().await) {
+        let versions = versions.into_iter().map(|version| Code {
+            function: version.function,
+            modified_at: version.modified_at,
+            code_sha256: version.code_sha256,
+        });
+        report.versions = versions.collect();
+    }
+    report.sound = report.problems.is_empty();
+    report.next.push(
+        "aws cloudwatch describe-alarms --state-value ALARM --query 'MetricAlarms[].AlarmName'"
+            .to_owned(),
+    );
+    report
+}
+
+impl Report {
+    /// What was seen; what could not be is a problem of its own.
+    fn seen<T>(&mut self, looked: Result<T, PortError>) -> Option<T> {
+        match looked {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                self.problems.push(output::chain(&error));
+                None
+            }
+        }
+    }
+
+    fn stuck(&mut self, upload: &Unfinished, now: Timestamp) {
+        let seconds = now.unix_seconds() - upload.arrived_at.unix_seconds();
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        if seconds > IN_TIME_SECONDS {
+            let state = upload.state.name();
+            let id = upload.upload_id;
+            let why = match (upload.state, &upload.blocking) {
+                (UploadState::Parsed, Some(at)) => format!(
+                    ": it is read, and waits for the fold behind record {} of bucket {}",
+                    at.after_record, at.bucket
+                ),
+                (UploadState::Processing, _) if upload.lease_until.is_some_and(|u| u <= now) => {
+                    ": its reader is gone, and the sweeper has not taken it up".to_owned()
+                }
+                _ => format!(": {} records are read", upload.records_read),
+            };
+            self.problems
+                .push(format!("upload {id} is {state} since {seconds} s{why}"));
+            self.next.push(self.command_for(upload.state));
+            self.next.dedup();
+        }
+        self.oldest.push(Stuck {
+            upload_id: upload.upload_id.to_string(),
+            state: upload.state.name(),
+            client_id: upload.client_id.clone(),
+            arrived_at: upload.arrived_at.to_string(),
+            seconds,
+            records_read: upload.records_read,
+            lease_until: upload.lease_until.map(|until| until.to_string()),
+            blocking_event: upload.blocking.map(|at| BlockingEvent {
+                bucket: at.bucket,
+                after_record: at.after_record,
+                through_record: at.through_record,
+            }),
+        });
+    }
+
+    fn command_for(&self, state: UploadState) -> String {
+        let environment = &self.environment;
+        match state {
+            UploadState::Parsed => format!(
+                "aws lambda list-event-source-mappings --function-name aggregator-lambda-{environment}"
+            ),
+            _ => format!("aws events describe-rule --name sweeper-schedule-{environment}"),
+        }
+    }
+
+    fn fed(&mut self, mapping: Mapping) {
+        if mapping.state != "Enabled" {
+            let (function, state) = (&mapping.function, &mapping.state);
+            self.problems
+                .push(format!("what feeds {function} is {state}"));
+            self.next.push(format!(
+                "aws lambda update-event-source-mapping --uuid {} --enabled",
+                mapping.id
+            ));
+        }
+        self.mappings.push(Fed {
+            id: mapping.id,
+            function: mapping.function,
+            state: mapping.state,
+            last_result: mapping.last_result,
+        });
+    }
+}
+
+fn describe(report: &Report) -> anyhow::Result<String> {
+    let mut out = String::new();
+    writeln!(out, "the deployment {}", report.environment)?;
+    let more = if report.unfinished_uploads >= UNFINISHED_MAX {
+        " or more"
+    } else {
+        ""
+    };
+    let mut lines = vec![
+        ("txp", format!("version {}", report.txp_version)),
+        (
+            "unfinished",
+            format!("{}{more} upload(s)", report.unfinished_uploads),
+        ),
+        ("lag", format!("{} s", report.lag_seconds)),
+        ("quarantine", format!("{} event(s)", report.quarantined)),
+        ("alerts", format!("{} pending", report.alerts_pending)),
+    ];
+    if let Some(stream) = &report.stream {
+        lines.push((
+            "stream",
+            format!(
+                "{}, {}, {} shard(s), kept for {} h",
+                stream.name, stream.status, stream.open_shards, stream.retention_hours
+            ),
+        ));
+    }
+    for (name, text) in lines {
+        writeln!(out, "  {name:<12}{text}")?;
+    }
+    for upload in report.oldest.iter().take(NAMED_MAX) {
+        writeln!(
+            out,
+            "  {:<12}{}, {} for {} s, {} records read",
+            "oldest", upload.upload_id, upload.state, upload.seconds, upload.records_read
+        )?;
+    }
+    for fed in &report.mappings {
+        let last = fed.last_result.as_deref().unwrap_or("nothing yet");
+        writeln!(
+            out,
+            "  {:<12}{}, {}; last: {last}",
+            "fed", fed.function, fed.state
+        )?;
+    }
+    for code in &report.versions {
+        let modified = code.modified_at.as_deref().unwrap_or("?");
+        writeln!(
+            out,
+            "  {:<12}{}, deployed {modified}",
+            "code", code.function
+        )?;
+    }
+    for problem in &report.problems {
+        writeln!(out, "needs care: {problem}")?;
+    }
+    if report.sound {
+        writeln!(out, "nothing needs care")?;
+    }
+    for next in &report.next {
+        writeln!(out, "next: {next}")?;
+    }
+    Ok(out)
+}
