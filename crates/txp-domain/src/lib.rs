@@ -18,6 +18,7 @@ pub mod profile;
 pub mod redact;
 pub mod row;
 pub mod rule;
+pub mod terminal;
 pub mod time;
 pub mod trace;
 pub mod transaction;

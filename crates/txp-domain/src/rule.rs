@@ -12,6 +12,7 @@ mod judge;
 mod measure;
 mod reevaluate;
 mod score;
+mod scorecard;
 #[cfg(test)]
 mod tests;
 mod vary;
@@ -21,6 +22,7 @@ pub use coverage::{Coverage, NotJudged};
 pub use judge::{Conflict, Judged, Occasion, Seen, judge, judge_scored, see};
 pub use reevaluate::{Difference, reevaluate};
 pub use score::SCORE_MAX;
+pub use scorecard::{Curve, Mark, Scorecard, Signal};
 pub use vary::{Parameter, SETTINGS, Variation, variations};
 
 use crate::money::{Amount, Currency};
@@ -257,6 +259,7 @@ pub struct RuleSet {
     sha256: [u8; 32],
     alerts: AlertPolicy,
     rules: Box<[Rule]>,
+    scorecard: Option<Scorecard>,
 }
 
 impl RuleSet {
@@ -282,6 +285,12 @@ impl RuleSet {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// How sales are ranked, if the file says so.
+    #[must_use]
+    pub const fn scorecard(&self) -> Option<&Scorecard> {
+        self.scorecard.as_ref()
     }
 
     /// The rules that judge a transaction of a type.

@@ -15,6 +15,7 @@ pub mod days;
 mod judge;
 pub mod metrics;
 pub mod parity;
+mod rank;
 mod sale;
 pub mod tally;
 

@@ -13,6 +13,8 @@ pub(crate) enum Node {
     Bool(bool),
     /// A whole number that is not negative.
     Whole(u64),
+    /// A whole number below zero.
+    Negative(i64),
     /// Any other number.
     Other(f64),
     Text(String),
@@ -27,7 +29,9 @@ impl Node {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
             Self::Whole(_) => "a number",
-            Self::Other(_) => "a number with a sign, decimals or too many digits",
+            Self::Negative(_) | Self::Other(_) => {
+                "a number with a sign, decimals or too many digits"
+            }
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -63,7 +67,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Node, E> {
-        Ok(u64::try_from(value).map_or(Node::Other(value as f64), Node::Whole))
+        Ok(u64::try_from(value).map_or(Node::Negative(value), Node::Whole))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Node, E> {

@@ -10,8 +10,10 @@
 
 mod form;
 mod read;
+mod scorecard;
 
 pub use form::{Alerts, Deviation, RuleEntry, RuleFile, Velocity};
+pub use scorecard::{Marks, ScorecardEntry, SignalEntry};
 
 use sha2::{Digest, Sha256};
 use std::fmt;

@@ -3,7 +3,7 @@
 //! Every fault is reported, each with its path in the file and what to do, so that one run of
 //! `rules check` is enough.
 
-use super::{AlertPolicy, Rule, RuleSet, SCORE_MAX, Test, Thresholds, Types};
+use super::{AlertPolicy, Rule, RuleSet, SCORE_MAX, Scorecard, Signal, Test, Thresholds, Types};
 use crate::id::{IDENTIFIER_BYTES_MAX, is_identifier};
 use crate::money::AMOUNT_DIGITS_MAX;
 use crate::profile::PREDECESSORS_MAX;
@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 
 /// The most rules in a set: each costs time on every transaction.
 const RULES_MAX: usize = 64;
+
+/// The most signals of a scorecard.
+const SIGNALS_MAX: usize = 16;
 
 /// The longest window and age: a year.
 const SPAN_SECONDS_MAX: u32 = 366 * 24 * 3600;
@@ -32,6 +35,8 @@ pub struct RuleSetParts {
     pub alerts: AlertPolicy,
     /// The rules.
     pub rules: Vec<Rule>,
+    /// How sales are ranked.
+    pub scorecard: Option<Scorecard>,
 }
 
 /// One thing that is wrong with a rule file.
@@ -92,6 +97,9 @@ impl RuleSet {
             }
             check_rule(&format!("rules[{index}]"), rule, &mut faults);
         }
+        if let Some(scorecard) = &parts.scorecard {
+            check_scorecard(scorecard, &mut faults);
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -100,6 +108,7 @@ impl RuleSet {
             sha256,
             alerts: parts.alerts,
             rules: parts.rules.into(),
+            scorecard: parts.scorecard,
         })
     }
 }
@@ -208,6 +217,32 @@ fn check_rule(path: &str, rule: &Rule, faults: &mut Vec<Fault>) {
             ));
         }
         Test::ConflictingResubmission => {}
+    }
+}
+
+fn check_scorecard(scorecard: &Scorecard, faults: &mut Vec<Fault>) {
+    let signals = scorecard.signals();
+    if signals.is_empty() || signals.len() > SIGNALS_MAX {
+        faults.push(Fault::new(
+            "scorecard.signals",
+            format!(
+                "{} signals; name 1 to {SIGNALS_MAX}, or leave scorecard out",
+                signals.len()
+            ),
+        ));
+    }
+    for (index, signal) in signals.iter().enumerate() {
+        let (Signal::CardVelocity { window_seconds, .. }
+        | Signal::TerminalDisputes { window_seconds, .. }) = signal
+        else {
+            continue;
+        };
+        faults.extend(check_range(
+            format!("scorecard.signals[{index}].window_seconds"),
+            *window_seconds,
+            1..=SPAN_SECONDS_MAX,
+            " seconds",
+        ));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The judgement of one transaction.
 
 use super::measure::{Assessment, Past, Subject, assess, severity_of};
+use super::scorecard::{Scorecard, deviation_milli};
 use super::{RuleSet, Test};
 use crate::finding::{ConflictSeen, Content, Finding, Inputs, ProfileSeen, Total, WindowSeen};
 use crate::id::EventId;
@@ -8,6 +9,9 @@ use crate::money::{Amount, Currency};
 use crate::profile::{Before, Profile, Sale};
 use crate::row::{Facts, TransactionType};
 use crate::time::Timestamp;
+
+/// From so many sales on, a card's mean says what is usual on it.
+const MEAN_AFTER: u64 = 3;
 
 /// What is known of a transaction when a judgement is due.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +137,23 @@ impl<'a> Seen<'a> {
     #[must_use]
     pub fn judge_scored(&self, rules: &RuleSet) -> (u16, Option<Finding>) {
         self.judge_by::<true>(rules)
+    }
+
+    /// The amount as thousandths of the card's mean, once the card had a few sales.
+    #[must_use]
+    pub fn deviation_milli(&self) -> Option<u64> {
+        let before = self.before.as_ref()?;
+        let has_mean = before.count() >= MEAN_AFTER;
+        deviation_milli(self.judged.facts.amount, before).filter(|_| has_mean)
+    }
+
+    /// What the card's past is worth by a scorecard; nothing where a card has no part in it.
+    #[must_use]
+    pub fn card_points(&self, scorecard: &Scorecard) -> i32 {
+        let before = self.before.as_ref();
+        before.map_or(0, |before| {
+            scorecard.of_card(self.judged.facts.amount, before)
+        })
     }
 
     /// What tests are held against.

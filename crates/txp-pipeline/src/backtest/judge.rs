@@ -2,6 +2,7 @@
 
 use super::curve::bit;
 use super::days::day_of;
+use super::rank::{Terminals, score_of};
 use super::sale::Sale;
 use super::tally::Tally;
 use crate::batch::Delivery;
@@ -12,12 +13,14 @@ use crate::stage::aggregate::{Aggregator, Change};
 use crate::stage::detect::{At, Detector};
 use crate::stage::rulebook::activated_rules;
 use std::fmt;
-use txp_domain::event::{AnomalyFlagged, Event, RulesetActivated, decode};
+use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome, RulesetActivated, decode};
 use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_domain::position::Position;
 use txp_domain::row::TransactionType;
-use txp_domain::rule::{Coverage, Judged, Occasion, RuleSet, Seen, Variation, variations};
+use txp_domain::rule::{
+    Coverage, Judged, Occasion, RuleSet, Scorecard, Seen, Variation, variations,
+};
 use xxhash_rust::xxh3::Xxh3;
 
 /// What the rules that are tried are compared with.
@@ -119,6 +122,7 @@ pub struct Backtest {
     span: Span,
     aggregator: Aggregator,
     detector: Detector,
+    terminals: Terminals,
     digest: HistoryDigest,
     /// What was counted.
     pub totals: Totals,
@@ -128,6 +132,9 @@ pub struct Backtest {
 
 /// A change that was looked at.
 struct Looked {
+    delivery: usize,
+    /// The amount as thousandths of the card's mean.
+    deviation_milli: Option<u64>,
     kind: TransactionType,
     currency: Currency,
     is_first: bool,
@@ -139,6 +146,8 @@ struct Looked {
 struct Outcome {
     tried: Option<AnomalyFlagged>,
     baseline: Option<AnomalyFlagged>,
+    /// What the card's past is worth by the scorecard of each, where there is one.
+    card_points: [i32; 2],
     sale: Option<Sale>,
 }
 
@@ -154,6 +163,7 @@ impl Backtest {
             span,
             aggregator: Aggregator::default(),
             detector: Detector::default(),
+            terminals: Terminals::default(),
             digest: HistoryDigest::default(),
             totals: Totals::default(),
             tally: Tally::default(),
@@ -284,6 +294,7 @@ impl Backtest {
             variations,
             span,
             detector,
+            terminals,
             totals,
             tally,
             ..
@@ -304,6 +315,8 @@ impl Backtest {
             let is_judged = arrival.is_some_and(|arrival| span.is_judged(arrival));
             let judged = seen.judged();
             Some(Looked {
+                delivery: at.delivery,
+                deviation_milli: seen.deviation_milli(),
                 kind: judged.facts.kind,
                 currency: judged.facts.currency,
                 is_first: matches!(judged.occasion, Occasion::FirstAccepted),
@@ -315,10 +328,22 @@ impl Backtest {
             .await?;
         for looked in looked {
             totals.count(&looked, judges.baseline.is_some());
-            let Some(outcome) = looked.outcome else {
+            // In the order of the deliveries, unlike the looks at cards; a sale that only warms has a
+            // terminal, too.
+            let points = match deliveries
+                .get(looked.delivery)
+                .map(|delivery| &delivery.event)
+            {
+                Some(Event::Row(row)) if looked.is_first => {
+                    judges.of_terminal(terminals, row, &looked)
+                }
+                _ => [0; 2],
+            };
+            let Some(mut outcome) = looked.outcome else {
                 continue;
             };
-            if let Some(sale) = &outcome.sale {
+            if let Some(sale) = &mut outcome.sale {
+                judges.rank(sale, outcome.card_points, points);
                 output.judged(sale)?;
             }
             tally.add(outcome.tried, outcome.baseline);
@@ -334,6 +359,7 @@ impl Totals {
             currency,
             is_first,
             ref outcome,
+            ..
         } = *looked;
         let is_sale = is_first && kind == TransactionType::Sale;
         if outcome.is_none() {
@@ -410,7 +436,45 @@ impl Judges<'_> {
         Outcome {
             tried: tried.map(|finding| at.flagged(finding)),
             baseline: baseline.map(|finding| at.flagged(finding)),
+            card_points: self
+                .scorecards()
+                .map(|scorecard| scorecard.map_or(0, |scorecard| seen.card_points(scorecard))),
             sale,
+        }
+    }
+
+    fn scorecards(&self) -> [Option<&Scorecard>; 2] {
+        [Some(self.tried), self.baseline].map(|rules| rules.and_then(RuleSet::scorecard))
+    }
+
+    /// What the terminal of a row says; then the row is part of its past.
+    fn of_terminal(
+        &self,
+        terminals: &mut Terminals,
+        row: &RowEvent<'_>,
+        looked: &Looked,
+    ) -> [i32; 2] {
+        let RowOutcome::Valid { facts, .. } = &row.outcome else {
+            return [0; 2];
+        };
+        if facts.kind == TransactionType::Sale {
+            return terminals.sale(facts, looked.deviation_milli, self.scorecards());
+        }
+        terminals.dispute(facts);
+        [0; 2]
+    }
+
+    /// Where a rule set has a scorecard, that makes the score: card and terminal together.
+    fn rank(&self, sale: &mut Sale, card: [i32; 2], terminal: [i32; 2]) {
+        let scores = [&mut sale.score, &mut sale.baseline_score];
+        for ((score, card), (scorecard, terminal)) in scores
+            .into_iter()
+            .zip(card)
+            .zip(self.scorecards().into_iter().zip(terminal))
+        {
+            if scorecard.is_some() {
+                *score = score_of(card, terminal);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a rule file says, as types: printed from them, and described by them in the JSON Schema.
 
+use super::scorecard::ScorecardEntry;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub struct RuleFile {
     pub alerts: Alerts,
     /// The rules; several may be of one kind.
     pub rules: Vec<RuleEntry>,
+    /// How sales are ranked by suspicion. Without it: by how near they came to the rules' thresholds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ScorecardEntry")]
+    pub scorecard: Option<ScorecardEntry>,
 }
 
 /// When findings become alerts.
@@ -168,6 +173,7 @@ impl RuleFile {
                 critical_score: self.alerts.critical_score,
             },
             rules: self.rules.iter().map(rule_of).collect(),
+            scorecard: self.scorecard.as_ref().map(ScorecardEntry::to_scorecard),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From JSON to what a rule file says, every fault named with its path.
 
+mod scorecard;
+
 use super::form::{
     Alerts, Deviation, RuleEntry, RuleFile, Velocity, every_type, medium, sales, yes,
 };
@@ -75,12 +77,20 @@ impl Reader {
         let file = self.object(
             "",
             node,
-            &["$schema", "description", "version", "alerts", "rules"],
+            &[
+                "$schema",
+                "description",
+                "version",
+                "alerts",
+                "rules",
+                "scorecard",
+            ],
         )?;
         let version = self.required(&file, "version", Self::text);
         let description = self.optional(&file, "description", Self::words);
         let alerts = self.optional(&file, "alerts", Self::alerts);
         let rules = self.required(&file, "rules", Self::rules);
+        let scorecard = self.optional(&file, "scorecard", Self::scorecard);
         self.optional(&file, "$schema", Self::text);
         Some(RuleFile {
             schema: None,
@@ -88,6 +98,7 @@ impl Reader {
             version: version?,
             alerts: alerts.unwrap_or_default(),
             rules: rules?,
+            scorecard,
         })
     }
 
