@@ -334,6 +334,27 @@ pub trait ProfileStore {
             Err(PortError::new(ErrorKind::Transient, context))
         }
     }
+
+    /// [`Self::update`] for each of several profiles, none named twice, so that a store may write them
+    /// at the same time. `change` is told which of them it is given. Gives the damaged ones, with why
+    /// they cannot be read; after another error any of them may be stored.
+    fn update_all(
+        &mut self,
+        keys: &[ProfileKey],
+        mut change: impl FnMut(usize, &mut Profile),
+    ) -> impl Future<Output = Result<Vec<(usize, PortError)>, PortError>> {
+        async move {
+            let mut damaged = Vec::new();
+            for (at, key) in keys.iter().enumerate() {
+                match self.update(*key, |profile| change(at, profile)).await {
+                    Ok(()) => {}
+                    Err(error) if error.kind == ErrorKind::Corrupt => damaged.push((at, error)),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(damaged)
+        }
+    }
 }
 
 /// An event that cannot be processed, by where it stands.

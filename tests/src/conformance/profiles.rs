@@ -111,6 +111,35 @@ pub async fn prepared_profiles_are_those_stored(store: &mut impl ProfileStore) {
     store.prepare(&[]).await.unwrap();
 }
 
+/// Several are changed at once, and one that another changed meanwhile is changed again as it is now.
+pub async fn several_are_updated_as_each_alone(
+    one: &mut impl ProfileStore,
+    other: &mut impl ProfileStore,
+) {
+    let keys: Vec<_> = (0..MANY).map(|number| key(6, number)).collect();
+    one.prepare(&keys).await.unwrap();
+    let changed_meanwhile = 7;
+    for record in [1, 2] {
+        other
+            .update(keys[changed_meanwhile], |profile| judge(profile, record))
+            .await
+            .unwrap();
+    }
+    let mut calls = vec![0; keys.len()];
+    let change = |at: usize, profile: &mut Profile| {
+        calls[at] += 1;
+        judge(profile, 3);
+    };
+    let damaged = one.update_all(&keys, change).await.unwrap();
+    assert!(damaged.is_empty(), "{damaged:?}");
+    assert!(calls.iter().all(|calls| *calls >= 1));
+    for (number, key) in keys.iter().enumerate() {
+        let sales = if number == changed_meanwhile { 3 } else { 1 };
+        let loaded = other.load(*key).await.unwrap();
+        assert_eq!(loaded.revision(), sales, "{number}");
+    }
+}
+
 /// Of two writers that prepared the same profile, the second meets a conflict and takes both in.
 pub async fn a_stale_profile_is_never_written_over(
     one: &mut impl ProfileStore,

@@ -9,11 +9,15 @@ use super::batch_get::batch_get;
 use super::connection::{Connection, conditional, corrupt};
 use crate::error::port_error;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::HashMap;
 use txp_domain::card::Fingerprint;
 use txp_domain::profile::Profile;
 use txp_pipeline::port::{ErrorKind, PortError, ProfileKey, ProfileStore, Written};
 use txp_pipeline::telemetry::{Metric, count};
+
+/// Writes on their way at a time.
+const IN_FLIGHT_MAX: usize = 16;
 
 /// The table of profiles, and those that were fetched together.
 #[derive(Clone, Debug)]
@@ -32,6 +36,39 @@ impl Profiles {
             table: table.into(),
             prepared: HashMap::new(),
         }
+    }
+
+    async fn put(
+        &self,
+        key: ProfileKey,
+        profile: &Profile,
+        expected_revision: u64,
+    ) -> Result<Written, PortError> {
+        let mut encoded = Vec::new();
+        profile.encode(&mut encoded);
+        let mut item = key_of(key);
+        item.insert("revision".to_owned(), number(profile.revision()));
+        item.insert("profile".to_owned(), bytes(encoded));
+        let put = self
+            .connection
+            .client()
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let put = if expected_revision == 0 {
+            put.condition_expression("attribute_not_exists(card_fingerprint)")
+        } else {
+            put.condition_expression("revision = :expected")
+                .expression_attribute_values(":expected", number(expected_revision))
+        };
+        let context = || format!("writing to the table {} failed", self.table);
+        let Some(output) = conditional(put.send().await, context)? else {
+            count(Metric::WriteConflicts, 1);
+            return Ok(Written::Conflict);
+        };
+        self.connection.consumed(output.consumed_capacity());
+        Ok(Written::Stored)
     }
 
     fn decode(&self, item: &Item) -> Result<Profile, PortError> {
@@ -113,31 +150,55 @@ impl ProfileStore for Profiles {
     ) -> Result<Written, PortError> {
         // Whatever comes of it: what was fetched is not what is stored any more.
         self.prepared.remove(&key);
-        let mut encoded = Vec::new();
-        profile.encode(&mut encoded);
-        let mut item = key_of(key);
-        item.insert("revision".to_owned(), number(profile.revision()));
-        item.insert("profile".to_owned(), bytes(encoded));
-        let put = self
-            .connection
-            .client()
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let put = if expected_revision == 0 {
-            put.condition_expression("attribute_not_exists(card_fingerprint)")
-        } else {
-            put.condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", number(expected_revision))
-        };
-        let context = || format!("writing to the table {} failed", self.table);
-        let Some(output) = conditional(put.send().await, context)? else {
-            count(Metric::WriteConflicts, 1);
-            return Ok(Written::Conflict);
-        };
-        self.connection.consumed(output.consumed_capacity());
-        self.prepared.insert(key, profile);
-        Ok(Written::Stored)
+        let written = self.put(key, &profile, expected_revision).await?;
+        if written == Written::Stored {
+            self.prepared.insert(key, profile);
+        }
+        Ok(written)
+    }
+
+    /// Writes them at the same time: one after the other, a batch of as many cards as sales would
+    /// take as long as all its round trips together.
+    async fn update_all(
+        &mut self,
+        keys: &[ProfileKey],
+        mut change: impl FnMut(usize, &mut Profile),
+    ) -> Result<Vec<(usize, PortError)>, PortError> {
+        let (mut changed, mut damaged) = (Vec::with_capacity(keys.len()), Vec::new());
+        for (at, key) in keys.iter().enumerate() {
+            let mut profile = match self.load(*key).await {
+                Ok(profile) => profile,
+                Err(error) if error.kind == ErrorKind::Corrupt => {
+                    damaged.push((at, error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let expected = profile.revision();
+            change(at, &mut profile);
+            changed.push((at, *key, profile, expected));
+        }
+        // Whatever comes of it: what was fetched is not what is stored any more.
+        for key in keys {
+            self.prepared.remove(key);
+        }
+        let this = &*self;
+        let puts = changed
+            .iter()
+            .map(|(at, key, profile, expected)| async move {
+                Ok((*at, *key, this.put(*key, profile, *expected).await?))
+            });
+        let mut puts = stream::iter(puts).buffer_unordered(IN_FLIGHT_MAX);
+        let mut beaten = Vec::new();
+        while let Some((at, key, written)) = puts.try_next().await? {
+            if written == Written::Conflict {
+                beaten.push((at, key));
+            }
+        }
+        drop(puts);
+        for (at, key) in beaten {
+            self.update(key, |profile| change(at, profile)).await?;
+        }
+        Ok(damaged)
     }
 }

@@ -79,4 +79,5 @@ async fn profiles_conform() {
     conformance::profiles::an_update_is_made_once(&mut store).await;
     conformance::profiles::prepared_profiles_are_those_stored(&mut store).await;
     conformance::profiles::a_stale_profile_is_never_written_over(&mut store, &mut other).await;
+    conformance::profiles::several_are_updated_as_each_alone(&mut store, &mut other).await;
 }

@@ -9,7 +9,7 @@
 //! towards what a profile recognises.
 
 use crate::batch::Delivery;
-use crate::port::{ErrorKind, PortError, ProfileKey, ProfileStore};
+use crate::port::{PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
 use txp_domain::finding::Finding;
@@ -144,27 +144,34 @@ impl Detector {
             self.keys.clear();
             self.keys.extend(cards.iter().map(|(key, _)| *key));
             profiles.prepare(&self.keys).await?;
-            for (key, judgements) in cards {
+            let mut of_cards = Vec::with_capacity(cards.len());
+            for (_, judgements) in cards {
                 let (card, others) = rest.split_at_checked(*judgements).unwrap_or((rest, &[]));
                 rest = others;
-                let found_before = found.len();
-                let look_at_all = |profile: &mut Profile| {
-                    found.truncate(found_before);
-                    for change in card.iter().filter_map(change_at) {
-                        look_at(change, profile, &mut found);
-                    }
-                };
-                match profiles.update(*key, look_at_all).await {
-                    Ok(()) => {}
-                    Err(error) if of_a_card_max.is_some() && error.kind == ErrorKind::Corrupt => {
-                        found.truncate(found_before);
-                        let reason = error.reason();
-                        let of_card = card.iter().filter_map(change_at);
-                        damaged.extend(of_card.map(|change| (change.delivery, reason.clone())));
-                    }
-                    Err(error) => return Err(error),
-                }
+                of_cards.push(card);
             }
+            let mut found_of: Vec<Vec<_>> = of_cards.iter().map(|_| Vec::new()).collect();
+            let look_at_card = |at: usize, profile: &mut Profile| {
+                let (Some(card), Some(found)) = (of_cards.get(at), found_of.get_mut(at)) else {
+                    return;
+                };
+                // What was found before was found on a profile that another has changed meanwhile.
+                found.clear();
+                for change in card.iter().filter_map(change_at) {
+                    look_at(change, profile, found);
+                }
+            };
+            for (at, error) in profiles.update_all(&self.keys, look_at_card).await? {
+                if of_a_card_max.is_none() {
+                    return Err(error);
+                }
+                found_of.get_mut(at).into_iter().for_each(Vec::clear);
+                let reason = error.reason();
+                let card = of_cards.get(at).copied().unwrap_or_default();
+                let of_card = card.iter().filter_map(change_at);
+                damaged.extend(of_card.map(|change| (change.delivery, reason.clone())));
+            }
+            found.extend(found_of.into_iter().flatten());
         }
         found.sort_by_key(|(delivery, _)| *delivery);
         damaged.sort();
