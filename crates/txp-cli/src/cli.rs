@@ -49,8 +49,10 @@ pub(crate) enum Command {
     Verify(command::verify::Args),
     /// Say who may send files over HTTP
     Clients(command::clients::Args),
-    /// Serve the HTTP API over the data directory
+    /// Serve the HTTP API and a page for people over the data directory
     Serve(command::serve::Args),
+    /// Print what the page of serve asks for before it shows data
+    OperatorToken(command::operator_token::Args),
     /// Run the whole pipeline over HTTP on a generated or given file
     Demo(command::demo::Args),
     /// Look at the rules that judge transactions, and change them

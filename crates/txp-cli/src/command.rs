@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod generate;
+pub(crate) mod operator_token;
 pub(crate) mod process;
 pub(crate) mod replay;
 pub(crate) mod rules;
@@ -110,6 +111,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Rules(args) => rules::run(&globals, &args),
         Command::Clients(args) => clients::run(&globals, &args),
         Command::Serve(args) => serve::run(&globals, &args),
+        Command::OperatorToken(args) => operator_token::run(&globals, &args),
         Command::Demo(args) => demo::run(&globals, &args),
         Command::Generate(args) => generate::run(&globals, &args),
         Command::Doctor(args) => doctor::run(&globals, &args),

@@ -50,6 +50,7 @@ scripts! {
     events
     generate
     help
+    operator_token
     options
     process
     replay

@@ -3,11 +3,13 @@
 //!
 //! A control record, not a fold: what was handed to whom cannot be computed again.
 
+mod document;
 mod ledger;
 mod line;
 mod newest;
 mod sink;
 
+pub use document::{AlertDocument, HitDocument};
 pub use ledger::{Ledger, Waiting};
 pub use line::{AlertEntry, Delivery};
 pub use newest::Newest;

@@ -20,7 +20,7 @@ pub use client::Client;
 pub use idempotency::Idempotency;
 pub use link::{LINK_HEADERS, LINK_METHOD, digest_of_hex, hex_of_digest, link_expiry, upload_key};
 pub use openapi::openapi;
-pub use page::{Page, Query, merchant_id};
+pub use page::{Page, Query, invalid, merchant_id, parameter};
 pub use request::{BODY_BYTES_MAX, UPLOAD_BYTES_MAX, UploadRequest};
 pub use route::Route;
 pub use tenancy::{asked_transaction, asked_upload, owns_upload, visible_transaction};

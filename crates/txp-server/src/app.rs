@@ -2,15 +2,17 @@
 
 use crate::answer::Failure;
 use crate::claims::Claims;
+use crate::operator;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::rate::Rates;
+use crate::series::History;
 use crate::spool::Spool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 use txp_domain::time::Timestamp;
-use txp_local::control::{ControlError, KeyRing, Links, Signer, random_letters};
+use txp_local::control::{ControlError, KeyRing, Links, OperatorToken, Signer, random_letters};
 use txp_local::host::Host;
 
 /// The parts of a server.
@@ -19,13 +21,18 @@ pub(crate) struct App {
     pub(crate) keys: KeyRing,
     pub(crate) links: Links,
     pub(crate) signer: Signer,
+    pub(crate) operator: OperatorToken,
     pub(crate) spool: Spool,
     pub(crate) queue: Queue,
     pub(crate) claims: Arc<Claims>,
     pub(crate) rates: Rates,
+    /// Of wrong operator tokens.
+    pub(crate) refusals: Rates,
+    pub(crate) history: History,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) options: Options,
     pub(crate) openapi: Vec<u8>,
+    pub(crate) started_at: Timestamp,
     request_prefix: String,
     requests_seen: AtomicU64,
 }
@@ -38,6 +45,7 @@ impl App {
             keys: KeyRing::open(&dir)?,
             links: Links::open(&dir, now)?,
             signer: Signer::open(&dir)?,
+            operator: OperatorToken::open(&dir, now)?,
             spool: Spool::open(&dir).map_err(|source| ControlError::Io {
                 action: "create",
                 path: dir.clone(),
@@ -49,8 +57,11 @@ impl App {
                 options.uploads_per_client_max,
             )),
             rates: Rates::new(options.requests_per_second, options.burst),
+            refusals: Rates::new(operator::REFUSALS_PER_SECOND, operator::REFUSALS_BURST),
+            history: History::new()?,
             requests: Arc::new(Semaphore::new(options.requests_max)),
             openapi: txp_pipeline::api::openapi().to_string().into_bytes(),
+            started_at: now,
             request_prefix: random_letters::<4>()?,
             requests_seen: AtomicU64::new(0),
             host,

@@ -2,6 +2,7 @@
 
 use crate::answer::{Failure, Pending, typed};
 use crate::app::App;
+use crate::{operator, page};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_METHODS, ALLOW, RETRY_AFTER};
@@ -27,14 +28,26 @@ pub(crate) const NO_ROUTE: &str = "none";
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = app.request_id();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .and_then(|path| Route::ALL.into_iter().find(|r| r.path() == path.as_str()));
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let matched = matched.as_ref().map(MatchedPath::as_str);
+    let route = Route::ALL
+        .into_iter()
+        .find(|route| Some(route.path()) == matched);
+    let own = own_paths().find(|path| Some(*path) == matched);
+    let readers = match route {
+        Some(Route::GetShell | Route::GetMetrics) => Readers::OwnPage,
+        _ if own.is_some() || request.uri().path().starts_with(operator::PREFIX) => {
+            Readers::OwnPage
+        }
+        _ => Readers::AnyPage,
+    };
     let response = admit(&app, route, request, next).await;
-    let path = route.map_or(NO_ROUTE, Route::path);
-    let response = finish(&app, response, &request_id);
-    measure(&app, path, response.status(), started.elapsed());
+    let response = finish(&app, response, &request_id, readers);
+    // The page looks every few seconds: that tells nothing of what merchants ask.
+    if own.is_none() {
+        let path = route.map_or(NO_ROUTE, Route::path);
+        measure(&app, path, response.status(), started.elapsed());
+    }
     response
 }
 
@@ -48,6 +61,20 @@ pub(crate) fn measure(app: &App, route: &str, status: StatusCode, took: Duration
         count_by(Metric::Requests, dimensions, 1);
         observe_millis(Metric::RequestMilliseconds, took);
     });
+}
+
+/// Paths that are no part of the API.
+fn own_paths() -> impl Iterator<Item = &'static str> {
+    operator::PATHS.into_iter().chain([page::ASSETS_PATH])
+}
+
+/// Whose scripts may read an answer in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Those of any page: it needs a key, or is for everyone.
+    AnyPage,
+    /// Those of our own page.
+    OwnPage,
 }
 
 async fn admit(app: &App, route: Option<Route>, request: Request, next: Next) -> Response {
@@ -88,7 +115,12 @@ fn preflight(route: Option<Route>) -> Response {
 }
 
 /// Writes a problem out, and what every answer has.
-pub(crate) fn finish(app: &App, mut response: Response, request_id: &str) -> Response {
+pub(crate) fn finish(
+    app: &App,
+    mut response: Response,
+    request_id: &str,
+    readers: Readers,
+) -> Response {
     if let Some(Pending { problem, cause }) = response.extensions_mut().remove::<Pending>() {
         if let Some(cause) = cause {
             let kind = problem.kind.trim_start_matches(PROBLEM_TYPE_PREFIX);
@@ -111,7 +143,10 @@ pub(crate) fn finish(app: &App, mut response: Response, request_id: &str) -> Res
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID_HEADER, id);
     }
-    insert(headers, EVERY_ANSWER);
+    match readers {
+        Readers::AnyPage => insert(headers, EVERY_ANSWER),
+        Readers::OwnPage => insert(headers, page::OWN_ANSWER),
+    }
     response
 }
 

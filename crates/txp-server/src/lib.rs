@@ -1,5 +1,5 @@
 //! The embedded host's HTTP API: the routes, documents and problems of the API, over one data
-//! directory.
+//! directory; and the page for people at `/`.
 //!
 //! [`run`] serves until a signal comes; [`Running`] serves in a thread of the caller's process.
 //! Handlers are thin: what a request may say and who may see what is decided in
@@ -14,13 +14,17 @@ mod content;
 mod guard;
 mod link;
 mod meter;
+mod operator;
 mod options;
+mod origin;
+mod page;
 mod queue;
 mod rate;
 mod read;
 mod refuse;
 mod router;
 mod run;
+mod series;
 mod serve;
 mod site;
 mod spool;

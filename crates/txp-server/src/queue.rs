@@ -33,8 +33,14 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
-    running: HashMap<UploadId, ReadProgress>,
+    running: HashMap<UploadId, Running>,
     is_stopping: bool,
+}
+
+/// A file that is being read.
+struct Running {
+    uploaded_at: Timestamp,
+    progress: ReadProgress,
 }
 
 struct Waiting {
@@ -68,9 +74,22 @@ impl Queue {
             .collect()
     }
 
+    /// How many files are being read.
+    pub(crate) fn reading(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// When the file arrived that is there for longest.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        let waiting = state.waiting.iter().map(|w| w.arrival.uploaded_at);
+        let running = state.running.values().map(|r| r.uploaded_at);
+        waiting.chain(running).min()
+    }
+
     /// How far a file is read, in hundredths of its bytes.
     pub(crate) fn percent(&self, upload_id: UploadId) -> Option<u8> {
-        let progress = *self.lock().running.get(&upload_id)?;
+        let progress = self.lock().running.get(&upload_id)?.progress;
         let hundredths = progress.bytes.saturating_mul(100);
         // 100 is kept for completed.
         u8::try_from(hundredths.checked_div(progress.bytes_total)?.min(99)).ok()
@@ -92,7 +111,10 @@ impl Queue {
             let is_due = |waiting: &Waiting| waiting.not_before.is_none_or(|at| at <= now);
             if let Some(at) = state.waiting.iter().position(is_due) {
                 let next = state.waiting.remove(at)?;
-                let started = ReadProgress::default();
+                let started = Running {
+                    uploaded_at: next.arrival.uploaded_at,
+                    progress: ReadProgress::default(),
+                };
                 state.running.insert(next.arrival.upload_id, started);
                 return Some(next);
             }
@@ -213,7 +235,9 @@ fn read(app: &App, arrival: &Arrival) -> Result<(), ReadFailure> {
         dry_run: arrival.dry_run,
     };
     let report = app.host.ingest(&intake, &mut |progress| {
-        app.queue.lock().running.insert(upload_id, progress);
+        if let Some(running) = app.queue.lock().running.get_mut(&upload_id) {
+            running.progress = progress;
+        }
     })?;
     let kept = match arrival.dry_run {
         false => None,

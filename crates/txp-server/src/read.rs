@@ -10,6 +10,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, HeaderValue};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
@@ -38,8 +39,7 @@ pub(crate) async fn status(
 ) -> Answer {
     let pairs = pairs(query)?;
     let merchant = merchant_id(&pairs)?.map(str::to_owned);
-    let Path(transaction_id) = path.map_err(|_| refusal::no_transaction())?;
-    asked_transaction(&transaction_id)?;
+    let transaction_id = transaction_in(path)?;
     let document = blocking(move || {
         let (found, as_of) = app.host.transactions(&transaction_id)?;
         let transaction = visible_transaction(found, &client.who.merchants, merchant.as_deref())?;
@@ -68,12 +68,8 @@ pub(crate) async fn upload(
     path: AskedPath,
 ) -> Answer {
     let upload_id = upload_in(path)?;
-    let document = blocking(move || {
-        let found = find(&app, &client.who.client_id, upload_id)?.ok_or_else(refusal::no_upload)?;
-        document(&app, &found, Detail::Whole)
-    })
-    .await?;
-    json(StatusCode::OK, &document)
+    let owned = blocking(move || whole(&app, Some(&client.who.client_id), upload_id)).await?;
+    json(StatusCode::OK, &owned.document)
 }
 
 pub(crate) async fn uploads(
@@ -82,7 +78,12 @@ pub(crate) async fn uploads(
     query: AskedQuery,
 ) -> Answer {
     let page = Page::read(&pairs(query)?)?;
-    let document = blocking(move || list(&app, &client.who.client_id, page)).await?;
+    let (uploads, next_cursor) =
+        blocking(move || list(&app, Some(&client.who.client_id), page)).await?;
+    let document = UploadsDocument {
+        uploads: uploads.into_iter().map(|owned| owned.document).collect(),
+        next_cursor,
+    };
     json(StatusCode::OK, &document)
 }
 
@@ -92,9 +93,18 @@ pub(crate) async fn rejects(
     path: AskedPath,
 ) -> Answer {
     let upload_id = upload_in(path)?;
+    report(app, Some(client.who.client_id.clone()), upload_id).await
+}
+
+/// The report of rejected rows of one upload: of this client, or of any.
+pub(crate) async fn report(
+    app: Arc<App>,
+    client_id: Option<String>,
+    upload_id: UploadId,
+) -> Answer {
     let stall = app.options.body_idle_timeout;
     let file = blocking(move || {
-        let found = find(&app, &client.who.client_id, upload_id)?.ok_or_else(refusal::no_upload)?;
+        let found = find(&app, client_id.as_deref(), upload_id)?;
         open_report(&app, &found)?.ok_or_else(|| refusal::no_rejects().into())
     })
     .await?;
@@ -114,16 +124,49 @@ pub(crate) fn rejects_url(upload_id: UploadId) -> String {
         .replace("{upload_id}", upload_id.as_str())
 }
 
-fn pairs(query: AskedQuery) -> Result<Pairs, Failure> {
+pub(crate) fn pairs(query: AskedQuery) -> Result<Pairs, Failure> {
     query.map(|Query(pairs)| pairs).map_err(|_| {
         let detail = "the query is not well formed";
         Box::new(Problem::new(ProblemKind::InvalidParameter, detail)).into()
     })
 }
 
-fn upload_in(path: AskedPath) -> Result<UploadId, Failure> {
+pub(crate) fn upload_in(path: AskedPath) -> Result<UploadId, Failure> {
     let Path(text) = path.map_err(|_| refusal::no_upload())?;
     Ok(asked_upload(&text)?)
+}
+
+pub(crate) fn transaction_in(path: AskedPath) -> Result<String, Failure> {
+    let Path(text) = path.map_err(|_| refusal::no_transaction())?;
+    asked_transaction(&text)?;
+    Ok(text)
+}
+
+/// The document of one upload: of this client, or of any.
+pub(crate) fn whole(
+    app: &App,
+    client_id: Option<&str>,
+    upload_id: UploadId,
+) -> Result<OwnedDocument, Failure> {
+    owned(app, &find(app, client_id, upload_id)?, Detail::Whole)
+}
+
+/// An upload's document, and whose it is.
+#[derive(Serialize)]
+pub(crate) struct OwnedDocument {
+    client_id: Option<String>,
+    #[serde(flatten)]
+    document: UploadDocument,
+}
+
+fn owned(app: &App, found: &Found, detail: Detail) -> Result<OwnedDocument, Failure> {
+    let received = found.upload.as_ref().and_then(|u| u.received.as_ref());
+    let of_history = received.map(|received| received.client_id.clone());
+    let of_link = || found.known.as_ref().map(|k| k.link.client_id.clone());
+    Ok(OwnedDocument {
+        client_id: of_history.or_else(of_link),
+        document: document(app, found, detail)?,
+    })
 }
 
 /// What is known of an upload: in the history, and of its link.
@@ -133,18 +176,20 @@ struct Found {
     known: Option<Known>,
 }
 
-fn find(app: &App, client_id: &str, upload_id: UploadId) -> Result<Option<Found>, Failure> {
+fn find(app: &App, client_id: Option<&str>, upload_id: UploadId) -> Result<Found, Failure> {
     let known = app.links.get(upload_id);
     let found = Found {
         upload_id,
         upload: app
             .host
             .upload(upload_id)?
-            .filter(|upload| owns_upload(upload, client_id)),
-        known: known.filter(|known| known.link.client_id == client_id),
+            .filter(|upload| client_id.is_none_or(|id| owns_upload(upload, id))),
+        known: known.filter(|known| client_id.is_none_or(|id| known.link.client_id == id)),
     };
     let is_there = found.upload.is_some() || found.known.is_some();
-    Ok(Some(found).filter(|_| is_there))
+    Ok(Some(found)
+        .filter(|_| is_there)
+        .ok_or_else(refusal::no_upload)?)
 }
 
 /// How much is told of an upload.
@@ -215,12 +260,17 @@ fn open_report(app: &App, found: &Found) -> Result<Option<File>, Failure> {
     }
 }
 
-/// One page of a client's uploads: those of the history and those that only have a link.
-fn list(app: &App, client_id: &str, page: Page) -> Result<UploadsDocument, Failure> {
+/// One page of a client's uploads, or of all, and where the next starts: those of the history and
+/// those that only have a link.
+pub(crate) fn list(
+    app: &App,
+    client_id: Option<&str>,
+    page: Page,
+) -> Result<(Vec<OwnedDocument>, Option<String>), Failure> {
     // One more than is asked for says whether there is another page.
     let wanted = page.limit + 1;
     let mut found: BTreeMap<UploadId, Found> = BTreeMap::new();
-    for upload in app.host.uploads(Some(client_id), page.before, wanted)? {
+    for upload in app.host.uploads(client_id, page.before, wanted)? {
         let entry = Found {
             upload_id: upload.id,
             known: None,
@@ -228,7 +278,7 @@ fn list(app: &App, client_id: &str, page: Page) -> Result<UploadsDocument, Failu
         };
         found.insert(entry.upload_id, entry);
     }
-    for known in app.links.of_client(client_id, page.before, wanted) {
+    for known in app.links.newest(client_id, page.before, wanted) {
         let upload_id = known.link.upload_id;
         let entry = found.entry(upload_id).or_insert_with(|| Found {
             upload_id,
@@ -241,11 +291,8 @@ fn list(app: &App, client_id: &str, page: Page) -> Result<UploadsDocument, Failu
     let newest: Vec<Found> = found.into_values().rev().take(page.limit).collect();
     let uploads: Result<Vec<_>, _> = newest
         .iter()
-        .map(|found| document(app, found, Detail::Entry))
+        .map(|found| owned(app, found, Detail::Entry))
         .collect();
     let last = newest.last().map(|found| found.upload_id.to_string());
-    Ok(UploadsDocument {
-        uploads: uploads?,
-        next_cursor: last.filter(|_| has_more),
-    })
+    Ok((uploads?, last.filter(|_| has_more)))
 }

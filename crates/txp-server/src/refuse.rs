@@ -31,7 +31,12 @@ pub(crate) async fn refuse(app: &App, exchange: &Exchange, error: &hyper::Error)
         return;
     };
     let request_id = app.request_id();
-    let response = guard::finish(app, failure.into_response(), &request_id);
+    let response = guard::finish(
+        app,
+        failure.into_response(),
+        &request_id,
+        guard::Readers::AnyPage,
+    );
     guard::measure(app, guard::NO_ROUTE, response.status(), Duration::ZERO);
     let bytes = bytes_of(app, response).await;
     // A client that is gone needs no answer.

@@ -2,7 +2,7 @@
 
 use crate::answer::Failure;
 use crate::app::App;
-use crate::{content, guard, link, read, site};
+use crate::{content, guard, link, operator, page, read, site};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
@@ -21,7 +21,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route(Route::GetOpenapi.path(), get(site::openapi))
         .route(Route::GetHealth.path(), get(site::health))
         .route(Route::GetMetrics.path(), get(site::metrics))
-        .route(Route::GetShell.path(), get(site::shell))
+        .route(Route::GetShell.path(), get(page::shell))
+        .route(page::ASSETS_PATH, get(page::asset))
+        .merge(operator::routes())
         .fallback(async || no_route())
         .method_not_allowed_fallback(async || no_method())
         .layer(from_fn_with_state(Arc::clone(app), guard::guard))

@@ -8,6 +8,7 @@ use crate::queue;
 use crate::refuse::refuse;
 use crate::router::router;
 use crate::run::ServeError;
+use crate::series;
 use crate::wire::{AnswerBody, Exchange, Wire};
 use axum::Router;
 use axum::body::Body;
@@ -78,6 +79,7 @@ impl Prepared {
             () = accept(&app, &listener, &graceful) => {}
             () = note_last_used(&app) => {}
             () = tell_failure(&app) => {}
+            () = series::keep(&app) => {}
             () = shutdown => {}
         }
         drop(listener);

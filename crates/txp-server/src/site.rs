@@ -1,15 +1,15 @@
-//! What needs no key: the description, health, metrics, and a page without data.
+//! What needs no key: the description, health, metrics. And files as answers.
 
 use crate::answer::{Answer, Failure, json, typed};
 use crate::app::App;
 use crate::meter;
+use crate::origin::check_host;
 use crate::router::no_route;
 use crate::serve::Peer;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use std::fs::File;
@@ -28,11 +28,6 @@ const PIECE_BYTES: u64 = 64 * 1024;
 /// Pieces that wait for the network.
 const PIECES_MAX: usize = 4;
 
-const SHELL: &str = include_str!("shell.html");
-const SHELL_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-);
-
 pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
     typed(StatusCode::OK, "application/json", app.openapi.clone())
 }
@@ -50,24 +45,19 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer {
 pub(crate) async fn metrics(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
 ) -> Answer {
     if !peer.remote.ip().to_canonical().is_loopback() {
         return Err(no_route());
     }
+    // A browser of this machine reads it for our own page only.
+    check_host(&app, &headers, peer)?;
     let text = tokio::task::spawn_blocking(move || {
         app.host.measure_standing(app.queue.waiting());
         meter::text(&app.host.meter().series())
     });
     let text = text.await.map_err(|error| Failure::internal(&error))?;
     Ok(typed(StatusCode::OK, "text/plain; version=0.0.4", text))
-}
-
-pub(crate) async fn shell() -> Response {
-    let mut response = typed(StatusCode::OK, "text/html; charset=utf-8", SHELL);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, SHELL_POLICY);
-    response
 }
 
 /// A file as a body, read ahead by a few pieces and never whole in memory. Its length is announced,

@@ -5,5 +5,6 @@ mod life;
 mod limits;
 mod malformed;
 mod metrics;
+mod operator;
 mod secrets;
 mod tenants;

@@ -9,14 +9,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use txp_domain::alert::Notice;
-use txp_domain::finding::{Hit, Money};
-use txp_domain::rule::Severity;
-use txp_domain::time::Timestamp;
-use txp_local::alerts::{AlertEntry, Delivery, Newest};
+use txp_local::alerts::{AlertDocument, AlertEntry, Newest};
 use txp_local::host::ALERTS_DIR;
 use txp_local::snapshot::Snapshot;
-use txp_pipeline::document::{AsOfDocument, PositionDocument};
+use txp_pipeline::document::AsOfDocument;
 
 /// Arguments of `txp alerts`.
 #[derive(Debug, clap::Args)]
@@ -40,66 +36,6 @@ struct Rest {
     /// Where there are older ones, what to give as `--before` to see them.
     next_before: Option<String>,
     as_of: AsOfDocument,
-}
-
-/// One alert.
-#[derive(Serialize)]
-pub(crate) struct AlertDocument {
-    pub(crate) id: String,
-    pub(crate) transaction_id: String,
-    pub(crate) merchant_id: String,
-    pub(crate) rule: String,
-    pub(crate) severity: Severity,
-    pub(crate) score: u16,
-    #[serde(flatten)]
-    pub(crate) money: Money,
-    pub(crate) words: String,
-    hits: Vec<HitDocument>,
-    rule_set: String,
-    event_time: Timestamp,
-    pub(crate) delivery: Delivery,
-    decided_at: Timestamp,
-    position: PositionDocument,
-}
-
-#[derive(Serialize)]
-struct HitDocument {
-    rule: String,
-    severity: Severity,
-    words: String,
-}
-
-impl From<&Hit> for HitDocument {
-    fn from(hit: &Hit) -> Self {
-        Self {
-            rule: hit.rule.clone(),
-            severity: hit.severity,
-            words: hit.words.clone(),
-        }
-    }
-}
-
-impl From<&AlertEntry> for AlertDocument {
-    fn from(entry: &AlertEntry) -> Self {
-        let finding = &entry.record.flagged.finding;
-        let notice = Notice::of(finding);
-        Self {
-            id: notice.id,
-            transaction_id: notice.transaction_id,
-            merchant_id: notice.merchant_id,
-            rule: notice.rule,
-            severity: notice.severity,
-            score: notice.score,
-            money: notice.money,
-            words: notice.words,
-            hits: finding.hits.iter().map(HitDocument::from).collect(),
-            rule_set: finding.rule_set.clone(),
-            event_time: notice.event_time,
-            delivery: entry.delivery,
-            decided_at: entry.record.decided_at,
-            position: PositionDocument::from(&entry.record.position),
-        }
-    }
 }
 
 /// The alerts of a data directory, newest first.

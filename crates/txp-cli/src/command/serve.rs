@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Where to listen; port 0 is any free one
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
     listen: SocketAddr,
-    /// What links begin with, where clients reach the server under another name
+    /// What links begin with, where clients and operators reach the server under another name
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }
@@ -82,7 +82,11 @@ fn announce(globals: &Globals, address: SocketAddr) -> anyhow::Result<()> {
     if globals.json {
         return output::json(&serde_json::json!({ "listening": url, "data_dir": dir }));
     }
-    output::text(&format!("listening on {url}, data in {dir}\n"))
+    output::text(&format!("listening on {url}, data in {dir}\n"))?;
+    output::note(&format!(
+        "a page for people is at {url}/; it asks for what `txp operator-token` prints"
+    ));
+    Ok(())
 }
 
 /// An alert's subject and what the rules found, up to the first empty line of its body.

@@ -41,6 +41,15 @@ pub enum ControlError {
         /// The key's file.
         path: PathBuf,
     },
+    /// The operator's token is none.
+    #[error(
+        "{} holds no operator token: `txp operator-token --rotate` makes a new one",
+        path.display()
+    )]
+    OperatorToken {
+        /// The token's file.
+        path: PathBuf,
+    },
     /// The system gives no randomness to make keys of.
     #[error("the system gives no random bytes to make keys of")]
     NoRandomness,

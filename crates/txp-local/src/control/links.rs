@@ -217,15 +217,20 @@ impl Links {
         self.lock().known.get(&upload_id).cloned()
     }
 
-    /// A client's links, newest first.
+    /// A client's links, or everyone's, newest first.
     #[must_use]
-    pub fn of_client(&self, client_id: &str, before: Option<UploadId>, limit: usize) -> Vec<Known> {
+    pub fn newest(
+        &self,
+        client_id: Option<&str>,
+        before: Option<UploadId>,
+        limit: usize,
+    ) -> Vec<Known> {
         let inner = self.lock();
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         let older = inner.known.range((Bound::Unbounded, end)).rev();
         older
             .map(|(_, known)| known)
-            .filter(|known| known.link.client_id == client_id)
+            .filter(|known| client_id.is_none_or(|id| known.link.client_id == id))
             .take(limit)
             .cloned()
             .collect()

@@ -209,8 +209,8 @@ fn what_arrived_waits_until_it_ended_over_restarts() {
     drop(links);
     let links = open(dir.path(), 100_000);
     assert_eq!(links.waiting().len(), 1);
-    assert_eq!(links.of_client("shop", None, 9).len(), 1);
-    assert_eq!(links.of_client("other", None, 9).len(), 0);
+    assert_eq!(links.newest(Some("shop"), None, 9).len(), 1);
+    assert_eq!(links.newest(Some("other"), None, 9).len(), 0);
 }
 
 #[test]

@@ -26,13 +26,13 @@ impl Page {
     /// # Errors
     /// One of them is not valid, or stands twice.
     pub fn read(query: &Query) -> Result<Self, Box<Problem>> {
-        let limit = match one(query, "limit")? {
+        let limit = match parameter(query, "limit")? {
             None => Self::LIMIT_DEFAULT,
             Some(text) => Self::limit(text)
                 .ok_or_else(|| invalid("limit", "expected a whole number from 1 to 100"))?,
         };
         let before =
-            match one(query, "cursor")? {
+            match parameter(query, "cursor")? {
                 None => None,
                 Some(text) => Some(UploadId::parse(text.as_bytes()).ok_or_else(|| {
                     invalid("cursor", "expected the next_cursor of the page before")
@@ -53,7 +53,7 @@ impl Page {
 /// # Errors
 /// It is no identifier, or stands twice.
 pub fn merchant_id(query: &Query) -> Result<Option<&str>, Box<Problem>> {
-    match one(query, "merchant_id")? {
+    match parameter(query, "merchant_id")? {
         Some(text) if !is_identifier(text.as_bytes()) => Err(invalid(
             "merchant_id",
             "expected 1 to 64 of A-Z a-z 0-9 _ - . : with a letter or digit first",
@@ -62,7 +62,11 @@ pub fn merchant_id(query: &Query) -> Result<Option<&str>, Box<Problem>> {
     }
 }
 
-fn one<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, Box<Problem>> {
+/// A parameter's value, where it is given.
+///
+/// # Errors
+/// It stands twice.
+pub fn parameter<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, Box<Problem>> {
     let mut values = query.iter().filter(|(key, _)| key == name);
     let value = values.next().map(|(_, value)| value.as_str());
     match values.next() {
@@ -71,7 +75,9 @@ fn one<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, Box<Problem>
     }
 }
 
-fn invalid(name: &str, detail: &str) -> Box<Problem> {
+/// A parameter that is not valid, and what was expected.
+#[must_use]
+pub fn invalid(name: &str, detail: &str) -> Box<Problem> {
     let summary = format!("the parameter {name} is not valid");
     let problem = Problem::new(ProblemKind::InvalidParameter, &summary);
     Box::new(problem.with_errors(vec![FieldFault::new(name, detail)]))

@@ -65,6 +65,10 @@ problems! {
         "send the announced file, or ask for a new link with the right sha256";
     KeyRefused = "key_refused", 403, "The API key is missing or not valid",
         "send your key in the header x-api-key, whole, as it was given to you; ask the operator for a new one if it is lost";
+    OperatorRefused = "operator_refused", 403, "The operator's token is missing or not valid",
+        "on the server's machine `txp operator-token --data-dir DIR` prints it; send it in the header x-operator-token";
+    OriginRefused = "origin_refused", 403, "The request comes from another site, or by a name that is not the server's",
+        "open the page at the address that `txp serve` prints; where it has another name, start it with --public-url";
     LinkRefused = "link_refused", 403, "The upload link is not valid",
         "links live 15 minutes and must be used unchanged: ask for a new one with POST /upload, with another Idempotency-Key if you gave one";
     NotFound = "not_found", 404, "There is nothing at this path",

@@ -1,6 +1,6 @@
 //! What the demo ends with: a page that a person reads from top to bottom.
 
-use crate::command::alerts::{AlertDocument, Table};
+use crate::command::alerts::Table;
 use crate::command::process::{FileReport, ProcessReport};
 use crate::output;
 use std::cmp::Reverse;
@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use txp_domain::redact::redact;
 use txp_domain::violation::Code;
+use txp_local::alerts::AlertDocument;
 
 /// The gravest alerts are shown; all are counted.
 const ALERTS_SHOWN_MAX: usize = 5;

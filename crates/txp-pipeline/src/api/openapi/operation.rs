@@ -169,8 +169,9 @@ fn own_problems(route: Route) -> &'static [ProblemKind] {
         Route::GetUpload => &[P::KeyRefused, P::UploadNotFound],
         Route::GetRejects => &[P::KeyRefused, P::UploadNotFound, P::RejectsNotFound],
         Route::GetUploads => &[P::InvalidParameter, P::KeyRefused],
-        Route::GetMetrics => &[P::NotFound],
-        Route::GetOpenapi | Route::GetHealth | Route::GetShell => &[],
+        Route::GetMetrics => &[P::NotFound, P::OriginRefused],
+        Route::GetShell => &[P::OriginRefused],
+        Route::GetOpenapi | Route::GetHealth => &[],
     }
 }
 
