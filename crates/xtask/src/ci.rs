@@ -6,6 +6,7 @@
 
 mod api;
 mod aws;
+mod browser;
 mod cloud;
 mod compile;
 mod footprint;
@@ -58,6 +59,11 @@ const PHASES: [&[&[Stage]]; 2] = [
                 "metrics",
                 "the metrics of a backtest beside scikit-learn's",
                 metrics::run,
+            ),
+            Stage::new(
+                "browser",
+                "the page of `txp serve` in headless Chromium",
+                browser::run,
             ),
             Stage::new(
                 "aws",

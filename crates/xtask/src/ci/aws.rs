@@ -16,7 +16,7 @@ pub(super) fn run() -> Result<Tally> {
         .arg("tests/python/kinesis_interop.py")
         .arg(aggregates)
         .arg(work)
-        .env("NODE_PATH", node::modules()?);
+        .env("NODE_PATH", node::modules(node::INTEROP)?);
     let (success, output) = tee(&mut command)?;
     let tally =
         Tally::last_in(&output).context("tests/python/kinesis_interop.py told no result")?;

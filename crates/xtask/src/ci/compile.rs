@@ -91,7 +91,7 @@ pub(super) fn test() -> Result<Tally> {
     ];
     let mut command = linting_cargo(&arguments)?;
     command.env(EMULATOR, python::interpreter(python::PULUMI)?);
-    command.env(RESHARDING, node::modules()?);
+    command.env(RESHARDING, node::modules(node::INTEROP)?);
     let (success, output) = tee(&mut command)?;
     Ok(libtest::tally(&output).with_exit(success))
 }

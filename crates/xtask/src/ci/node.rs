@@ -1,4 +1,4 @@
-//! The pinned Node modules in `target/`, made from a lock file with hashes.
+//! Pinned Node modules in `target/`, each set made from a lock file with hashes.
 
 use crate::process::{program, root, succeeds, target};
 use anyhow::{Context, Result, bail};
@@ -8,9 +8,15 @@ use std::path::PathBuf;
 
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
-/// The folder of the modules; made at first use and again when the lock changes.
-pub(super) fn modules() -> Result<PathBuf> {
-    let source = root()?.join("tests/node");
+/// What Kinesis records and streams are held to.
+pub(super) const INTEROP: &str = "tests/node";
+
+/// What drives a browser.
+pub(super) const BROWSER: &str = "tests/browser";
+
+/// The modules that a folder's lock names; made at first use and again when the lock changes.
+pub(super) fn modules(folder: &str) -> Result<PathBuf> {
+    let source = root()?.join(folder);
     let mut hasher = DefaultHasher::new();
     for file in FILES {
         let path = source.join(file);
@@ -37,8 +43,8 @@ pub(super) fn modules() -> Result<PathBuf> {
     }
     let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     let installed = succeeds(program("npm")?.args(install).arg("--prefix").arg(&dir));
-    if !installed.context("needs Node.js 18 or newer with npm on PATH")? {
-        bail!("cannot install tests/node/package-lock.json: is the package index reachable?");
+    if !installed.context("needs Node.js 20 or newer with npm on PATH")? {
+        bail!("cannot install {folder}/package-lock.json: is the package index reachable?");
     }
     std::fs::write(&complete, "").context("cannot mark the modules as complete")?;
     Ok(modules)

@@ -11,7 +11,9 @@ pub(super) fn run() -> Result<Tally> {
         python::interpreter(requirements)?;
         total += Tally::of(true);
     }
-    node::modules()?;
-    total += Tally::of(true);
+    for folder in [node::INTEROP, node::BROWSER] {
+        node::modules(folder)?;
+        total += Tally::of(true);
+    }
     Ok(total)
 }
