@@ -12,6 +12,7 @@ from .documents import Statement, document
 from .keys import Keys, via
 from .naming import Place
 from .storage import QUERY_RESULTS_PREFIX, Storage
+from .views import over
 
 # A query that would read more is stopped: at 5 USD per TB it costs 0.25 USD.
 SCANNED_BYTES_MAX = 50 * 1024**3
@@ -71,6 +72,20 @@ WHERE "date" >= date_format(current_date - INTERVAL '30' DAY, '%Y-%m-%d')
   AND type = 'anomaly.flagged'
 GROUP BY 1, 2
 ORDER BY 1 DESC, 3 DESC""",
+    ),
+    "totals-by-currency": (
+        "What stands: accepted rows by type and currency, how many and how much",
+        over("totals", "SELECT * FROM totals ORDER BY transaction_type, currency"),
+    ),
+    "rows-by-class": (
+        "Rows accepted, duplicate, conflicting and rejected, by upload",
+        over(
+            "classed_rows",
+            """SELECT upload_id, class, count(*) AS rows_of_class
+FROM classed_rows
+GROUP BY 1, 2
+ORDER BY 1 DESC, 2""",
+        ),
     ),
 }
 

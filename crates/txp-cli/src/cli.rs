@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Uploads(command::uploads::Args),
     /// Show what the rules found and who was told
     Alerts(command::alerts::Args),
-    /// Print the history, one event a line
+    /// Print the history, one event a line or as a table
     Events(command::events::Args),
     /// Judge recorded history by other rules and compare what they find
     Backtest(command::backtest::Args),
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Replay(command::replay::Args),
     /// Compare a state with its history, item by item
     Verify(command::verify::Args),
+    /// Print the folded state as a table, now or as it was
+    Transactions(command::transactions::Args),
     /// Say who may send files over HTTP
     Clients(command::clients::Args),
     /// Serve the HTTP API and a page for people over the data directory

@@ -13,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod transactions;
 pub(crate) mod uploads;
 pub(crate) mod verify;
 
@@ -108,6 +109,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Backtest(args) => backtest::run(&globals, &args),
         Command::Replay(args) => replay::run(&globals, &args),
         Command::Verify(args) => verify::run(&globals, &args),
+        Command::Transactions(args) => transactions::run(&globals, &args),
         Command::Rules(args) => rules::run(&globals, &args),
         Command::Clients(args) => clients::run(&globals, &args),
         Command::Serve(args) => serve::run(&globals, &args),

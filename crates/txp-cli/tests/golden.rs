@@ -59,6 +59,7 @@ scripts! {
     several_files
     status
     strict
+    transactions
     uploads
     wrong_use
 }

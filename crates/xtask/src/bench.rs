@@ -6,6 +6,7 @@
 //! differ. Reading is measured by the bench `reading` of txp-pipeline; processor time of the whole
 //! process is read from the kernel; the peak of memory is what `txp` reports about itself.
 
+use crate::ci::python;
 use crate::output::say;
 use crate::process::{capture, cargo, program, succeeds, target};
 use crate::tally::Tally;
@@ -17,6 +18,18 @@ use std::process::Command;
 use std::time::Instant;
 
 const SEED: u64 = 42;
+
+const BUILD: [&str; 6] = [
+    "build",
+    "--release",
+    "--package",
+    "txp-cli",
+    "--features",
+    "txp-cli/parquet",
+];
+
+/// Rows of the history that is exported: what Python takes some seconds for.
+const EXPORTED_ROWS: &str = "300000";
 
 /// Linux counts processor time of processes in hundredths of a second (USER_HZ) on every machine.
 const TICKS_PER_SECOND: u128 = 100;
@@ -35,7 +48,7 @@ struct Run {
 const BARE: &str = "csv crate, bare ByteRecord loop";
 
 pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
-    let built = succeeds(&mut cargo(&["build", "--release", "--package", "txp-cli"])?)?;
+    let built = succeeds(&mut cargo(&BUILD)?)?;
     if !built {
         bail!("txp does not build");
     }
@@ -82,7 +95,7 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
         }
         fs::remove_dir_all(&data)?;
     }
-    let mut total = Tally::of(true);
+    let mut total = exporting(&txp, &folder)?;
     if !whole_only {
         total += Tally::of(succeeds(&mut cargo(&[
             "bench",
@@ -91,6 +104,14 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
         ])?)?);
     }
     Ok(total)
+}
+
+/// Events to parquet, beside a reader in Python that makes the same columns.
+fn exporting(txp: &Path, folder: &Path) -> Result<Tally> {
+    let mut command = program(python::interpreter(python::ANALYSTS)?)?;
+    command.arg("tests/python/export_speed.py").arg(txp);
+    command.arg(folder.join("export")).arg(EXPORTED_ROWS);
+    Ok(Tally::of(succeeds(&mut command)?))
 }
 
 /// One line of the table.

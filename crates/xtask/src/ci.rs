@@ -52,7 +52,7 @@ const PHASES: [&[&[Stage]]; 2] = [
             ),
             Stage::new(
                 "api",
-                "schemathesis and the load script against `txp serve`",
+                "the API, exports and views against others' tools; the load script",
                 api::run,
             ),
             Stage::new(

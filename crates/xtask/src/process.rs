@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 pub(crate) const PROFILE: &str = "ci";
 
 /// The features that every task builds with, for the same reason: the tests against the emulator.
-pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator";
+pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/parquet";
 
 /// Those, and the sources on AWS of the command line. Without these the tests of the command line
 /// say what its usual build refuses.
-pub(crate) const AWS_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws";
+pub(crate) const AWS_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws,txp-cli/parquet";
 
 /// The compiler that also lints.
 const LINTER: &str = "clippy-driver";

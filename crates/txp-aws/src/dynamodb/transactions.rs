@@ -65,6 +65,33 @@ impl Transactions {
         Ok(found)
     }
 
+    /// Calls `each` with every item, until that fails. Items that are written meanwhile may come as
+    /// they were or as they are; no item comes twice.
+    ///
+    /// # Errors
+    /// The table cannot be read, holds an item that is not ours, or `each` failed.
+    pub async fn for_each<E: From<PortError>>(
+        &self,
+        mut each: impl FnMut(Transaction) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut pages = self
+            .connection
+            .client()
+            .scan()
+            .table_name(&self.table)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .into_paginator()
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| port_error(self.reading(), error))?;
+            self.connection.consumed(page.consumed_capacity());
+            for item in page.items() {
+                each(self.decode(item)?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn decode(&self, item: &Item) -> Result<Transaction, PortError> {
         codec::decode(Fields(item)).map_err(|damage| corrupt(&self.table, damage))
     }

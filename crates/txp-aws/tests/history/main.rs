@@ -11,18 +11,15 @@
     reason = "tests: a panic is how they say no"
 )]
 
+mod bucket;
 #[path = "../dynamodb/emulator.rs"]
 #[allow(dead_code, reason = "the tables are for other tests")]
 mod emulator;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_smithy_http_client::Builder;
 use emulator::Emulator;
 use std::collections::BTreeMap;
 use txp_aws::clock::SystemClock;
 use txp_aws::quarantine::S3Quarantine;
-use txp_aws::s3::Bucket;
 use txp_aws::s3::archive::Archive;
 use txp_domain::event::{Event, encode};
 use txp_domain::position::{self, Position, Sequence};
@@ -36,20 +33,6 @@ use txp_tests::conformance::{sale, source, upload_id, valid};
 const BEFORE_MIDNIGHT: i64 = 1_700_006_399_000;
 /// Events of the history.
 const EVENTS: u64 = 60;
-
-async fn bucket(emulator: &Emulator, name: &str) -> Bucket {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(emulator.endpoint())
-        .force_path_style(true)
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
-        .http_client(Builder::new().build_http())
-        .build();
-    let client = Client::from_conf(config);
-    client.create_bucket().bucket(name).send().await.unwrap();
-    Bucket::new(client, name)
-}
 
 fn event(number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -84,8 +67,8 @@ fn recorded(events: &[Vec<u8>]) -> Vec<Recorded<'_>> {
 #[tokio::test]
 async fn an_archive_conforms() {
     let emulator = Emulator::shared().await;
-    let bucket = bucket(&emulator, "archive-test").await;
-    let reports = self::bucket(&emulator, "archive-reports-test").await;
+    let bucket = crate::bucket::create(&emulator, "archive-test").await;
+    let reports = crate::bucket::create(&emulator, "archive-reports-test").await;
     let events: Vec<_> = (1..=EVENTS).map(event).collect();
     let history = recorded(&events);
     let mut sink = Archive::new(bucket.clone(), "some/where/");
@@ -143,7 +126,7 @@ fn poison(subsequence: u64, reason: &str) -> Poison {
 #[tokio::test]
 async fn a_poison_event_is_kept_by_position() {
     let emulator = Emulator::shared().await;
-    let bucket = bucket(&emulator, "quarantine-test").await;
+    let bucket = crate::bucket::create(&emulator, "quarantine-test").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
     let poison = poison(3, "event type is unknown");
     quarantine

@@ -11,6 +11,12 @@
     reason = "tests: a panic is how they say no"
 )]
 
+#[path = "../history/bucket.rs"]
+mod bucket;
+#[path = "../dynamodb/emulator.rs"]
+#[allow(dead_code, reason = "the tables are for other tests")]
+mod emulator;
+mod joined;
 mod stream;
 mod wrapped;
 

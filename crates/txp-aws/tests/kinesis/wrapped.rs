@@ -94,3 +94,87 @@ impl<P: PutRecords> PutRecords for LosingAnswers<P> {
         Ok(answers)
     }
 }
+
+/// Every third call is one too many.
+pub(crate) struct Throttled<R> {
+    calls: R,
+    made: Cell<u32>,
+}
+
+impl<R> Throttled<R> {
+    pub(crate) fn new(calls: R) -> Self {
+        let made = Cell::new(0);
+        Self { calls, made }
+    }
+
+    fn call(&self) -> Result<(), PortError> {
+        self.made.set(self.made.get() + 1);
+        if self.made.get().is_multiple_of(EVERY) {
+            return Err(PortError::new(ErrorKind::Throttled, "too much at once"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: ReadShards> ReadShards for Throttled<R> {
+    fn stream(&self) -> &str {
+        self.calls.stream()
+    }
+
+    async fn retained(&self) -> Result<Retained, PortError> {
+        self.call()?;
+        self.calls.retained().await
+    }
+
+    async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {
+        self.call()?;
+        self.calls.shards().await
+    }
+
+    async fn iterator(&self, shard: &str, place: Place<'_>) -> Result<String, PortError> {
+        self.call()?;
+        self.calls.iterator(shard, place).await
+    }
+
+    async fn records(&self, iterator: &str) -> Result<Option<Page>, PortError> {
+        self.call()?;
+        self.calls.records(iterator).await
+    }
+}
+
+/// A stream that is old and has forgotten what arrived before a time.
+pub(crate) struct Forgetful<R> {
+    pub(crate) calls: R,
+    pub(crate) before_millis: i64,
+}
+
+impl<R: ReadShards> ReadShards for Forgetful<R> {
+    fn stream(&self) -> &str {
+        self.calls.stream()
+    }
+
+    async fn retained(&self) -> Result<Retained, PortError> {
+        Ok(Retained {
+            since_millis: 0,
+            ..self.calls.retained().await?
+        })
+    }
+
+    async fn shards(&self) -> Result<Vec<ListedShard>, PortError> {
+        self.calls.shards().await
+    }
+
+    async fn iterator(&self, shard: &str, place: Place<'_>) -> Result<String, PortError> {
+        self.calls.iterator(shard, place).await
+    }
+
+    async fn records(&self, iterator: &str) -> Result<Option<Page>, PortError> {
+        let mut page = self.calls.records(iterator).await?;
+        if let Some(page) = &mut page {
+            let is_there = |arrival_millis| arrival_millis >= self.before_millis;
+            page.records
+                .retain(|record| is_there(record.arrival_millis));
+        }
+        Ok(page)
+    }
+}

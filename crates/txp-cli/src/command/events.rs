@@ -1,27 +1,25 @@
 //! `txp events`: the history as it was recorded, one CloudEvent a line, with its position and
-//! arrival beside its attributes.
+//! arrival beside its attributes; or as a table.
 //!
-//! Reads any source batch by batch, the durable log beside a writer; an event's own bytes are handed
-//! on as they are.
+//! Reads any source batch by batch, the durable log beside a writer; as lines an event's own bytes
+//! are handed on as they are.
+
+mod form;
 
 use super::source::{self, Filter, FilterArgs, HistoryArgs, Reading, Source};
 use super::{Ending, Globals, Refusal};
+use crate::export::{Format, Place, Target};
 use crate::interrupt::Interrupt;
 use crate::output;
-use anyhow::Context as _;
-use clap::ValueEnum;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use form::EventForm;
+use std::path::PathBuf;
 use std::time::Duration;
-use txp_pipeline::history::{self, Recorded};
-use txp_pipeline::port::{EventSource as _, Progress, SourceBatch, Window};
+use txp_domain::position::Position;
+use txp_pipeline::history::Marks;
+use txp_pipeline::port::{EventSource as _, Progress, SourceBatch};
 
 /// How long `--follow` waits before it looks for new events.
 const FOLLOW_POLL: Duration = Duration::from_millis(100);
-
-/// Events are gathered into writes of this size.
-const WRITE_BYTES: usize = 256 * 1024;
 
 /// Arguments of `txp events`.
 #[derive(Debug, clap::Args)]
@@ -36,27 +34,18 @@ pub(crate) struct Args {
     /// How to write them
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Write to a file; without it to standard output, where --json has no place: each line is a
-    /// JSON document already
+    /// Write to a file; the same command again goes on where a run was cut. Without it to standard
+    /// output, where --json has no place: each line is a JSON document already
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// One JSON object a line
-    Ndjson,
-    /// Not in this build
-    Csv,
-    /// Not in this build
-    Parquet,
-}
-
 /// Prints them.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
-    if args.format != Format::Ndjson {
+    args.format.check(args.out.is_some())?;
+    if args.follow && args.format == Format::Parquet {
         return Err(Refusal::wrong_use(
-            "this txp writes events as ndjson only: csv and parquet come with the export feature",
+            "a parquet file is whole when it is closed: --follow goes with ndjson and csv",
         ));
     }
     if globals.json && args.out.is_none() {
@@ -66,95 +55,142 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         ));
     }
     let source = args.history.source(globals)?;
-    let mut export = Export {
-        out: open(args.out.as_deref())?,
-        filter: Filter::of(&args.filter)?,
-        line: Vec::new(),
-        written: 0,
-        unreadable: 0,
-    };
+    let filter = Filter::of(&args.filter)?;
     let interrupt = args.follow.then(Interrupt::catch).transpose()?;
-    let window = args.history.window(None);
-    source::runtime()?.block_on(export.all(&source, window, interrupt.as_ref()))?;
+    let export = Export::open(&source, args, filter)?;
+    let runtime = source::runtime()?;
+    let done = runtime.block_on(export.all(&source, args, interrupt.as_ref()))?;
     if globals.json
         && let Some(out) = &args.out
     {
-        let (out, events) = (out.display().to_string(), export.written);
+        let (out, events) = (out.display().to_string(), done.written);
         output::json(&serde_json::json!({ "events": events, "out": out }))?;
     }
-    Ok(if export.unreadable == 0 {
+    Ok(if done.unreadable == 0 {
         Ending::Done
     } else {
         Ending::Problem
     })
 }
 
-fn open(path: Option<&Path>) -> anyhow::Result<Box<dyn Write>> {
-    let out: Box<dyn Write> = match path {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-            Box::new(BufWriter::with_capacity(WRITE_BYTES, file))
-        }
-        None => Box::new(BufWriter::with_capacity(WRITE_BYTES, io::stdout())),
-    };
-    Ok(out)
-}
-
+/// What is written, and how far.
 struct Export {
-    out: Box<dyn Write>,
+    target: Target,
+    form: EventForm,
     filter: Filter,
-    line: Vec<u8>,
+    /// What was written when the file was last put down, or by a run before this one.
+    place: Place,
     written: u64,
     unreadable: u64,
 }
 
 impl Export {
+    fn open(source: &Source, args: &Args, filter: Filter) -> anyhow::Result<Self> {
+        let of = format!(
+            "events {source} {:?} {filter:?} {} follow={}",
+            args.history.window(None),
+            args.format.name(),
+            args.follow,
+        );
+        let has_pieces = args.format == Format::Parquet;
+        let (target, place) = Target::open(args.out.as_deref(), of, args.follow, has_pieces)?;
+        let form = EventForm::new(args.format, place.is_some())?;
+        let place = place.unwrap_or_default();
+        Ok(Self {
+            target,
+            form,
+            filter,
+            written: place.written,
+            unreadable: place.unreadable,
+            place,
+        })
+    }
+
     /// Everything that there is, until it is interrupted if it may be.
     async fn all(
-        &mut self,
+        mut self,
         source: &Source,
-        window: Window,
+        args: &Args,
         interrupt: Option<&Interrupt>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Done> {
+        let window = args.history.window(self.place.cursor.clone());
         let mut source = source.open(window).await?;
         let mut batch = SourceBatch::default();
         let mut reading = Reading::new("events", interrupt.is_some());
         loop {
+            let before = source.cursor();
             let progress = source.next(&mut batch).await?;
             reading.goes_on(&source, batch.len());
-            for event in batch.events() {
-                self.one(&event)?;
-            }
+            self.take(&batch, &before)?;
             let goes_on = match (progress, interrupt) {
                 (Progress::More, interrupt) => !interrupt.is_some_and(Interrupt::has_come),
                 (Progress::CaughtUp, Some(interrupt)) => {
-                    self.out.flush().context("writing events")?;
+                    self.put(|| source.cursor(), &[])?;
                     !interrupt.wait(FOLLOW_POLL)
                 }
                 (Progress::CaughtUp, None) | (Progress::Ended, _) => false,
             };
             if !goes_on {
-                return self.out.flush().context("writing events");
+                self.put(|| source.cursor(), &[])?;
+                let done = Done {
+                    written: self.written,
+                    unreadable: self.unreadable,
+                };
+                self.target.finish(self.form.join())?;
+                return Ok(done);
             }
         }
     }
 
-    fn one(&mut self, event: &Recorded<'_>) -> anyhow::Result<()> {
-        if event.attributes().is_some() && !self.filter.lets_pass(event.bytes) {
-            return Ok(());
+    /// Writes what is wanted of a batch, which lies behind the place `before`.
+    fn take(&mut self, batch: &SourceBatch, before: &str) -> anyhow::Result<()> {
+        for (index, event) in batch.events().enumerate() {
+            if !self.place.marks.is_new(&event.position) {
+                continue;
+            }
+            if event.attributes().is_some() && !self.filter.lets_pass(event.bytes) {
+                continue;
+            }
+            if self.form.tell(&event) {
+                self.written += 1;
+            } else {
+                // It is in the quarantine too; a history with a hole must not look whole.
+                self.unreadable += 1;
+                output::note(&format!(
+                    "event {} is no JSON and left out; `txp doctor` shows the quarantine",
+                    event.position.sequence
+                ));
+            }
+            if self.form.is_full() {
+                let through = batch.events().take(index + 1);
+                let through: Vec<_> = through.map(|event| event.position).collect();
+                self.put(|| before.to_owned(), &through)?;
+            }
         }
-        self.line.clear();
-        if history::write_line(event, &mut self.line).is_err() {
-            // It is in the quarantine too; a history with a hole must not look whole.
-            self.unreadable += 1;
-            output::note(&format!(
-                "event {} is no JSON and left out; `txp doctor` shows the quarantine",
-                event.position.sequence
-            ));
-            return Ok(());
-        }
-        self.out.write_all(&self.line).context("writing events")?;
-        self.written += 1;
         Ok(())
     }
+
+    /// Puts out what there is, told to lie before a cursor, or behind it up to these positions.
+    fn put(&mut self, cursor: impl FnOnce() -> String, through: &[Position]) -> anyhow::Result<()> {
+        let piece = self.form.piece()?;
+        let (written, unreadable) = (self.written, self.unreadable);
+        let mut marks: Marks = self.place.marks.clone();
+        self.target.put(&piece, || {
+            for position in through {
+                marks.pass(position);
+            }
+            Place {
+                cursor: Some(cursor()),
+                marks,
+                written,
+                unreadable,
+            }
+        })
+    }
+}
+
+/// How much was written.
+struct Done {
+    written: u64,
+    unreadable: u64,
 }

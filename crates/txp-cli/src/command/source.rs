@@ -23,7 +23,7 @@ mod progress;
 
 pub(super) use args::{HistoryArgs, time};
 #[cfg(feature = "aws")]
-pub(super) use aws::transactions;
+pub(super) use aws::{each_transaction, transactions};
 pub(super) use filter::{Filter, FilterArgs};
 pub(super) use opened::Opened;
 pub(super) use progress::Reading;

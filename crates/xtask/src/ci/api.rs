@@ -1,5 +1,6 @@
-//! The API over HTTP: held to its own OpenAPI description by schemathesis, and the script that
-//! measures a deployment tried on a few rows.
+//! What is given to others, held to their tools: the API over HTTP to its own OpenAPI description by
+//! schemathesis, exports and SQL views to duckdb, pandas and pyarrow; and the script that measures a
+//! deployment, tried on a few rows.
 
 use super::python;
 use crate::process::{program, target, tee, txp};
@@ -7,13 +8,17 @@ use crate::tally::Tally;
 use anyhow::{Context, Result};
 
 /// Each is given the program and a folder to work in, and tells what passed.
-const SCRIPTS: [&str; 2] = ["api", "load"];
+const SCRIPTS: [(&str, &str); 3] = [
+    ("api", python::API),
+    ("load", python::API),
+    ("analysts", python::ANALYSTS),
+];
 
 pub(super) fn run() -> Result<Tally> {
     let txp = txp()?;
-    let python = python::interpreter(python::API)?;
     let mut total = Tally::default();
-    for name in SCRIPTS {
+    for (name, requirements) in SCRIPTS {
+        let python = python::interpreter(requirements)?;
         let script = format!("tests/python/{name}.py");
         let mut command = program(&python)?;
         command.env("PYTHONDONTWRITEBYTECODE", "1");

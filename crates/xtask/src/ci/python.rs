@@ -21,6 +21,9 @@ pub(super) const PULUMI: &str = "pulumi/requirements-test.txt";
 /// they want another botocore.
 pub(super) const SECOND: &str = "tests/python/second.txt";
 
+/// What analysts open exports with.
+pub(crate) const ANALYSTS: &str = "tests/python/analysts.txt";
+
 /// What disturbs the functions' calls: apart, because it wants another botocore.
 pub(super) const FAULTS: &str = "tests/python/faults.txt";
 

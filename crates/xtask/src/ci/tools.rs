@@ -7,7 +7,13 @@ use anyhow::Result;
 
 pub(super) fn run() -> Result<Tally> {
     let mut total = Tally::default();
-    for requirements in [python::PULUMI, python::FAULTS, python::API, python::METRICS] {
+    for requirements in [
+        python::PULUMI,
+        python::FAULTS,
+        python::API,
+        python::METRICS,
+        python::ANALYSTS,
+    ] {
         python::interpreter(requirements)?;
         total += Tally::of(true);
     }

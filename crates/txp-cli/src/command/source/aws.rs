@@ -43,6 +43,16 @@ fn archive(config: &SdkConfig, place: &Place) -> Archive {
     Archive::new(bucket, &place.prefix)
 }
 
+/// Every transaction of a table, a page of it after the other.
+pub(in crate::command) async fn each_transaction(
+    table: &str,
+    each: impl FnMut(Transaction) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let client = config::dynamodb_client(&config::load().await);
+    let table = Transactions::new(Connection::new(client), table);
+    table.for_each(each).await
+}
+
 /// The transactions of one id in a table, of every merchant.
 pub(in crate::command) async fn transactions(
     table: &str,
