@@ -13,7 +13,8 @@ pub(crate) const FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/
 
 /// Those, and the sources on AWS of the command line. Without these the tests of the command line
 /// say what its usual build refuses.
-pub(crate) const AWS_FEATURES: &str = "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws,txp-cli/parquet";
+pub(crate) const AWS_FEATURES: &str =
+    "txp-aws/emulator,txp-lambda/emulator,txp-cli/aws,txp-cli/parquet";
 
 /// The compiler that also lints.
 const LINTER: &str = "clippy-driver";
