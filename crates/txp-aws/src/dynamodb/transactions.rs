@@ -79,12 +79,10 @@ impl Transactions {
             .client()
             .scan()
             .table_name(&self.table)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| port_error(self.reading(), error))?;
-            self.connection.consumed(page.consumed_capacity());
             for item in page.items() {
                 each(self.decode(item)?)?;
             }

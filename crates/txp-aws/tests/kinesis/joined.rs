@@ -6,6 +6,7 @@ use crate::emulator::Emulator;
 use crate::stream::Stream;
 use crate::wrapped::{Expiring, Forgetful, Hasty, Throttled};
 use crate::{Recorded, batch, write};
+use std::sync::Arc;
 use txp_aws::clock::SystemClock;
 use txp_aws::history::JoinedSource;
 use txp_aws::kinesis::deaggregate::deaggregate;
@@ -86,7 +87,7 @@ async fn archive_all(stream: &Stream, sink: &mut Archive, quarantine: &mut S3Qua
 }
 
 /// A stream of which the first part is archived, and what was written to it.
-async fn history(name: &str) -> (Emulator, Stream, Archive, Recorded) {
+async fn history(name: &str) -> (Arc<Emulator>, Stream, Archive, Recorded) {
     let emulator = Emulator::shared().await;
     let bucket = bucket::create(&emulator, name).await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), archive::STAGE);
