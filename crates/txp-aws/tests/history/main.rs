@@ -147,7 +147,7 @@ async fn a_poison_event_is_kept_by_position() {
 #[tokio::test]
 async fn the_poison_of_one_record_is_one_object() {
     let emulator = Emulator::shared().await;
-    let bucket = bucket(&emulator, "quarantine-of-a-record-test").await;
+    let bucket = crate::bucket::create(&emulator, "quarantine-of-a-record-test").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
     let of = |n: u64| match n {
         0..60_000 => poison(n, "it is no JSON"),
