@@ -1,19 +1,43 @@
-//! The fingerprint key, from Secrets Manager: the same text as the embedded host's file.
+//! The fingerprint key and the key of receipts, from Secrets Manager: the same text as the embedded
+//! host's files.
 
 use crate::error::port_error;
 use aws_sdk_secretsmanager::Client;
 use txp_domain::card::Fingerprinter;
 use txp_pipeline::port::{ErrorKind, PortError};
+use txp_pipeline::receipt::ReceiptKey;
 
 /// The variable that names the secret, or holds its ARN.
 pub const FINGERPRINT_KEY_SECRET: &str = "FINGERPRINT_KEY_SECRET";
+
+/// The variable that names the secret of the key that signs receipts.
+pub const RECEIPT_KEY_SECRET: &str = "RECEIPT_KEY_SECRET";
 
 /// Makes fingerprints under the key that a secret holds.
 ///
 /// # Errors
 /// The secret cannot be read, or holds no key. What it holds is never told.
 pub async fn fingerprinter(client: &Client, secret: &str) -> Result<Fingerprinter, PortError> {
-    let context = || format!("reading the fingerprint key from the secret {secret} failed");
+    let of = Fingerprinter::of_hexadecimal;
+    read(client, secret, "the fingerprint key", of).await
+}
+
+/// Signs receipts with the key that a secret holds.
+///
+/// # Errors
+/// The secret cannot be read, or holds no key. What it holds is never told.
+pub async fn receipt_key(client: &Client, secret: &str) -> Result<ReceiptKey, PortError> {
+    let of = ReceiptKey::of_hexadecimal;
+    read(client, secret, "the receipt key", of).await
+}
+
+async fn read<K>(
+    client: &Client,
+    secret: &str,
+    name: &str,
+    of: impl Fn(&[u8]) -> Option<K>,
+) -> Result<K, PortError> {
+    let context = || format!("reading {name} from the secret {secret} failed");
     let answer = client.get_secret_value().secret_id(secret).send().await;
     let output = answer.map_err(|error| port_error(context(), error))?;
     let text = match (output.secret_string(), output.secret_binary()) {
@@ -21,7 +45,7 @@ pub async fn fingerprinter(client: &Client, secret: &str) -> Result<Fingerprinte
         (None, Some(blob)) => blob.as_ref(),
         (None, None) => &[],
     };
-    Fingerprinter::of_hexadecimal(text).ok_or_else(|| {
+    of(text).ok_or_else(|| {
         let why = "it must hold 64 hexadecimal digits and nothing else";
         PortError::new(ErrorKind::Permanent, format!("{}: {why}", context()))
     })

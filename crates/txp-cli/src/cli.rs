@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Process(command::process::Args),
     /// Show a transaction, its flags and its history
     Status(command::status::Args),
+    /// Show all that is known of a transaction: file, line, events, rules, findings, alerts
+    Trace(command::trace::Args),
     /// Show uploads and what became of their rows, newest first
     Uploads(command::uploads::Args),
     /// Show what the rules found and who was told
@@ -61,6 +63,14 @@ pub(crate) enum Command {
     Rules(command::rules::Args),
     /// Write a seeded file of transactions, and what is to be expected of it
     Generate(command::generate::Args),
+    /// Say where uploads' ends and alerts are told over https
+    Webhooks(command::webhooks::Args),
+    /// Check a receipt that was handed out, and print the key to check with
+    Receipt(command::receipt::Args),
+    /// Try again what was put aside by mistake: quarantine, rejected rows
+    Redrive(command::redrive::Args),
+    /// Say how long so many rows take on AWS, what limits them and what they cost (modelled)
+    Plan(command::plan::Args),
     /// Look at the data directory, or at a deployment on AWS, and say what needs care
     Doctor(command::doctor::Args),
 }

@@ -8,14 +8,19 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod operator_token;
+pub(crate) mod plan;
 pub(crate) mod process;
+pub(crate) mod receipt;
+pub(crate) mod redrive;
 pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod trace;
 pub(crate) mod transactions;
 pub(crate) mod uploads;
 pub(crate) mod verify;
+pub(crate) mod webhooks;
 
 mod source;
 
@@ -103,6 +108,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let ended = match cli.command {
         Command::Process(args) => process::run(&globals, &args),
         Command::Status(args) => status::run(&globals, &args),
+        Command::Trace(args) => trace::run(&globals, &args),
         Command::Uploads(args) => uploads::run(&globals, &args),
         Command::Alerts(args) => alerts::run(&globals, &args),
         Command::Events(args) => events::run(&globals, &args),
@@ -116,6 +122,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::OperatorToken(args) => operator_token::run(&globals, &args),
         Command::Demo(args) => demo::run(&globals, &args),
         Command::Generate(args) => generate::run(&globals, &args),
+        Command::Plan(args) => plan::run(&globals, &args),
+        Command::Webhooks(args) => webhooks::run(&globals, &args),
+        Command::Receipt(args) => receipt::run(&globals, &args),
+        Command::Redrive(args) => redrive::run(&globals, &args),
         Command::Doctor(args) => doctor::run(&globals, &args),
     };
     ExitCode::from(ended.unwrap_or_else(|error| fail(&error, &globals)).code())

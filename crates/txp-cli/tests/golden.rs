@@ -52,14 +52,17 @@ scripts! {
     help
     operator_token
     options
+    plan
     process
     replay
+    receipt
     rules
     serve
     several_files
     status
     strict
     transactions
+    trace
     uploads
     wrong_use
 }

@@ -13,10 +13,12 @@
 mod cooldown;
 mod digest;
 mod message;
+mod suppression;
 
 pub use cooldown::{COOLDOWNS_MAX, Cooldowns};
 pub use digest::{DIGEST_TOP_MAX, Digest, Mark};
-pub use message::{Message, SUBJECT_CHARS_MAX};
+pub use message::{Message, SUBJECT_CHARS_MAX, Told};
+pub use suppression::Suppression;
 
 use crate::finding::{Finding, Money};
 use crate::rule::Severity;
@@ -32,6 +34,8 @@ pub enum Decision {
     Digest,
     /// No message: its event time is too long ago.
     RecordOnly,
+    /// No message: the operator does not want to be told for a while.
+    Suppressed,
 }
 
 impl Decision {
@@ -42,6 +46,7 @@ impl Decision {
             Self::Send => "sent",
             Self::Digest => "digest",
             Self::RecordOnly => "recorded",
+            Self::Suppressed => "suppressed",
         }
     }
 }

@@ -11,6 +11,7 @@ mod encode;
 mod finding;
 mod pen;
 mod plain;
+mod redrive;
 mod row;
 mod ruleset;
 pub mod schema;
@@ -20,6 +21,7 @@ pub use decode::{DecodeError, Decoded, RowPlace, decode};
 pub use encode::{EncodedRow, RowEncoder, encode};
 pub use finding::AnomalyFlagged;
 pub use plain::read_plain_row;
+pub use redrive::{REDRIVE_RECORDS_MAX, RecordSpans, Redrive};
 pub use row::{
     CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData,
     rejected_partition_key,

@@ -90,7 +90,8 @@ const fn is_behind_gateway(route: Route) -> bool {
         | Route::GetUpload
         | Route::GetRejects
         | Route::GetUploads
-        | Route::GetOpenapi => true,
+        | Route::GetOpenapi
+        | Route::GetReceiptKey => true,
         Route::PutContent | Route::GetHealth | Route::GetMetrics | Route::GetShell => false,
     }
 }
@@ -115,6 +116,10 @@ async fn routed<W: World>(
 ) -> Outcome {
     if route == Route::GetOpenapi {
         return description(request, route);
+    }
+    if route == Route::GetReceiptKey {
+        let key = world.receipt_key().ok_or_else(refusal::no_route)?;
+        return json(200, &key.public().published());
     }
     let client = caller(world, request).await?;
     // What cannot be decoded is no id: it is looked for as nothing, and not found.

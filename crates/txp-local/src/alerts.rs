@@ -8,12 +8,14 @@ mod ledger;
 mod line;
 mod newest;
 mod sink;
+mod trail;
 
 pub use document::{AlertDocument, HitDocument};
 pub use ledger::{Ledger, Waiting};
 pub use line::{AlertEntry, Delivery};
 pub use newest::Newest;
 pub use sink::{Sinks, Terminal};
+pub use trail::{Trace, Trail};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@
 mod clients;
 mod error;
 mod file;
+mod kept;
 mod keyring;
 mod keys;
 mod known;
@@ -20,6 +21,8 @@ mod operator;
 mod record;
 pub mod rules;
 mod signing;
+mod suppressions;
+mod webhooks;
 
 pub use clients::{Client, ClientKey, Clients, NewClient};
 pub use error::ControlError;
@@ -31,6 +34,8 @@ pub use links::{Issued, Link, Links};
 pub use operator::OperatorToken;
 pub use record::Arrival;
 pub use signing::Signer;
+pub use suppressions::Suppressions;
+pub use webhooks::Webhooks;
 
 /// Where control records lie in a data directory.
 pub const CONTROL_DIR: &str = "control";

@@ -30,9 +30,13 @@ pub use error::{HostError, Remedy};
 pub use fold::AsOf;
 pub(crate) use fold::{ActiveRules, Meta, meta_of};
 pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
-pub use key::{FINGERPRINT_KEY_FILE, load_or_create as load_or_create_key};
+pub use key::{
+    FINGERPRINT_KEY_FILE, RECEIPT_KEY_FILE, load_or_create as load_or_create_key,
+    load_or_create_receipt_key,
+};
 pub(crate) use quarantine::Quarantine;
-pub use quarantine::{Quarantined, read as read_quarantine};
+pub(crate) use quarantine::mark_redriven;
+pub use quarantine::{Quarantined, read as read_quarantine, read_all as read_all_quarantined};
 pub use rules::RulesRefused;
 pub use stepped::{Stepped, SteppedOptions};
 
@@ -42,6 +46,7 @@ use crate::lock::DirLock;
 use crate::log::OpenOptions;
 use crate::meter::Registry;
 use crate::state::UploadPage;
+use crate::webhooks::Putter;
 use alerting::{Alerter, ToAlerts};
 use append::{ToLog, Writer};
 use fold::Fold;
@@ -163,7 +168,8 @@ impl Host {
             let alerts_dir = dir.join(ALERTS_DIR);
             let sinks = Sinks::open(&alerts_dir, terminal)
                 .map_err(HostError::io("opening the alert outbox in", alerts_dir))?;
-            let alerter = Alerter::new(ledger, sinks);
+            let told = Putter::new(dir);
+            let alerter = Alerter::new(dir, ledger, sinks).telling(told);
             host.spawn("alerts", move |host| {
                 host.note(alerting::run(host, alerter, waiting, &from_fold));
             })?;
@@ -179,6 +185,7 @@ impl Host {
             host.measure(|| count_of(Metric::Quarantined, "stage", stage, quarantined));
         }
         host.hand_to_alerts(flagged);
+        host.hand_ended(&mut host.lock_fold());
         host.append_outstanding()?;
         if host.lock_fold().rules().is_none() {
             let rules = default_rules().map_err(HostError::Rules)?;
@@ -445,6 +452,18 @@ impl Host {
             self.shared.alerts.expect(&findings);
             // The alerts' thread gone means that it failed, and it says so itself.
             to_alerts.send(ToAlerts::Findings(findings)).ok();
+        }
+    }
+
+    /// Hands on which uploads have come to their end since the last time.
+    fn hand_ended(&self, fold: &mut Fold) {
+        let ended = fold.state.take_ended();
+        if ended.is_empty() {
+            return;
+        }
+        if let Some(to_alerts) = &*lock(&self.shared.to_alerts) {
+            // As for findings.
+            to_alerts.send(ToAlerts::Ended(ended)).ok();
         }
     }
 

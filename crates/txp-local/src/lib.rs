@@ -13,12 +13,15 @@ mod lines;
 pub mod lock;
 pub mod log;
 pub mod meter;
+pub mod redrive;
 pub mod replay;
 pub mod runs;
 pub mod scratch;
 pub mod snapshot;
 pub mod sorter;
 pub mod state;
+pub mod trace;
 pub mod verify;
+pub mod webhooks;
 
 pub use clock::{mint_upload_id, now};

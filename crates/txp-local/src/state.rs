@@ -75,6 +75,8 @@ pub struct State {
     store: Store,
     /// Few at a time, asked for again and again: an ordered map of few is quicker than hashing.
     open_uploads: BTreeMap<UploadId, Upload>,
+    /// Uploads that came to their end, until someone asks.
+    ended: Vec<Upload>,
     profiles: HotProfiles,
     keys: Vec<u8>,
     key_ends: Vec<(u64, usize)>,
@@ -92,6 +94,7 @@ impl State {
         let mut state = Self {
             store,
             open_uploads: BTreeMap::new(),
+            ended: Vec::new(),
             profiles,
             keys,
             key_ends,
@@ -116,6 +119,11 @@ impl State {
     /// The uploads of which rows are still to come.
     pub fn open_uploads(&self) -> impl Iterator<Item = &Upload> {
         self.open_uploads.values()
+    }
+
+    /// The uploads that have come to their end since this was asked before.
+    pub fn take_ended(&mut self) -> Vec<Upload> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Publishes all that was folded, with `meta`, at once and durably.
@@ -186,6 +194,7 @@ impl State {
             && let Some(upload) = self.open_uploads.remove(&id)
         {
             write_upload(&mut self.store, &upload)?;
+            self.ended.push(upload);
         }
         Ok(())
     }

@@ -8,19 +8,24 @@
 mod errors;
 mod flag;
 mod problem;
+mod trace;
 mod transaction;
 mod upload;
 
 pub use errors::{FIRST_ERRORS_MAX, RowErrors, first_errors};
 pub use flag::FlagDocument;
 pub use problem::{Choice, FieldFault, PROBLEM_TYPE_PREFIX, Problem, ProblemKind};
+pub use trace::{
+    AlertTraceDocument, EventDocument, FileDocument, FindingDocument, RevisionDocument,
+    RuleSetDocument, TraceDocument, class_of,
+};
 pub use transaction::{
     AsOfDocument, HistoryDocument, PositionDocument, RejectionDocument, StatusName,
     TransactionDocument, ViolationDocument, transaction_document, upload_of,
 };
 pub use upload::{
-    CountsDocument, FailureDocument, ReceiptDocument, StateName, UploadDocument, UploadSource,
-    UploadsDocument, upload_document,
+    CountsDocument, FailureDocument, ReceiptDocument, SignatureDocument, StateName, UploadDocument,
+    UploadSource, UploadsDocument, upload_document,
 };
 
 /// For whom a document is.

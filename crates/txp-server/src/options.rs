@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use txp_domain::time::Timestamp;
 use txp_pipeline::api::UPLOAD_BYTES_MAX;
+use txp_pipeline::receipt::ReceiptKey;
 
 /// Takes one line of log: words, and the cause of what is told.
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
@@ -13,6 +14,8 @@ pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// What links begin with, where it is not the host that the client asked: `https://example.com`.
     pub public_url: Option<String>,
+    /// Signs receipts; without it they are not signed.
+    pub receipt_key: Option<ReceiptKey>,
     /// The largest file that is taken.
     pub upload_bytes_max: u64,
     /// Connections at one time; more wait.
@@ -51,6 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             public_url: None,
+            receipt_key: None,
             upload_bytes_max: UPLOAD_BYTES_MAX,
             connections_max: 1024,
             requests_max: 256,

@@ -225,7 +225,7 @@ fn document(app: &App, found: &Found, detail: Detail) -> Result<UploadDocument, 
         errors,
         rejects_url,
     };
-    Ok(upload_document(upload, source))
+    Ok(upload_document(upload, source).signed(app.options.receipt_key.as_ref()))
 }
 
 /// The document of an upload that the history does not know, or not yet.

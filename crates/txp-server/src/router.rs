@@ -19,6 +19,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route(Route::GetRejects.path(), get(read::rejects))
         .route(Route::GetUploads.path(), get(read::uploads))
         .route(Route::GetOpenapi.path(), get(site::openapi))
+        .route(Route::GetReceiptKey.path(), get(site::receipt_key))
         .route(Route::GetHealth.path(), get(site::health))
         .route(Route::GetMetrics.path(), get(site::metrics))
         .route(Route::GetShell.path(), get(page::shell))

@@ -32,6 +32,12 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
     typed(StatusCode::OK, "application/json", app.openapi.clone())
 }
 
+/// The key that receipts can be checked with.
+pub(crate) async fn receipt_key(State(app): State<Arc<App>>) -> Answer {
+    let key = app.options.receipt_key.as_ref().ok_or_else(no_route)?;
+    json(StatusCode::OK, &key.public().published())
+}
+
 /// Whether files are taken and processed: 503 says that an operator is needed.
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer {
     app.can_record()?;

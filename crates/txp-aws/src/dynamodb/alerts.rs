@@ -248,7 +248,7 @@ fn encode(alert: &AlertRecord) -> Result<Item, serde_json::Error> {
     let waiting = match alert.decision {
         Decision::Send => Some(unsent_key(partition_of(alert.flagged.id()))),
         Decision::Digest => Some(waiting_key(&notice.merchant_id, &notice.rule)),
-        Decision::RecordOnly => None,
+        Decision::RecordOnly | Decision::Suppressed => None,
     };
     if let Some(waiting) = waiting {
         pen.text("waiting", waiting);
@@ -260,7 +260,12 @@ fn encode(alert: &AlertRecord) -> Result<Item, serde_json::Error> {
 fn decode(fields: Fields<'_>) -> Result<AlertRecord, Damage> {
     let finding = serde_json::from_str(fields.text("finding")?);
     let decision = fields.text("decision")?;
-    let decisions = [Decision::Send, Decision::Digest, Decision::RecordOnly];
+    let decisions = [
+        Decision::Send,
+        Decision::Digest,
+        Decision::RecordOnly,
+        Decision::Suppressed,
+    ];
     let mut decisions = decisions.into_iter();
     Ok(AlertRecord {
         flagged: AnomalyFlagged {

@@ -1,7 +1,11 @@
 //! What goes into a call.
 
 use super::*;
+use txp_domain::alert::{Notice, Told};
+use txp_domain::finding::Money;
+use txp_domain::money::{Amount, Currency};
 use txp_domain::rule::Severity;
+use txp_domain::time::Timestamp;
 
 fn message(body_bytes: usize) -> Message {
     Message {
@@ -11,6 +15,20 @@ fn message(body_bytes: usize) -> Message {
         severity: Severity::High,
         rule: "r".into(),
         merchant_id: "m".into(),
+        told: Told::Finding(Box::new(Notice {
+            id: "a".into(),
+            merchant_id: "m".into(),
+            rule: "r".into(),
+            transaction_id: "t".into(),
+            severity: Severity::High,
+            score: 500,
+            money: Money {
+                amount: Amount(1),
+                currency: Currency::USD,
+            },
+            event_time: Timestamp(0),
+            words: "w".into(),
+        })),
     }
 }
 

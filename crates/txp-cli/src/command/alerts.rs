@@ -3,6 +3,8 @@
 //! Newest first, read from the end of the alert table, which is a control record of its own and as
 //! new as its last line. An alert is printed as it is read: memory does not grow with the table.
 
+mod suppress;
+
 use super::{Ending, Globals, Refusal};
 use crate::output;
 use anyhow::Context as _;
@@ -16,13 +18,22 @@ use txp_pipeline::document::AsOfDocument;
 
 /// Arguments of `txp alerts`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// How many to show, newest first; `--json` prints all unless this is given
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Only those older than this one: what the page before ended with
     #[arg(long, value_name = "ALERT_ID")]
     before: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Have nobody told of a merchant, a rule, or both for a while
+    Suppress(suppress::Args),
 }
 
 /// How many are shown to a person who asks for no number.
@@ -116,6 +127,9 @@ impl Page {
 
 /// Shows them.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
+    if let Some(What::Suppress(args)) = &args.what {
+        return suppress::run(globals, args);
+    }
     let snapshot = Snapshot::open(&globals.data_dir)?;
     let as_of = super::status::as_of(&snapshot);
     let mut table = Table::open(&globals.data_dir)?;

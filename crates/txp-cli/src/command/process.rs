@@ -17,9 +17,11 @@ use std::time::Instant;
 use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_local::alerts::Terminal;
 use txp_local::host::{
-    FINGERPRINT_KEY_FILE, Host, HostOptions, Intake, dry_run_in, load_or_create_key,
+    FINGERPRINT_KEY_FILE, Host, HostOptions, Intake, RECEIPT_KEY_FILE, dry_run_in,
+    load_or_create_key, load_or_create_receipt_key,
 };
 use txp_pipeline::csv::Aliases;
+use txp_pipeline::receipt::ReceiptKey;
 use txp_pipeline::stage::ingest::{ReadingRules, arrival_of, shown_file_name};
 
 /// The client whose uploads files read in place are.
@@ -52,7 +54,8 @@ pub(crate) struct Args {
     rejects: Option<PathBuf>,
 }
 
-fn column(text: &str) -> Result<(String, String), String> {
+/// Reads `THEIRS=OURS`.
+pub(crate) fn column(text: &str) -> Result<(String, String), String> {
     match text.rsplit_once('=') {
         Some((theirs, ours)) if !theirs.is_empty() && !ours.is_empty() => {
             Ok((theirs.to_owned(), ours.to_owned()))
@@ -81,6 +84,12 @@ pub(crate) fn open_host(
 pub(crate) fn fingerprinter() -> anyhow::Result<txp_domain::card::Fingerprinter> {
     let given = std::env::var_os(FINGERPRINT_KEY_FILE).map(PathBuf::from);
     Ok(load_or_create_key(given.as_deref())?)
+}
+
+/// The key that signs receipts, from where the environment says or the user's configuration.
+pub(crate) fn receipt_key() -> anyhow::Result<ReceiptKey> {
+    let given = std::env::var_os(RECEIPT_KEY_FILE).map(PathBuf::from);
+    Ok(load_or_create_receipt_key(given.as_deref())?)
 }
 
 /// Reads the files.
@@ -304,6 +313,7 @@ impl Args {
             },
             columns: self.columns.iter().cloned().collect(),
             long_number_ids_allowed: false,
+            redrive: None,
         };
         let received = UploadReceived {
             options,

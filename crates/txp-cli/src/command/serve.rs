@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use txp_domain::alert::Message;
 use txp_local::alerts::Terminal;
+use txp_local::webhooks::{Http, Sender};
 use txp_server::{Options, Prepared};
 
 /// Where it listens if nothing else is said.
@@ -46,6 +47,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     drop(inside);
     let options = Options {
         public_url: args.public_url.clone(),
+        receipt_key: Some(process::receipt_key()?),
         log: Arc::new(output::note_redacted),
         ..Options::default()
     };
@@ -59,7 +61,12 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         }
         output::note("ending: running requests finish, files being read stop at a safe point");
     };
-    runtime.block_on(prepared.serve(listener, told))?;
+    let log: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(output::note_redacted);
+    let sender = Sender::start(&globals.data_dir, Http::default(), log)
+        .context("starting what sends webhooks")?;
+    let served = runtime.block_on(prepared.serve(listener, told));
+    sender.stop();
+    served?;
     Ok(Ending::Done)
 }
 

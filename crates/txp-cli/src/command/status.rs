@@ -51,13 +51,9 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
 
 fn in_directory(dir: &Path, args: &Args) -> anyhow::Result<TransactionDocument> {
     let mut snapshot = Snapshot::open(dir)?;
-    let found = snapshot.state.transactions(&args.transaction_id)?;
+    let merchant = args.merchant.as_deref();
+    let transaction = in_snapshot(&mut snapshot, &args.transaction_id, merchant)?;
     let as_of = as_of(&snapshot);
-    let nowhere = format!(
-        "up to event {} of {}: check the id and --data-dir; a row is found once its upload is processed",
-        as_of.sequence, as_of.time
-    );
-    let transaction = one_of(found, args, &nowhere)?;
     let upload = match upload_of(&transaction) {
         Some(upload_id) => snapshot.state.upload(upload_id)?,
         None => None,
@@ -71,13 +67,29 @@ fn in_directory(dir: &Path, args: &Args) -> anyhow::Result<TransactionDocument> 
     ))
 }
 
+/// The one transaction that is asked for, as the last checkpoint has it.
+pub(crate) fn in_snapshot(
+    snapshot: &mut Snapshot,
+    transaction_id: &str,
+    merchant: Option<&str>,
+) -> anyhow::Result<Transaction> {
+    let found = snapshot.state.transactions(transaction_id)?;
+    let as_of = as_of(snapshot);
+    let nowhere = format!(
+        "up to event {} of {}: check the id and --data-dir; a row is found once its upload is processed",
+        as_of.sequence, as_of.time
+    );
+    one_of(found, transaction_id, merchant, &nowhere)
+}
+
 /// The table of uploads is another one and not asked: the file's name is left out.
 #[cfg(feature = "aws")]
 fn in_table(table: &str, args: &Args) -> anyhow::Result<TransactionDocument> {
     let runtime = super::source::runtime()?;
     let found = runtime.block_on(super::source::transactions(table, &args.transaction_id))?;
     let nowhere = format!("in the table {table}: check the id");
-    let transaction = one_of(found, args, &nowhere)?;
+    let merchant = args.merchant.as_deref();
+    let transaction = one_of(found, &args.transaction_id, merchant, &nowhere)?;
     let as_of = AsOfDocument::of(&transaction);
     Ok(transaction_document(
         &transaction,
@@ -97,18 +109,20 @@ pub(crate) fn as_of(snapshot: &Snapshot) -> AsOfDocument {
     AsOfDocument::new(snapshot.as_of.sequence, snapshot.as_of.arrival_millis)
 }
 
-fn one_of(mut found: Vec<Transaction>, args: &Args, nowhere: &str) -> anyhow::Result<Transaction> {
-    let id = &args.transaction_id;
-    if let Some(merchant) = &args.merchant {
-        found.retain(|transaction| *transaction.key.merchant_id == **merchant);
+fn one_of(
+    mut found: Vec<Transaction>,
+    id: &str,
+    merchant: Option<&str>,
+    nowhere: &str,
+) -> anyhow::Result<Transaction> {
+    if let Some(merchant) = merchant {
+        found.retain(|transaction| *transaction.key.merchant_id == *merchant);
     }
     match (found.pop(), found.is_empty()) {
         (Some(transaction), true) => Ok(transaction),
         (None, _) => {
-            let of_merchant = args
-                .merchant
-                .as_ref()
-                .map_or_else(String::new, |merchant| format!(" of merchant {merchant}"));
+            let of_merchant =
+                merchant.map_or_else(String::new, |merchant| format!(" of merchant {merchant}"));
             Err(Refusal::problem(format!(
                 "there is no transaction {id}{of_merchant} {nowhere}"
             )))

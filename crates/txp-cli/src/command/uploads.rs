@@ -21,6 +21,7 @@ use txp_local::state::UploadPage;
 use txp_pipeline::document::{
     AsOfDocument, StateName, UploadDocument, UploadSource, first_errors, upload_document,
 };
+use txp_pipeline::receipt::ReceiptKey;
 
 /// Uploads that are read at once.
 const READ_AT_ONCE: usize = 100;
@@ -65,7 +66,8 @@ struct Entry {
     rejects: Option<String>,
 }
 
-fn parse_id(text: &str) -> Result<UploadId, &'static str> {
+/// Reads an upload's id.
+pub(crate) fn parse_id(text: &str) -> Result<UploadId, &'static str> {
     UploadId::parse(text.as_bytes()).ok_or("expected the 24 letters of an upload's id")
 }
 
@@ -83,7 +85,7 @@ impl Found {
         }
     }
 
-    fn entry(&self, dir: &Path, now: Timestamp) -> Entry {
+    fn entry(&self, dir: &Path, now: Timestamp, key: Option<&ReceiptKey>) -> Entry {
         let report = dir.join(REJECTS_DIR).join(format!("{}.csv", self.id()));
         let rejects = report.exists().then(|| report.display().to_string());
         match self {
@@ -106,7 +108,7 @@ impl Found {
                 };
                 Entry {
                     id: self.id(),
-                    document: upload_document(upload, source),
+                    document: upload_document(upload, source).signed(key),
                     client_id: upload.received.as_ref().map(|r| r.client_id.clone()),
                     issued_at: None,
                     rejects,
@@ -120,6 +122,7 @@ impl Found {
 struct Listing<'a> {
     dir: PathBuf,
     now: Timestamp,
+    key: Option<ReceiptKey>,
     snapshot: Snapshot,
     client_id: Option<&'a str>,
     /// Those that were read, and the one that the next are older than.
@@ -147,6 +150,7 @@ impl<'a> Listing<'a> {
         Ok(Self {
             dir: globals.data_dir.clone(),
             now,
+            key: receipt_key(globals)?,
             snapshot,
             client_id,
             uploads: VecDeque::new(),
@@ -193,7 +197,7 @@ impl<'a> Listing<'a> {
         };
         self.left = left;
         self.last = Some(found.id());
-        Ok(Some(found.entry(&self.dir, self.now)))
+        Ok(Some(found.entry(&self.dir, self.now, self.key.as_ref())))
     }
 }
 
@@ -249,7 +253,12 @@ fn one(
             as_of.sequence, as_of.time
         ))
     })?;
-    Ok(found.entry(&globals.data_dir, now))
+    Ok(found.entry(&globals.data_dir, now, receipt_key(globals)?.as_ref()))
+}
+
+/// People do not read signatures.
+fn receipt_key(globals: &Globals) -> anyhow::Result<Option<ReceiptKey>> {
+    globals.json.then(super::process::receipt_key).transpose()
 }
 
 fn print(

@@ -19,6 +19,9 @@ pub(crate) const TXP: &str = env!("CARGO_BIN_EXE_txp");
 /// A fixed key makes fingerprints the same in every run.
 const FINGERPRINT_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+/// Another makes the name of the receipts' key the same.
+const RECEIPT_KEY: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+
 /// What one run ended with.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -53,6 +56,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("key"), FINGERPRINT_KEY).unwrap();
+        fs::write(folder.path().join("receipt-key"), RECEIPT_KEY).unwrap();
         fs::create_dir(folder.path().join("in")).unwrap();
         Self {
             folder,
@@ -92,6 +96,7 @@ impl Place {
             .env("TXP_DATA_DIR", "data")
             .env("TMPDIR", self.path())
             .env("TXP_FINGERPRINT_KEY_FILE", self.path().join("key"))
+            .env("TXP_RECEIPT_KEY_FILE", self.path().join("receipt-key"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -10,7 +10,8 @@ const ID_CHARS_MIN: usize = 16;
 /// Numbers before these words differ.
 const UNITS: [&str; 6] = [" rows/s", " events/s", " MiB", " bytes", " s,", " s from"];
 /// Numbers behind these keys differ.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
+    "event     ",
     // A finding is appended before or behind the end of the upload that it was found in.
     "\"sequence\": \"",
     "\"seconds\": ",
@@ -46,7 +47,7 @@ impl Normal {
     pub(crate) fn apply(&mut self, text: &str) -> String {
         let text = text.replace(&self.folder, "FOLDER");
         let text = text.replace(super::TXP, "txp");
-        let text = fresh(&text);
+        let text = signatures(&fresh(&text));
         let text = self.times(&text);
         let text = self.ids(&text);
         let text: String = text.lines().map(|line| history(line) + "\n").collect();
@@ -140,6 +141,25 @@ fn after(text: &str, key: &str) -> String {
         out.push_str(key);
         out.push_str(if cut.len() < part.len() { "N" } else { "" });
         out.push_str(cut);
+    }
+    out
+}
+
+/// A signature depends on ids and times.
+fn signatures(text: &str) -> String {
+    const KEY: &str = "\"value\": \"";
+    const CHARS: usize = 86;
+    let mut parts = text.split(KEY);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find('"').unwrap_or(0);
+        out.push_str(KEY);
+        out.push_str(if end == CHARS {
+            "SIGNATURE"
+        } else {
+            &part[..end]
+        });
+        out.push_str(&part[end..]);
     }
     out
 }

@@ -25,6 +25,18 @@ pub struct Message {
     pub rule: String,
     /// For filters.
     pub merchant_id: String,
+    /// The same without anything of a card, for sinks that others run.
+    pub told: Told,
+}
+
+/// What a message tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Told {
+    /// Of one finding.
+    Finding(Box<Notice>),
+    /// Of several.
+    Digest(Box<Digest>),
 }
 
 impl Message {
@@ -42,10 +54,11 @@ impl Message {
         Self {
             subject: cut(subject),
             body: with_json(FindingText(finding).to_string(), finding),
-            id: notice.id,
+            id: notice.id.clone(),
             severity: finding.severity,
-            rule: notice.rule,
-            merchant_id: notice.merchant_id,
+            rule: notice.rule.clone(),
+            merchant_id: notice.merchant_id.clone(),
+            told: Told::Finding(Box::new(notice)),
         }
     }
 
@@ -67,6 +80,7 @@ impl Message {
             severity: digest.severity,
             rule: digest.rule.clone(),
             merchant_id: digest.merchant_id.clone(),
+            told: Told::Digest(Box::new(digest.clone())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A file's life: `upload.received`, `upload.parsed`, `upload.failed`.
 
-use super::EventType;
+use super::{EventType, Redrive};
 use crate::id::UploadId;
 use crate::position::Bucket;
 use crate::time::Timestamp;
@@ -125,6 +125,9 @@ pub struct UploadOptions {
     /// Identifiers may look like card numbers: an operator's exemption of the client.
     #[serde(default)]
     pub long_number_ids_allowed: bool,
+    /// Not a file of its own: rows of an earlier upload, read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrive: Option<Redrive>,
 }
 
 /// What a row means that does not say.

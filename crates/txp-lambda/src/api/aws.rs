@@ -14,11 +14,13 @@ use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::random::mint_upload_id;
 use txp_aws::s3::presign::{Bound, Presigner, PutLink};
 use txp_aws::s3::{Bucket, key};
+use txp_aws::secrets::{self, RECEIPT_KEY_SECRET};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
 use txp_pipeline::api::{Client, Idempotency};
 use txp_pipeline::port::{Clock, PortError, Written};
+use txp_pipeline::receipt::ReceiptKey;
 
 /// What is looked at of a report for its first rows, at some hundreds of bytes each.
 const REPORT_HEAD_BYTES: u64 = 64 * 1024;
@@ -38,6 +40,8 @@ pub struct Aws {
     pub report_links: Presigner,
     /// Reports.
     pub reports: Bucket,
+    /// Signs receipts.
+    pub receipt_key: Option<ReceiptKey>,
 }
 
 impl Aws {
@@ -55,7 +59,17 @@ impl Aws {
         };
         let config = config::load().await;
         let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
-        Ok(Self::new(connection, &config::s3_client(&config), names))
+        // A deployment of before has no such secret: its receipts are not signed.
+        let receipt_key = match config::name(RECEIPT_KEY_SECRET) {
+            Ok(secret) => {
+                let client = aws_sdk_secretsmanager::Client::new(&config);
+                Some(secrets::receipt_key(&client, &secret).await?)
+            }
+            Err(_) => None,
+        };
+        let mut aws = Self::new(connection, &config::s3_client(&config), names);
+        aws.receipt_key = receipt_key;
+        Ok(aws)
     }
 
     /// Over clients of the services.
@@ -69,6 +83,7 @@ impl Aws {
             files: Presigner::new(&Bucket::new(s3.clone(), names.files)),
             report_links: Presigner::new(&reports),
             reports,
+            receipt_key: None,
         }
     }
 }
@@ -91,6 +106,10 @@ pub struct Names {
 impl World for Aws {
     fn now(&self) -> Timestamp {
         SystemClock.now()
+    }
+
+    fn receipt_key(&self) -> Option<&ReceiptKey> {
+        self.receipt_key.as_ref()
     }
 
     fn mint(&self, now: Timestamp) -> Result<UploadId, PortError> {

@@ -122,7 +122,7 @@ async fn document<W: World>(
         rejects_url: report.url,
         ..UploadSource::default()
     };
-    Ok(upload_document(&view.upload, source))
+    Ok(upload_document(&view.upload, source).signed(world.receipt_key()))
 }
 
 /// What is told of a report of rejected rows.

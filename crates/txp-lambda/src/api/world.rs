@@ -8,11 +8,15 @@ use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
 use txp_pipeline::api::{Client, Idempotency};
 use txp_pipeline::port::{PortError, Written};
+use txp_pipeline::receipt::ReceiptKey;
 
 /// Everything that is not in a request.
 pub trait World {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Signs receipts; without it they are not signed.
+    fn receipt_key(&self) -> Option<&ReceiptKey>;
 
     /// A new upload's id.
     fn mint(&self, now: Timestamp) -> Result<UploadId, PortError>;

@@ -79,7 +79,7 @@ impl Line {
         else {
             return None;
         };
-        let decision = [Decision::Send, Decision::Digest]
+        let decision = [Decision::Send, Decision::Digest, Decision::Suppressed]
             .into_iter()
             .find(|known| known.name() == decision)
             .unwrap_or(Decision::RecordOnly);
@@ -124,6 +124,31 @@ pub enum Delivery {
     Pending,
     /// Recorded only: its event time is too long ago.
     Recorded,
+    /// Recorded only: an operator had it suppressed.
+    Suppressed,
+}
+
+impl Delivery {
+    /// The name in documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::SentInDigest => "sent_in_digest",
+            Self::Pending => "pending",
+            Self::Recorded => "recorded",
+            Self::Suppressed => "suppressed",
+        }
+    }
+
+    /// Of an alert that is recorded and not handed on.
+    pub(super) fn waiting(decision: Decision) -> Self {
+        match decision {
+            Decision::Send | Decision::Digest => Self::Pending,
+            Decision::RecordOnly => Self::Recorded,
+            Decision::Suppressed => Self::Suppressed,
+        }
+    }
 }
 
 /// One alert of the table.

@@ -156,20 +156,14 @@ impl Newest {
         if self.handed.remove(record.flagged.id()) {
             return Delivery::Sent;
         }
-        match record.decision {
-            Decision::RecordOnly => Delivery::Recorded,
-            Decision::Send => Delivery::Pending,
-            Decision::Digest => {
-                let notice = Notice::of(&record.flagged.finding);
-                match self
-                    .digested
-                    .contains(&digest_key(&notice.merchant_id, &notice.rule))
-                {
-                    true => Delivery::SentInDigest,
-                    false => Delivery::Pending,
-                }
+        if record.decision == Decision::Digest {
+            let notice = Notice::of(&record.flagged.finding);
+            let key = digest_key(&notice.merchant_id, &notice.rule);
+            if self.digested.contains(&key) {
+                return Delivery::SentInDigest;
             }
         }
+        Delivery::waiting(record.decision)
     }
 
     /// Where in the buffer the last line begins that was not given yet.
@@ -227,7 +221,7 @@ fn parse(line: &[u8], at: u64) -> io::Result<Line> {
     Line::decode(line).ok_or_else(|| damaged(at))
 }
 
-fn damaged(at: u64) -> io::Error {
+pub(super) fn damaged(at: u64) -> io::Error {
     let message = format!(
         "the alert table {TABLE} is damaged at byte {at}: restore it from a copy of the directory, or move it away to start a new one"
     );

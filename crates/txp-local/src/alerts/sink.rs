@@ -1,22 +1,25 @@
 //! Who is told: a JSON-lines file always, and whatever the program has beside it.
 
 use crate::lines;
+use crate::webhooks::Putter;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use txp_domain::alert::Message;
 use txp_pipeline::port::{AlertSink, ErrorKind, PortError};
+use txp_pipeline::webhook::Outgoing;
 
 const OUTBOX: &str = "outbox.jsonl";
 
 /// A person's terminal, or nothing.
 pub type Terminal = Box<dyn FnMut(&Message) + Send>;
 
-/// The outbox file, and a terminal.
+/// The outbox file, a terminal, and what webhooks are to tell.
 pub struct Sinks {
     outbox: File,
     terminal: Option<Terminal>,
+    webhooks: Option<Putter>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +40,12 @@ impl Sinks {
     /// It cannot be written.
     pub fn open(dir: &Path, terminal: Option<Terminal>) -> io::Result<Self> {
         let outbox = lines::open(&dir.join(OUTBOX))?;
-        Ok(Self { outbox, terminal })
+        let webhooks = dir.parent().map(Putter::new);
+        Ok(Self {
+            outbox,
+            terminal,
+            webhooks,
+        })
     }
 }
 
@@ -65,6 +73,13 @@ impl AlertSink for Sinks {
             .write_all(&line)
             .and_then(|()| self.outbox.sync_data());
         written.map_err(failed)?;
+        if let Some(webhooks) = &mut self.webhooks {
+            let told = Outgoing::of_alert(message, crate::now());
+            webhooks.put(&[told]).map_err(|error| {
+                let context = "what webhooks are to tell cannot be written";
+                PortError::caused(ErrorKind::Permanent, context, error)
+            })?;
+        }
         if let Some(terminal) = &mut self.terminal {
             terminal(message);
         }

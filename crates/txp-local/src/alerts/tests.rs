@@ -1,6 +1,6 @@
 //! The table read from its end says the same as a plain reading from its start.
 
-use super::{AlertEntry, Delivery, Ledger, Newest};
+use super::{AlertEntry, Delivery, Ledger, Newest, Trail};
 use crate::block_on::block_on;
 use std::collections::BTreeMap;
 use std::fs;
@@ -125,6 +125,29 @@ fn from_its_end_a_table_reads_as_it_was_written() {
     let found: Vec<_> = entries.iter().map(|e| (number_of(e), e.delivery)).collect();
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
     assert_eq!(entries[41].record, record(42, "m0", Decision::Digest));
+}
+
+/// Also in a table of many stretches, where it is halved, and of a finding that is not in it.
+#[test]
+fn one_alert_is_found_with_what_became_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Trail::open(dir.path()).unwrap().is_none());
+    let expected = fill(dir.path(), 1201);
+    let bytes = fs::metadata(dir.path().join("table.jsonl")).unwrap().len();
+    assert!(bytes > 512 << 10, "{bytes}");
+    let trail = Trail::open(dir.path()).unwrap().unwrap();
+    for (number, delivery) in expected {
+        let id = finding(number, "m").id;
+        let trace = trail.of(&id, number).unwrap().unwrap();
+        assert_eq!(trace.delivery, delivery, "{number}");
+        let is_handed = matches!(delivery, Delivery::Sent | Delivery::SentInDigest);
+        assert_eq!(trace.handed_at.is_some(), is_handed, "{number}");
+        assert_eq!(trace.digest.is_some(), delivery == Delivery::SentInDigest);
+        assert_eq!(trace.record.position.sequence.as_u64(), Some(number));
+    }
+    for (id, sequence) in [("other", 7), ("other", 1202), ("other", 0)] {
+        assert!(trail.of(id, sequence).unwrap().is_none());
+    }
 }
 
 #[test]

@@ -3,12 +3,12 @@
 //! One small file, replaced whole under a lock of its own, so that it can be changed beside a
 //! running serve.
 
+use super::kept::{Kept, damaged};
 use super::keys::{self, IssuedKey};
 use super::{CONTROL_DIR, ControlError, file};
 use crate::format;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use txp_domain::event::{Defaults, Merchants};
 use txp_domain::id::is_identifier;
@@ -20,7 +20,6 @@ use txp_pipeline::api::Client as Who;
 
 pub(super) const CLIENTS_FILE: &str = "clients.json";
 pub(super) const LAST_USED_FILE: &str = "last-used.json";
-const LOCK_FILE: &str = "clients.lock";
 
 /// The client of `txp process`, which has no key.
 const RESERVED: &str = "local";
@@ -189,21 +188,7 @@ impl Clients {
         &self,
         change: impl FnOnce(&mut Records) -> Result<T, ControlError>,
     ) -> Result<T, ControlError> {
-        let lock_path = self.folder.join(LOCK_FILE);
-        let locked = || -> std::io::Result<File> {
-            let mut options = file::private();
-            let lock = options.write(true).create(true).open(&lock_path)?;
-            lock.lock()?;
-            Ok(lock)
-        };
-        let _held = locked().map_err(ControlError::io("lock", &lock_path))?;
-        let path = self.folder.join(CLIENTS_FILE);
-        let mut records = load(&path)?;
-        let answer = change(&mut records)?;
-        let mut bytes = serde_json::to_vec_pretty(&records).map_err(damaged(&path))?;
-        bytes.push(b'\n');
-        file::replace(&path, &bytes)?;
-        Ok(answer)
+        Kept::in_folder(&self.folder, CLIENTS_FILE).change(change)
     }
 }
 
@@ -285,13 +270,4 @@ pub(super) type LastUsed = BTreeMap<String, Timestamp>;
 pub(super) fn load_last_used(path: &Path) -> Result<LastUsed, ControlError> {
     let bytes = file::read(path)?.unwrap_or_default();
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
-}
-
-pub(super) fn damaged(path: &Path) -> impl FnOnce(serde_json::Error) -> ControlError {
-    let path = path.to_path_buf();
-    move |source| ControlError::Damaged {
-        path,
-        line: None,
-        source,
-    }
 }

@@ -75,6 +75,18 @@ pub enum ControlError {
     /// No merchant at all.
     #[error("name at least one merchant, or * for all")]
     NoMerchants,
+    /// Where a webhook cannot go.
+    #[error("the URL of a webhook cannot be that: {0}")]
+    WebhookUrl(#[source] txp_pipeline::webhook::BadUrl),
+    /// No such webhook.
+    #[error("there is no webhook of this id: see `txp webhooks list`")]
+    UnknownWebhook,
+    /// More webhooks than anyone watches.
+    #[error("there are 100 webhooks: remove one first")]
+    TooManyWebhooks,
+    /// More suppressions than exceptions.
+    #[error("1000 suppressions have not ended: change the rules instead")]
+    TooManySuppressions,
     /// A default that is none.
     #[error("a client's defaults are a currency such as USD and a time zone such as Europe/Berlin")]
     Defaults,

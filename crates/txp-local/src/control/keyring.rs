@@ -1,8 +1,7 @@
 //! The keys as a running serve sees them: in memory, read again when the clients' file changes.
 
-use super::clients::{
-    CLIENTS_FILE, Client, LAST_USED_FILE, LastUsed, damaged, load, load_last_used,
-};
+use super::clients::{CLIENTS_FILE, Client, LAST_USED_FILE, LastUsed, load, load_last_used};
+use super::kept::damaged;
 use super::keys::Presented;
 use super::{ControlError, file};
 use std::collections::HashMap;

@@ -294,7 +294,7 @@ impl Inner {
         if self.lines > STALE_LINES_MAX + 2 * self.known.len() {
             self.rewrite(path)?;
         }
-        let mut line = serde_json::to_vec(step).map_err(super::clients::damaged(path))?;
+        let mut line = serde_json::to_vec(step).map_err(super::kept::damaged(path))?;
         line.push(b'\n');
         let written = self
             .file
@@ -318,7 +318,7 @@ impl Inner {
         let mut lines = 0;
         for known in self.known.values() {
             for step in steps(known) {
-                serde_json::to_writer(&mut bytes, &step).map_err(super::clients::damaged(path))?;
+                serde_json::to_writer(&mut bytes, &step).map_err(super::kept::damaged(path))?;
                 bytes.push(b'\n');
                 lines += 1;
             }

@@ -4,15 +4,20 @@ use super::{Host, HostError};
 use crate::alerts::{AlertEntry, Delivery, Ledger, Waiting};
 use crate::block_on::block_on;
 use crate::clock;
+use crate::control::Suppressions;
+use crate::webhooks::Putter;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::Position;
 use txp_domain::rule::AlertPolicy;
 use txp_domain::time::Timestamp;
+use txp_domain::upload::Upload;
 use txp_pipeline::port::AlertSink;
 use txp_pipeline::stage::alert::Alerting;
+use txp_pipeline::webhook::Outgoing;
 
 /// A finding and where its event stands.
 pub(super) type Flagged = (Position, AnomalyFlagged);
@@ -23,6 +28,9 @@ const COOLDOWN_REMEMBERED_SECONDS: i64 = 3600;
 /// How long to wait for findings before looking whether a digest is due.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What ended longer ago is not told to webhooks any more.
+const NEWS_MILLIS: i64 = 48 * 3600 * 1000;
+
 /// How many findings that wait are recorded together.
 const FINDINGS_AT_ONCE: usize = 1024;
 
@@ -32,6 +40,8 @@ pub(crate) enum ToAlerts {
     Findings(Vec<Flagged>),
     /// Hand on every digest now, and say when it is done.
     Drain(Sender<()>),
+    /// These uploads are at their end: whoever wants to know is to be told.
+    Ended(Vec<Upload>),
 }
 
 /// What was alerted.
@@ -128,17 +138,43 @@ pub(super) struct Alerter<S> {
     ledger: Ledger,
     sink: S,
     alerting: Alerting,
+    suppressions: Suppressions,
+    suppressed: Option<(SystemTime, u64)>,
+    /// Where what is to be told of uploads goes; nowhere in a host that is driven by steps.
+    told: Option<Putter>,
     /// What came behind findings that were recorded together, and is done next.
     next: Option<ToAlerts>,
 }
 
 impl<S: AlertSink> Alerter<S> {
-    pub(super) fn new(ledger: Ledger, sink: S) -> Self {
+    pub(super) fn new(dir: &Path, ledger: Ledger, sink: S) -> Self {
         Self {
             ledger,
             sink,
             alerting: Alerting::default(),
+            suppressions: Suppressions::to_read(dir),
+            suppressed: None,
+            told: None,
             next: None,
+        }
+    }
+
+    /// Tells of uploads as well.
+    pub(super) fn telling(self, told: Putter) -> Self {
+        Self {
+            told: Some(told),
+            ..self
+        }
+    }
+
+    /// Takes up what an operator changed. A list that cannot be read suppresses nothing: better one
+    /// message too many.
+    fn look_at_suppressions(&mut self) {
+        let stamp = self.suppressions.stamp();
+        if stamp != self.suppressed {
+            self.alerting
+                .suppress(self.suppressions.list().unwrap_or_default());
+            self.suppressed = stamp;
         }
     }
 
@@ -169,7 +205,6 @@ impl<S: AlertSink> Alerter<S> {
         from: &Receiver<ToAlerts>,
         now: Timestamp,
     ) -> Result<(), HostError> {
-        let (ledger, sink) = (&mut self.ledger, &mut self.sink);
         match message {
             ToAlerts::Findings(mut findings) => {
                 // What waits is recorded with one sync.
@@ -181,11 +216,15 @@ impl<S: AlertSink> Alerter<S> {
                     }
                 }
                 let through = last_of(&findings);
+                self.look_at_suppressions();
                 let policy = policy(host);
+                let (ledger, sink) = (&mut self.ledger, &mut self.sink);
                 block_on(self.alerting.handle(ledger, sink, &policy, findings, now))?;
                 host.shared.alerts.update(&self.alerting, through);
             }
+            ToAlerts::Ended(uploads) => self.tell(host, &uploads, now)?,
             ToAlerts::Drain(reply) => {
+                let (ledger, sink) = (&mut self.ledger, &mut self.sink);
                 block_on(self.alerting.drain(ledger, sink, now))?;
                 host.shared.alerts.update(&self.alerting, 0);
                 // Whoever asked may be gone.
@@ -193,6 +232,23 @@ impl<S: AlertSink> Alerter<S> {
             }
         }
         Ok(())
+    }
+
+    /// Puts down what is to be told of uploads. What ended long ago, and is folded again, is old news.
+    fn tell(&mut self, host: &Host, uploads: &[Upload], now: Timestamp) -> Result<(), HostError> {
+        let Some(putter) = &mut self.told else {
+            return Ok(());
+        };
+        let oldest = now.unix_millis().saturating_sub(NEWS_MILLIS);
+        let news = uploads
+            .iter()
+            .filter(|upload| upload.changed_at_millis >= oldest)
+            .filter_map(|upload| Outgoing::of_upload(upload, now));
+        let news: Vec<_> = news.collect();
+        putter.put(&news).map_err(HostError::io(
+            "putting down what webhooks tell in",
+            host.dir(),
+        ))
     }
 
     /// What was left over when findings were recorded together.

@@ -61,9 +61,24 @@ pub enum HostError {
         #[source]
         source: io::Error,
     },
-    /// The fingerprint key is not usable.
-    #[error("the fingerprint key in {} is not usable: {why}", path.display())]
+    /// The file of a key cannot be used.
+    #[error("{what} {name} {} failed", path.display())]
+    KeyFile {
+        /// What was tried.
+        what: &'static str,
+        /// Which key.
+        name: &'static str,
+        /// Its file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A key is not usable.
+    #[error("{name} in {} is not usable: {why}", path.display())]
     Key {
+        /// Which key.
+        name: &'static str,
         /// The key's file.
         path: PathBuf,
         /// What is wrong with it.

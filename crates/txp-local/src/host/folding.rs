@@ -15,7 +15,7 @@ use txp_pipeline::telemetry::{Metric, observe};
 pub(super) const FOLD_EVENTS: usize = 1024;
 
 /// A checkpoint is due once so many bytes of state are pending.
-const CHECKPOINT_PENDING_BYTES: usize = 40 << 20;
+pub(super) const CHECKPOINT_PENDING_BYTES: usize = 40 << 20;
 
 /// A checkpoint is due so long after the last one, if anything was folded since: what a reader
 /// beside the writer sees is not older.
@@ -87,6 +87,7 @@ fn fold_batch(
         // Before anyone else can publish the fold: a checkpoint in between would say that these are
         // recorded as alerts, and a crash then would lose them.
         host.hand_to_alerts(folded.flagged);
+        host.hand_ended(&mut fold);
         drop(fold);
         append_findings(host, folded.found)?;
     }

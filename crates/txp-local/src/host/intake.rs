@@ -228,7 +228,9 @@ impl Host {
             uploaded_at: intake.received.uploaded_at,
             key_id: fingerprinter.key_id().as_str().into(),
         };
+        let only = intake.received.options.redrive.as_ref();
         RowIngest::new(Arc::new(context), rules.rows.clone(), fingerprinter)
+            .only(only.map(|redrive| redrive.records.clone()))
     }
 
     /// Runs the whole pipeline on an empty directory of its own, without syncs and alerts, and

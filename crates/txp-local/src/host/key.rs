@@ -1,5 +1,5 @@
-//! The fingerprint key: made at first use in the user's configuration, outside the data directory,
-//! or given as a file.
+//! The keys of an operator: that of fingerprints, and that which signs receipts. Each is made at
+//! first use in the user's configuration, outside the data directory, or given as a file.
 
 use super::HostError;
 use std::fs::OpenOptions;
@@ -7,62 +7,115 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use txp_domain::card::Fingerprinter;
+use txp_pipeline::receipt::ReceiptKey;
 
-/// The environment variable that names the key's file.
+/// The environment variable that names the fingerprint key's file.
 pub const FINGERPRINT_KEY_FILE: &str = "TXP_FINGERPRINT_KEY_FILE";
+
+/// The environment variable that names the file of the key that signs receipts.
+pub const RECEIPT_KEY_FILE: &str = "TXP_RECEIPT_KEY_FILE";
+
+/// One kind of key.
+struct Kind {
+    name: &'static str,
+    file: &'static str,
+    no_home: &'static str,
+}
+
+const FINGERPRINT: Kind = Kind {
+    name: "the fingerprint key",
+    file: "fingerprint.key",
+    no_home: "neither HOME nor XDG_CONFIG_HOME is set; set TXP_FINGERPRINT_KEY_FILE to the file of the key",
+};
+const RECEIPT: Kind = Kind {
+    name: "the receipt key",
+    file: "receipt.key",
+    no_home: "neither HOME nor XDG_CONFIG_HOME is set; set TXP_RECEIPT_KEY_FILE to the file of the key",
+};
+
+/// What is wrong with a file of a key.
+const NO_KEY: &str = "it must hold 64 hexadecimal digits and nothing else";
 
 /// A key has 256 bits; the file holds them as 64 hexadecimal digits.
 const KEY_BYTES: usize = 32;
 
-/// Reads the key from the file given, or from the user's configuration, where it is made if there
-/// is none yet.
+/// Reads the fingerprint key from the file given, or from the user's configuration, where it is made
+/// if there is none yet.
 ///
 /// # Errors
 /// The file cannot be read or made, or does not hold a key.
 pub fn load_or_create(given: Option<&Path>) -> Result<Fingerprinter, HostError> {
-    match given {
-        Some(path) => read(path),
-        None => {
-            let path = default_path()?;
-            if !path.exists() {
-                create(&path)?;
-            }
-            read(&path)
-        }
+    let (path, text) = text_of(&FINGERPRINT, given)?;
+    Fingerprinter::of_hexadecimal(&text).ok_or_else(|| no_key(&FINGERPRINT, &path))
+}
+
+/// Reads the key that signs receipts, in the same way.
+///
+/// # Errors
+/// The file cannot be read or made, or does not hold a key.
+pub fn load_or_create_receipt_key(given: Option<&Path>) -> Result<ReceiptKey, HostError> {
+    let (path, text) = text_of(&RECEIPT, given)?;
+    ReceiptKey::of_hexadecimal(&text).ok_or_else(|| no_key(&RECEIPT, &path))
+}
+
+fn no_key(kind: &Kind, path: &Path) -> HostError {
+    HostError::Key {
+        name: kind.name,
+        path: path.to_path_buf(),
+        why: NO_KEY,
     }
 }
 
-fn default_path() -> Result<PathBuf, HostError> {
+fn text_of(kind: &Kind, given: Option<&Path>) -> Result<(PathBuf, Vec<u8>), HostError> {
+    let path = match given {
+        Some(path) => path.to_path_buf(),
+        None => {
+            let path = default_path(kind)?;
+            if !path.exists() {
+                create(kind, &path)?;
+            }
+            path
+        }
+    };
+    let text = std::fs::read(&path).map_err(|source| HostError::KeyFile {
+        what: "reading",
+        name: kind.name,
+        path: path.clone(),
+        source,
+    })?;
+    Ok((path, text))
+}
+
+fn default_path(kind: &Kind) -> Result<PathBuf, HostError> {
     let from = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
     let config = from("XDG_CONFIG_HOME").or_else(|| from("HOME").map(|home| home.join(".config")));
-    let why = "neither HOME nor XDG_CONFIG_HOME is set; set TXP_FINGERPRINT_KEY_FILE to the file of the key";
     let config = config.ok_or_else(|| HostError::Key {
+        name: kind.name,
         path: PathBuf::from("~/.config"),
-        why,
+        why: kind.no_home,
     })?;
-    Ok(config.join("txp").join("fingerprint.key"))
+    Ok(config.join("txp").join(kind.file))
 }
 
-fn read(path: &Path) -> Result<Fingerprinter, HostError> {
-    let text = std::fs::read(path).map_err(HostError::io("reading the fingerprint key", path))?;
-    let why = "it must hold 64 hexadecimal digits and nothing else";
-    Fingerprinter::of_hexadecimal(&text).ok_or_else(|| HostError::Key {
-        path: path.to_path_buf(),
-        why,
-    })
-}
-
-fn create(path: &Path) -> Result<(), HostError> {
-    let making = || HostError::io("making the fingerprint key", path);
+fn create(kind: &Kind, path: &Path) -> Result<(), HostError> {
+    let making = || {
+        move |source| HostError::KeyFile {
+            what: "making",
+            name: kind.name,
+            path: path.to_path_buf(),
+            source,
+        }
+    };
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(making())?;
     }
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|_| HostError::Key {
+        name: kind.name,
         path: path.to_path_buf(),
         why: "the system gives no random bytes to make it of",
     })?;

@@ -1,13 +1,15 @@
 //! `quarantine.jsonl`: the events that cannot be processed, by position. The log keeps their bytes;
-//! here stands where and why, so that the log moves on and someone can look.
+//! here stands where and why, so that the log moves on and someone can look. What was folded at its
+//! place since, by a program that can read it, is marked as redriven.
 
 use super::HostError;
 use crate::lines;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use txp_domain::time::Timestamp;
 use txp_pipeline::port::{ErrorKind, Poison, PortError};
 
 const FILE: &str = "quarantine.jsonl";
@@ -23,6 +25,13 @@ pub struct Quarantined {
     pub stage: String,
     /// Why.
     pub reason: String,
+}
+
+/// A line that says that an event counts where it stands.
+#[derive(Serialize, Deserialize)]
+struct Redriven {
+    redriven: u64,
+    at: Timestamp,
 }
 
 /// The quarantine, open for writing.
@@ -90,20 +99,61 @@ impl txp_pipeline::port::Quarantine for Quarantine {
     }
 }
 
-/// The events in a directory's quarantine; a torn last line is passed over.
+/// The events that are in a directory's quarantine now; a torn last line is passed over.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn read(dir: &Path) -> io::Result<Vec<Quarantined>> {
+    let all = read_all(dir)?.into_iter();
+    Ok(all
+        .filter_map(|(event, redriven_at)| redriven_at.is_none().then_some(event))
+        .collect())
+}
+
+/// Marks events as redriven: they were folded at their places.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn mark_redriven(dir: &Path, sequences: &[u64], at: Timestamp) -> io::Result<()> {
+    let mut marks = Vec::new();
+    for redriven in sequences {
+        let mark = Redriven {
+            redriven: *redriven,
+            at,
+        };
+        serde_json::to_writer(&mut marks, &mark)?;
+        marks.push(b'\n');
+    }
+    let mut file = lines::open(&dir.join(FILE))?;
+    file.write_all(&marks)?;
+    file.sync_data()
+}
+
+/// Every event that was ever put there, by its place in the log, and when it was redriven. One that
+/// came back since, because an older program could not read it, counts as new.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_all(dir: &Path) -> io::Result<Vec<(Quarantined, Option<Timestamp>)>> {
     let bytes = match std::fs::read(dir.join(FILE)) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    Ok(bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line.strip_suffix(b"\n")?).ok())
-        .collect())
+    let mut found = BTreeMap::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(line) = line.strip_suffix(b"\n") else {
+            continue;
+        };
+        if let Ok(event) = serde_json::from_slice::<Quarantined>(line) {
+            found.insert(event.sequence, (event, None));
+        } else if let Ok(mark) = serde_json::from_slice::<Redriven>(line)
+            && let Some((_, redriven_at)) = found.get_mut(&mark.redriven)
+        {
+            *redriven_at = Some(mark.at);
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 #[cfg(test)]

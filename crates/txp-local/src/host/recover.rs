@@ -2,7 +2,7 @@
 
 use super::alerting::Flagged;
 use super::fold::Fold;
-use super::folding::FOLD_EVENTS;
+use super::folding::{CHECKPOINT_PENDING_BYTES, FOLD_EVENTS};
 use super::quarantine::Quarantine;
 use super::{HostError, LOG_DIR, Opened, QUARANTINE_STAGE};
 use crate::block_on::block_on;
@@ -102,6 +102,10 @@ pub(super) fn refold(
         opened.refolded += new.len() as u64;
         for part in new.chunks(FOLD_EVENTS) {
             flagged.extend(block_on(fold.fold(part))?.flagged);
+        }
+        // A whole history may be folded again: what is pending does not grow with it.
+        if fold.state.pending_bytes() >= CHECKPOINT_PENDING_BYTES {
+            fold.checkpoint(alerted_through)?;
         }
     }
     Ok(flagged)

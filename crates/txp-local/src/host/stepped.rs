@@ -98,7 +98,7 @@ impl<S: AlertSink> Stepped<S> {
             from_readers,
             to_fold,
             from_log,
-            alerter: Alerter::new(ledger, sink),
+            alerter: Alerter::new(dir, ledger, sink),
             from_fold,
             waiting: Some(waiting),
         })

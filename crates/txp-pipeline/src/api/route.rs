@@ -17,6 +17,8 @@ pub enum Route {
     GetUploads,
     /// The description of the API.
     GetOpenapi,
+    /// The key that receipts can be checked with.
+    GetReceiptKey,
     /// Whether the server is up.
     GetHealth,
     /// Prometheus metrics.
@@ -27,7 +29,7 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::PostUpload,
         Self::PutContent,
         Self::GetStatus,
@@ -35,6 +37,7 @@ impl Route {
         Self::GetRejects,
         Self::GetUploads,
         Self::GetOpenapi,
+        Self::GetReceiptKey,
         Self::GetHealth,
         Self::GetMetrics,
         Self::GetShell,
@@ -51,6 +54,7 @@ impl Route {
             Self::GetRejects => "/uploads/{upload_id}/rejects",
             Self::GetUploads => "/uploads",
             Self::GetOpenapi => "/openapi.json",
+            Self::GetReceiptKey => "/receipt-key",
             Self::GetHealth => "/health",
             Self::GetMetrics => "/metrics",
             Self::GetShell => "/",

@@ -92,6 +92,7 @@ impl Terms {
                 defaults: self.defaults.clone(),
                 columns: self.columns.clone(),
                 long_number_ids_allowed: self.long_number_ids_allowed,
+                redrive: None,
             },
             merchants: self.merchants.clone(),
         }

@@ -1,6 +1,7 @@
 //! The document of one upload, and the list of them.
 
 use super::{RowErrors, moment};
+use crate::receipt::ReceiptKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,6 +9,9 @@ use txp_domain::event::{CurrencySums, FailureReason, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::upload::{ClassCounts, Ending, Upload, UploadState};
+
+/// The form of receipts.
+const RECEIPT_VERSION: u32 = 1;
 
 /// How long a client should wait before it asks again, while the upload goes on.
 const POLL_AFTER_SECONDS: u32 = 1;
@@ -99,6 +103,8 @@ impl From<&FailureReason> for FailureDocument {
 /// What a merchant keeps: which bytes were processed, and what became of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptDocument {
+    /// Of this form: 1.
+    pub version: u32,
     /// The upload.
     pub upload_id: UploadId,
     /// SHA-256 of the file in hexadecimal.
@@ -115,6 +121,20 @@ pub struct ReceiptDocument {
     pub received_at: Timestamp,
     /// When its last row was folded.
     pub completed_at: Timestamp,
+    /// Of all the rest, as canonical JSON (RFC 8785).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureDocument>,
+}
+
+/// A receipt's signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SignatureDocument {
+    /// `EdDSA`, with the curve Ed25519.
+    pub algorithm: String,
+    /// Names the key, which GET /receipt-key publishes.
+    pub key_id: String,
+    /// The signature in base64url.
+    pub value: String,
 }
 
 /// The document of one upload.
@@ -128,6 +148,9 @@ pub struct UploadDocument {
     pub file: Option<String>,
     /// When the file arrived.
     pub received_at: Option<Timestamp>,
+    /// Rows of this earlier upload, which were rejected by mistake, read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrive_of: Option<UploadId>,
     /// Until when the link can be used; only while nothing has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -191,6 +214,7 @@ impl UploadDocument {
             state,
             file: None,
             received_at: None,
+            redrive_of: None,
             expires_at: None,
             rows: None,
             counts: CountsDocument::default(),
@@ -223,6 +247,15 @@ impl UploadDocument {
         }
     }
 
+    /// The same with its receipt signed, if there is one.
+    #[must_use]
+    pub fn signed(mut self, key: Option<&ReceiptKey>) -> Self {
+        if let (Some(key), Some(receipt)) = (key, &mut self.receipt) {
+            key.sign(receipt);
+        }
+        self
+    }
+
     fn tell(&mut self, tally: &UploadTally) {
         self.rows = Some(tally.records);
         self.rejected_by_code.clone_from(&tally.rejected_by_code);
@@ -248,6 +281,8 @@ pub fn upload_document(upload: &Upload, source: UploadSource) -> UploadDocument 
     let received = upload.received.as_ref();
     document.file = received.map(|received| received.file.name.clone());
     document.received_at = received.map(|received| received.uploaded_at);
+    let redrive = received.and_then(|received| received.options.redrive.as_ref());
+    document.redrive_of = redrive.map(|redrive| redrive.upload_id);
     document.counts = upload.row_counts().into();
     document.findings = source.findings;
     document.percent = percent(upload, state).or(source.percent_read);
@@ -269,6 +304,7 @@ fn receipt(upload: &Upload, state: StateName) -> Option<ReceiptDocument> {
     };
     let tally = ending.tally();
     Some(ReceiptDocument {
+        version: RECEIPT_VERSION,
         upload_id: upload.id,
         sha256: tally.sha256.clone(),
         bytes: tally.bytes,
@@ -277,6 +313,7 @@ fn receipt(upload: &Upload, state: StateName) -> Option<ReceiptDocument> {
         sums: tally.sums.clone(),
         received_at: upload.received.as_ref()?.uploaded_at,
         completed_at: moment(upload.changed_at_millis),
+        signature: None,
     })
 }
 

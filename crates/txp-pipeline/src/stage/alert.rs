@@ -11,7 +11,7 @@ pub use cooldown::{CooldownStore, DueDigest};
 
 use crate::port::{AlertLedger, AlertRecord, AlertSink, Handed, PortError, Recorded};
 use crate::telemetry::{Metric, count, count_of};
-use txp_domain::alert::{Cooldowns, Decision, Message, Notice};
+use txp_domain::alert::{Cooldowns, Decision, Message, Notice, Suppression};
 use txp_domain::event::AnomalyFlagged;
 use txp_domain::position::Position;
 use txp_domain::rule::AlertPolicy;
@@ -30,6 +30,7 @@ pub struct HandedOn {
 #[derive(Debug, Default)]
 pub struct Alerting<C = Cooldowns> {
     cooldowns: C,
+    suppressions: Vec<Suppression>,
     handed: HandedOn,
 }
 
@@ -94,8 +95,14 @@ impl<C: CooldownStore> Alerting<C> {
     pub fn new(cooldowns: C) -> Self {
         Self {
             cooldowns,
+            suppressions: Vec::new(),
             handed: HandedOn::default(),
         }
+    }
+
+    /// Of what nobody is to be told, from now on.
+    pub fn suppress(&mut self, suppressions: Vec<Suppression>) {
+        self.suppressions = suppressions;
     }
 
     /// What was handed on so far.
@@ -130,7 +137,12 @@ impl<C: CooldownStore> Alerting<C> {
                 }
             }
             let notice = Notice::of(&flagged.finding);
-            let (decision, digest) = self.cooldowns.decide(policy, &notice, now).await?;
+            let is_suppressed = self.suppressions.iter().any(|s| s.covers(&notice, now));
+            let (decision, digest) = match is_suppressed {
+                // It opens no window: the first one after it is sent by itself.
+                true => (Decision::Suppressed, None),
+                false => self.cooldowns.decide(policy, &notice, now).await?,
+            };
             early.extend(digest);
             records.push(AlertRecord {
                 flagged,

@@ -26,7 +26,7 @@ use stretch::{Stretch, check_stretch, read_stretch};
 use txp_domain::card::{
     CardNumber, Fingerprint, FingerprintCache, FingerprintSource, Fingerprinter,
 };
-use txp_domain::event::{FailureReason, RowEncoder, UploadTally};
+use txp_domain::event::{FailureReason, RecordSpans, RowEncoder, UploadTally};
 use txp_domain::position::BUCKET_LANES;
 use txp_domain::row::{RowRules, usable_ids, validate};
 use txp_domain::time::Timestamp;
@@ -75,6 +75,8 @@ pub enum IngestError {
 pub struct RowIngest {
     context: Arc<UploadContext>,
     rules: RowRules,
+    /// The records that are read; `None`: all of them.
+    only: Option<RecordSpans>,
     encoder: RowEncoder,
     fingerprints: FingerprintCache,
     /// The cards of the valid rows that are not settled yet.
@@ -91,6 +93,7 @@ impl RowIngest {
         Self {
             context,
             rules,
+            only: None,
             encoder,
             fingerprints: FingerprintCache::new(fingerprinter, FINGERPRINT_CACHE_PLACES),
             cards: Vec::with_capacity(GROUP_ROWS),
@@ -103,6 +106,20 @@ impl RowIngest {
     #[must_use]
     pub fn counting_from(self, tally: Tally) -> Self {
         Self { tally, ..self }
+    }
+
+    /// Reads some of the records only: the others are passed over, and counted nowhere.
+    #[must_use]
+    pub fn only(self, records: Option<RecordSpans>) -> Self {
+        Self {
+            only: records,
+            ..self
+        }
+    }
+
+    /// Whether a record is read.
+    fn wants(&self, record: u64) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(record))
     }
 
     /// What the rows share.

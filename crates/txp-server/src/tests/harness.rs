@@ -15,6 +15,7 @@ use txp_domain::event::{Defaults, Merchants};
 use txp_domain::time::Timestamp;
 use txp_local::control::{Clients, IssuedKey, NewClient};
 use txp_local::host::{Host, HostOptions};
+use txp_pipeline::receipt::ReceiptKey;
 
 /// How long a condition may take to come true.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -87,6 +88,7 @@ impl Server {
         let ahead = Arc::new(AtomicU64::new(0));
         let seconds = Arc::clone(&ahead);
         let mut options = Options {
+            receipt_key: ReceiptKey::of_hexadecimal(&[b'7'; 64]),
             clock: Arc::new(move || {
                 let ahead = seconds.load(Ordering::SeqCst).cast_signed();
                 Timestamp(txp_local::now().0 + ahead * 1_000_000_000)

@@ -87,7 +87,11 @@ fn invariant_6_clients_are_apart() {
                 assert!(!later.body.contains(&id), "{}", later.body);
                 assert!(server.get(&a, "/uploads").body.contains(&id));
             }
-            Route::GetOpenapi | Route::GetHealth | Route::GetMetrics | Route::GetShell => {
+            Route::GetOpenapi
+            | Route::GetReceiptKey
+            | Route::GetHealth
+            | Route::GetMetrics
+            | Route::GetShell => {
                 let answer = server.send("GET", route.path(), &[], "");
                 assert_eq!(answer.status, 200);
                 for secret in [id.as_str(), &pending, "only-of-a", "\"ma\""] {

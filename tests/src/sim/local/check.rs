@@ -271,7 +271,7 @@ fn alerts(
             broken.say(format!("alert {id} still waits"));
         }
         let times = match entry.record.decision {
-            Decision::RecordOnly => continue,
+            Decision::RecordOnly | Decision::Suppressed => continue,
             Decision::Send => sent.iter().filter(|sent| sent.id == id).count(),
             Decision::Digest => digests_of(entry, &entries, &sent).count(),
         };

@@ -226,8 +226,9 @@ fn received() -> impl Strategy<Value = UploadReceived> {
         any::<(bool, Option<String>, Option<String>, bool)>(),
         btree_map(any::<String>(), any::<String>(), 0..3),
         option::of(vec(IDENTIFIER, 0..3)),
+        option::of(vec(1..=u64::MAX, 0..5)),
     )
-        .prop_map(|(file, options, columns, merchants)| {
+        .prop_map(|(file, options, columns, merchants, redrive)| {
             let (client_id, name, bytes, identity) = file;
             let (strict, currency, time_zone, long_number_ids_allowed) = options;
             UploadReceived {
@@ -245,6 +246,10 @@ fn received() -> impl Strategy<Value = UploadReceived> {
                     },
                     columns,
                     long_number_ids_allowed,
+                    redrive: redrive.map(|records| Redrive {
+                        upload_id: samples::upload_id(),
+                        records: RecordSpans::of(records),
+                    }),
                 },
                 merchants: merchants.map_or(Merchants::All, Merchants::Only),
                 trace: long_number_ids_allowed.then(samples::trace),

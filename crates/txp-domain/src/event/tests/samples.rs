@@ -329,6 +329,7 @@ pub(crate) fn received() -> UploadReceived {
             },
             columns: [("betrag".to_owned(), "amount".to_owned())].into(),
             long_number_ids_allowed: true,
+            redrive: None,
         },
         merchants: Merchants::Only(vec!["m-1".into(), "shop-7".into()]),
     }

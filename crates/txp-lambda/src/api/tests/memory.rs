@@ -15,6 +15,7 @@ use txp_domain::transaction::Transaction;
 use txp_domain::upload::{Ending, Upload, UploadState};
 use txp_pipeline::api::{Client, Idempotency, hex_of_digest};
 use txp_pipeline::port::{ErrorKind, PortError, Written};
+use txp_pipeline::receipt::ReceiptKey;
 
 /// A report of which only so much is looked at.
 const REPORT_HEAD: &str = "amount,reject_line,reject_record,reject_codes,reject_reasons\n\
@@ -25,6 +26,7 @@ type Requests = HashMap<[u8; 32], ([u8; 32], RememberedLink)>;
 pub(super) struct Memory {
     pub(super) fails: Option<ErrorKind>,
     pub(super) transactions: Vec<Transaction>,
+    pub(super) receipt_key: Option<ReceiptKey>,
     now: Timestamp,
     minted: RefCell<u8>,
     requests: RefCell<Requests>,
@@ -36,6 +38,7 @@ impl Default for Memory {
         Self {
             fails: None,
             transactions: Vec::new(),
+            receipt_key: None,
             now: Timestamp::parse(b"2026-11-23T10:00:00.5Z").unwrap(),
             minted: RefCell::default(),
             requests: RefCell::default(),
@@ -118,6 +121,10 @@ impl Memory {
 }
 
 impl World for Memory {
+    fn receipt_key(&self) -> Option<&ReceiptKey> {
+        self.receipt_key.as_ref()
+    }
+
     fn now(&self) -> Timestamp {
         self.now
     }

@@ -5,6 +5,7 @@ use super::super::{
 };
 use super::schema::{Schemas, identifier, letters, limit, upload_id, upload_request_reference};
 use crate::document::{Problem, ProblemKind, TransactionDocument, UploadDocument, UploadsDocument};
+use crate::receipt::KeySetDocument;
 use serde_json::{Map, Value, json};
 
 /// The status whose answers say when to come back.
@@ -44,6 +45,7 @@ fn operation_id(route: Route) -> &'static str {
         Route::GetRejects => "getRejects",
         Route::GetUploads => "listUploads",
         Route::GetOpenapi => "getOpenapi",
+        Route::GetReceiptKey => "getReceiptKey",
         Route::GetHealth => "getHealth",
         Route::GetMetrics => "getMetrics",
         Route::GetShell => "getShell",
@@ -65,6 +67,10 @@ fn summary(route: Route) -> (&'static str, &'static str) {
         ),
         Route::GetUploads => ("Your uploads, newest first", "uploads"),
         Route::GetOpenapi => ("This description", "server"),
+        Route::GetReceiptKey => (
+            "The public key of receipts, as a JWK set: Ed25519 over the receipt without its signature, as canonical JSON (RFC 8785)",
+            "server",
+        ),
         Route::GetHealth => ("Whether the server is up", "server"),
         Route::GetMetrics => (
             "Metrics for Prometheus; only to the server's own machine",
@@ -169,6 +175,7 @@ fn own_problems(route: Route) -> &'static [ProblemKind] {
         Route::GetUpload => &[P::KeyRefused, P::UploadNotFound],
         Route::GetRejects => &[P::KeyRefused, P::UploadNotFound, P::RejectsNotFound],
         Route::GetUploads => &[P::InvalidParameter, P::KeyRefused],
+        Route::GetReceiptKey => &[P::NotFound],
         Route::GetMetrics => &[P::NotFound, P::OriginRefused],
         Route::GetShell => &[P::OriginRefused],
         Route::GetOpenapi | Route::GetHealth => &[],
@@ -266,6 +273,11 @@ fn success(route: Route, schemas: &mut Schemas) -> (&'static str, Value) {
             "200",
             "The description",
             json(serde_json::json!({ "type": "object" })),
+        ),
+        Route::GetReceiptKey => (
+            "200",
+            "The key",
+            json(schemas.of::<KeySetDocument>().into()),
         ),
         Route::GetHealth => (
             "200",

@@ -396,7 +396,10 @@ where
             key_id: fingerprinter.key_id().as_str().into(),
         };
         let rules = self.job.rules.rows.clone();
-        RowIngest::new(Arc::new(context), rules, fingerprinter).counting_from(state.tally.clone())
+        let only = received.options.redrive.as_ref();
+        RowIngest::new(Arc::new(context), rules, fingerprinter)
+            .only(only.map(|redrive| redrive.records.clone()))
+            .counting_from(state.tally.clone())
     }
 
     /// Publishes the report, then ends the upload.

@@ -80,6 +80,9 @@ fn read_rows<R: Read, W: Write>(
             Err(ReadError::Pending) => return Ok(None),
             Err(error) => return Ok(Some(Stretch::Fault(failure_of(&error)))),
         };
+        if !rows.wants(row.place.record) {
+            continue;
+        }
         let violations = rows.take(&row, batch);
         if !violations.is_empty() {
             rejects
@@ -111,6 +114,9 @@ fn check_rows<R: Read, W: Write>(
             Err(ReadError::Pending) => return Ok(None),
             Err(error) => return Ok(Some(Stretch::Fault(failure_of(&error)))),
         };
+        if !rows.wants(row.place.record) {
+            continue;
+        }
         if batch.unsettled() == 0 {
             batch.restart(rows.context());
         }
