@@ -197,6 +197,7 @@ fn redrive_quarantine_is_as_if_it_had_been_readable_at_once() {
     let place = t5.as_of.clone().unwrap().sequence.as_u64().unwrap();
 
     std::fs::create_dir_all(&data).unwrap();
+    crate::format::ensure(&data, "2026-11-30T00:00:00Z").unwrap();
     copy_log(&sound, &data, |sequence, bytes| {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let of_later = text.replace("transaction.accepted", "transaction.unheard-of");
