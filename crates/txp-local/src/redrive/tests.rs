@@ -41,6 +41,7 @@ fn process(dir: &Path, file: &Path) -> UploadId {
         file: SourceFile::default(),
         options: UploadOptions::default(),
         merchants: Merchants::All,
+        trace: None,
     };
     let intake = Intake {
         received,
