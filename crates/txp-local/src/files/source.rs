@@ -192,8 +192,8 @@ impl EventSource for FileSource {
         for _ in 0..BATCH_EVENTS {
             match self.one(batch) {
                 Ok(true) if batch.bytes() < BATCH_BYTES => {}
-                Ok(true) => break,
-                Ok(false) => return Ok(Progress::Ended),
+                Ok(false) if batch.is_empty() => return Ok(Progress::Ended),
+                Ok(_) => break,
                 Err(error) => {
                     self.failed = Some((error.kind, chain(&error)));
                     if batch.is_empty() {
