@@ -9,6 +9,7 @@ const FOLDERS: &[&str] = &[
     "dashboards",
     "pulumi",
     "schemas",
+    "sql",
     "tests",
 ];
 
