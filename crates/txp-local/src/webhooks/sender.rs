@@ -146,7 +146,7 @@ impl Sender {
     }
 }
 
-fn run<P: Post>(dir: &PathBuf, mut post: P, log: &Log, told: &mpsc::Receiver<()>) {
+fn run<P: Post>(dir: &Path, mut post: P, log: &Log, told: &mpsc::Receiver<()>) {
     let mut said = String::new();
     let mut queue = None;
     loop {

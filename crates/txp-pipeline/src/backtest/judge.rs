@@ -13,7 +13,7 @@ use crate::stage::aggregate::{Aggregator, Change};
 use crate::stage::detect::{At, Detector};
 use crate::stage::rulebook::activated_rules;
 use std::fmt;
-use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome, RulesetActivated, decode};
+use txp_domain::event::{AnomalyFlagged, Event, RowOutcome, RulesetActivated, decode};
 use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_domain::position::Position;
@@ -328,17 +328,7 @@ impl Backtest {
             .await?;
         for looked in looked {
             totals.count(&looked, judges.baseline.is_some());
-            // In the order of the deliveries, unlike the looks at cards; a sale that only warms has a
-            // terminal, too.
-            let points = match deliveries
-                .get(looked.delivery)
-                .map(|delivery| &delivery.event)
-            {
-                Some(Event::Row(row)) if looked.is_first => {
-                    judges.of_terminal(terminals, row, &looked)
-                }
-                _ => [0; 2],
-            };
+            let points = judges.of_terminal(terminals, deliveries, &looked);
             let Some(mut outcome) = looked.outcome else {
                 continue;
             };
@@ -447,21 +437,30 @@ impl Judges<'_> {
         [Some(self.tried), self.baseline].map(|rules| rules.and_then(RuleSet::scorecard))
     }
 
-    /// What the terminal of a row says; then the row is part of its past.
+    /// What the terminal of a row says; then the row is part of its past. Asked in the order of the
+    /// deliveries, unlike cards, and of sales that only warm, too.
     fn of_terminal(
         &self,
         terminals: &mut Terminals,
-        row: &RowEvent<'_>,
+        deliveries: &[Delivery<'_>],
         looked: &Looked,
     ) -> [i32; 2] {
-        let RowOutcome::Valid { facts, .. } = &row.outcome else {
+        let Some(Event::Row(row)) = deliveries
+            .get(looked.delivery)
+            .map(|delivery| &delivery.event)
+        else {
             return [0; 2];
         };
-        if facts.kind == TransactionType::Sale {
-            return terminals.sale(facts, looked.deviation_milli, self.scorecards());
+        match &row.outcome {
+            RowOutcome::Valid { facts, .. } if looked.is_first => {
+                if facts.kind == TransactionType::Sale {
+                    return terminals.sale(facts, looked.deviation_milli, self.scorecards());
+                }
+                terminals.dispute(facts);
+                [0; 2]
+            }
+            _ => [0; 2],
         }
-        terminals.dispute(facts);
-        [0; 2]
     }
 
     /// Where a rule set has a scorecard, that makes the score: card and terminal together.

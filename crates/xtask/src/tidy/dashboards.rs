@@ -51,7 +51,8 @@ pub(super) fn ours(tree: &Tree) -> Result<BTreeMap<String, Ours>, String> {
     let missing = || format!("{METRICS} is missing or damaged: run `cargo xtask schema`");
     let text = tree.text(METRICS).ok_or_else(missing)?;
     let document: Value = serde_json::from_str(text).map_err(|_| missing())?;
-    let listed = document["metrics"].as_array().ok_or_else(missing)?;
+    let listed = document.get("metrics").and_then(Value::as_array);
+    let listed = listed.ok_or_else(missing)?;
     let names = |value: &Value| -> Vec<String> {
         let values = value.as_array().into_iter().flatten();
         values
@@ -87,7 +88,8 @@ pub(super) fn panels(tree: &Tree) -> Vec<String> {
             problems.push(format!("{path} is no JSON"));
             continue;
         };
-        for widget in dashboard["widgets"].as_array().into_iter().flatten() {
+        let widgets = dashboard.get("widgets").and_then(Value::as_array);
+        for widget in widgets.into_iter().flatten() {
             if widget["type"] != "metric" {
                 continue;
             }
@@ -123,7 +125,10 @@ impl<'a> Panel<'a> {
         if title.is_empty() {
             panel.problems.push("it has no title".to_owned());
         }
-        if properties["yAxis"]["left"]["label"].as_str().is_none() {
+        if properties
+            .pointer("/yAxis/left/label")
+            .is_none_or(|label| !label.is_string())
+        {
             panel
                 .problems
                 .push("`yAxis.left.label` says no unit".to_owned());
