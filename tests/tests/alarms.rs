@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_arithmetic,
     reason = "test code: a panic is how a test says no"
 )]
 
@@ -136,7 +137,7 @@ fn every_alarm_is_raised_by_the_fault_that_it_names_and_goes_when_it_is_mended()
                     &fault.mended
                 };
                 made(&mut world);
-                if world.minutes() % period == 0 {
+                if world.minutes().is_multiple_of(period) {
                     state = world.state(alarm, world.minutes(), state);
                     if states.last() != Some(&state) {
                         states.push(state);

@@ -103,6 +103,21 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
 
 fn describe(plan: &Plan, prices: &Prices) -> anyhow::Result<String> {
     let mut out = String::new();
+    describe_capacity(plan, &mut out)?;
+    describe_costs(plan, prices, &mut out)?;
+    if !plan.settings.is_empty() {
+        writeln!(out, "\nsettings:")?;
+    }
+    for (key, value) in &plan.settings {
+        writeln!(out, "  pulumi config set {key} {value}")?;
+    }
+    for note in &plan.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    Ok(out)
+}
+
+fn describe_capacity(plan: &Plan, out: &mut String) -> anyhow::Result<()> {
     let number = output::grouped;
     writeln!(
         out,
@@ -148,6 +163,11 @@ fn describe(plan: &Plan, prices: &Prices) -> anyhow::Result<String> {
             stage.limit
         )?;
     }
+    Ok(())
+}
+
+fn describe_costs(plan: &Plan, prices: &Prices, out: &mut String) -> anyhow::Result<()> {
+    let number = output::grouped;
     writeln!(
         out,
         "\n  {:<10}{:<38}{:>18} {:<14}{:>12}",
@@ -172,14 +192,5 @@ fn describe(plan: &Plan, prices: &Prices) -> anyhow::Result<String> {
         prices.region,
         prices.as_of
     )?;
-    if !plan.settings.is_empty() {
-        writeln!(out, "\nsettings:")?;
-    }
-    for (key, value) in &plan.settings {
-        writeln!(out, "  pulumi config set {key} {value}")?;
-    }
-    for note in &plan.notes {
-        writeln!(out, "note: {note}")?;
-    }
-    Ok(out)
+    Ok(())
 }

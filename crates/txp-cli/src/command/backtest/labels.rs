@@ -245,7 +245,7 @@ impl Columns {
         let names: Vec<_> = fields(header).collect();
         let place = |name: &str| {
             let is_it = |field: &&[u8]| field.eq_ignore_ascii_case(name.as_bytes());
-            names.iter().position(|field| is_it(&field))
+            names.iter().position(is_it)
         };
         Some(Self {
             transaction: place("transaction_id")?,

@@ -189,12 +189,18 @@ fn change(globals: &Globals, wanted: &RuleRequest) -> anyhow::Result<Ending> {
                         "the process that writes to the directory has not taken the rules up; nothing is changed",
                     ));
                 }
-                Some(_) => std::thread::sleep(LOOK_EVERY),
+                Some(_) => wait(),
             },
             Err(error) => return Err(error),
         }
     }
     tell(globals, known(globals)?.last(), "judges from here on")
+}
+
+/// Another process answers by a file: there is nothing to wait on but time, and that is limited.
+#[expect(clippy::disallowed_methods, reason = "a condition of another process")]
+fn wait() {
+    std::thread::sleep(LOOK_EVERY);
 }
 
 fn change_here(host: Host, wanted: &RuleRequest) -> anyhow::Result<()> {
