@@ -113,7 +113,7 @@ fn with_json_every_refusal_is_one_document_that_says_why() {
         (2, "events"),
         (2, "events --follow"),
         (2, "events --type nothing"),
-        (2, "events --format csv --out x"),
+        (2, "events --format parquet"),
         (2, "events --source s3://bucket"),
         (2, "generate --rows 3"),
         (2, &listen),
