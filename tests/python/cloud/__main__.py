@@ -29,7 +29,7 @@ from .stack import FUNCTIONS, deployed
 
 ROWS = 10_000
 SEED = 20_261_123
-# The emulator takes one call at a time, so what is apart is run apart; the longest lane comes first.
+# What is run unasked. The emulator takes one call at a time, so each lane has one of its own.
 LANES = (("logic", "small", "clean"),)
 
 
