@@ -14,7 +14,7 @@ mod torture;
 mod vectors;
 
 use crate::output::{complain, say};
-use crate::process::{FEATURES, PROFILE, linting_cargo, succeeds, target, txp};
+use crate::process::{FEATURES, checks_build, succeeds, target, txp};
 use crate::tally::Tally;
 use anyhow::{Result, bail};
 use host::Host;
@@ -79,17 +79,7 @@ pub(crate) fn run(data: &Path, only: &str) -> Result<Tally> {
         );
     }
     // As `cargo xtask ci` builds it, so that after it nothing is compiled.
-    let build = [
-        "build",
-        "--workspace",
-        "--bin",
-        "txp",
-        "--features",
-        FEATURES,
-        "--profile",
-        PROFILE,
-    ];
-    if !succeeds(&mut linting_cargo(&build)?)? {
+    if !succeeds(checks_build(FEATURES)?.args(["--bin", "txp"]))? {
         bail!("txp does not build");
     }
     let (txp, work) = (txp()?, target()?.join("acceptance"));

@@ -9,7 +9,7 @@ mod elf;
 mod target;
 
 use crate::output::say;
-use crate::process::{self, PROFILE, cargo, linting_cargo, program, root, succeeds};
+use crate::process::{self, PROFILE, cargo, checks_build, program, root, succeeds};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -125,19 +125,10 @@ fn functions(options: &Options) -> impl Iterator<Item = &'static str> {
 }
 
 fn build(options: &Options) -> Result<Command> {
-    let arguments = ["build", "--profile", &options.profile];
     let mut build = if options.profile == PROFILE {
-        let mut build = linting_cargo(&arguments)?;
-        // With what the stages of ci compile: a build of one package alone resolves the features of
-        // its dependencies anew and compiles every SDK once more. The example makes cargo count
-        // the tests' dependencies in, as the stages do.
-        build.args(["--workspace", "--example", "schemas"]);
-        build.args(["--features", process::FEATURES]);
-        build
+        checks_build(process::FEATURES)?
     } else {
-        let mut build = cargo(&arguments)?;
-        build.args(["--package", PACKAGE]);
-        build
+        cargo(&["build", "--profile", &options.profile, "--package", PACKAGE])?
     };
     if options.profile == RELEASES {
         build.env("CARGO_ENCODED_RUSTFLAGS", target::flags_without_paths()?);

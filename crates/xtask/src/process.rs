@@ -89,6 +89,20 @@ fn linter() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Builds as the stages of the checks do, so that whoever comes next compiles nothing again.
+///
+/// Cargo settles the features of dependencies by what is built of the workspace. All of it is named,
+/// and an example: with one, cargo counts in what the tests depend on. A build of one package, or
+/// without an example, would compile every SDK once more.
+pub(crate) fn checks_build(features: &str) -> Result<Command> {
+    let mut command = linting_cargo(&["build", "--workspace", "--profile", PROFILE])?;
+    command.args(["--features", features, "--example", EXAMPLE]);
+    Ok(command)
+}
+
+/// The example that prints the schemas: the smallest there is.
+pub(crate) const EXAMPLE: &str = "schemas";
+
 /// Cargo with these arguments.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))?;

@@ -5,7 +5,7 @@
 //! and is written as it stands.
 
 use crate::output::say;
-use crate::process::{FEATURES, PROFILE, built, capture, linting_cargo, program, root, succeeds};
+use crate::process::{EXAMPLE, FEATURES, built, capture, checks_build, program, root, succeeds};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -17,9 +17,6 @@ const FOLDER: &str = "schemas";
 
 /// What is generated and is no schema.
 const PAGES: [&str; 1] = ["dashboards/metrics.md"];
-
-/// Prints the table.
-const EXAMPLE: &str = "schemas";
 
 /// Compares what is committed with the types.
 pub(crate) fn check() -> Result<Tally> {
@@ -52,18 +49,7 @@ pub(crate) fn write() -> Result<Tally> {
 
 /// Path and text of every schema. Built as the checks build it, so that they compile it once.
 fn generated() -> Result<BTreeMap<String, String>> {
-    let build = [
-        "build",
-        "--quiet",
-        "--workspace",
-        "--profile",
-        PROFILE,
-        "--features",
-        FEATURES,
-        "--example",
-        EXAMPLE,
-    ];
-    if !succeeds(&mut linting_cargo(&build)?)? {
+    if !succeeds(checks_build(FEATURES)?.arg("--quiet"))? {
         bail!("the example {EXAMPLE} cannot be built");
     }
     let output = capture(&mut program(built(&format!("examples/{EXAMPLE}"))?)?)?;

@@ -3,7 +3,7 @@
 //! The tests read how long from the environment; the test command uses their defaults.
 
 use crate::output::say;
-use crate::process::{FEATURES, PROFILE, linting_cargo, succeeds};
+use crate::process::{FEATURES, PROFILE, checks_build, linting_cargo, succeeds};
 use crate::tally::Tally;
 use anyhow::Result;
 
@@ -15,19 +15,9 @@ const FIRST_SEED: &str = "TXP_SIM_FIRST_SEED";
 const KILLS: &str = "TXP_KILLS";
 
 pub(crate) fn run(seeds: u64, first_seed: u64, kills: u64) -> Result<Tally> {
-    let build = [
-        "build",
-        "--workspace",
-        "--lib",
-        "--bins",
-        "--tests",
-        "--examples",
-        "--features",
-        FEATURES,
-        "--profile",
-        PROFILE,
-    ];
-    let mut total = Tally::of(succeeds(&mut linting_cargo(&build)?)?);
+    let mut build = checks_build(FEATURES)?;
+    build.args(["--lib", "--bins", "--tests", "--examples"]);
+    let mut total = Tally::of(succeeds(&mut build)?);
     for filter in ["simulation", "kill"] {
         say(&format!(
             "== {filter}: {SEEDS}={seeds} {FIRST_SEED}={first_seed} {KILLS}={kills}"

@@ -3,7 +3,7 @@
 use super::{libtest, node, python};
 use crate::output::say;
 use crate::process::{AWS_FEATURES, FEATURES, PROFILE, cargo, linting_cargo, succeeds, tee};
-use crate::process::{built, capture_any, target};
+use crate::process::{built, capture_any, checks_build, target};
 use crate::tally::Tally;
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -28,10 +28,10 @@ const AWS_TXP: &str = "txp-aws";
 /// What the checks compile: first the command line with its sources on AWS, which then makes room
 /// for the usual one, and everything else with the features that the test stage has too.
 fn builds() -> Result<[Command; 2]> {
-    let mut aws = linting_cargo(&["build", "--workspace", "--bin", "txp"])?;
-    aws.args(["--features", AWS_FEATURES, "--profile", PROFILE]);
-    let mut all = linting_cargo(&["build", "--workspace", "--all-targets"])?;
-    all.args(["--features", FEATURES, "--profile", PROFILE]);
+    let mut aws = checks_build(AWS_FEATURES)?;
+    aws.args(["--bin", "txp"]);
+    let mut all = checks_build(FEATURES)?;
+    all.arg("--all-targets");
     Ok([all, aws])
 }
 
