@@ -12,6 +12,7 @@ with 1 if a file was late, failed, or came to other counts than it has rows.
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import subprocess
@@ -29,21 +30,40 @@ CALL_SECONDS_MAX = 60
 PUT_SECONDS_MAX = 900
 STAGES = ("link", "put", "parsed", "completed")
 COUNTS = ("accepted", "rejected", "duplicates", "conflicts")
+TOO_MANY_REQUESTS = 429
+# Requests that were shed with a time to come back; appending is atomic.
+SHED: list[str] = []
 
 
 class Failed(Exception):
     """A file that did not come through; the text says where."""
 
 
-def call(request: urllib.request.Request, limit_seconds: int) -> bytes:
-    try:
-        with urllib.request.urlopen(request, timeout=limit_seconds) as answer:
-            return answer.read()
-    except urllib.error.HTTPError as error:
-        where = request.full_url.split("?")[0]
-        raise Failed(f"{request.method} {where}: {error.code} {error.read()[:500]!r}") from error
-    except OSError as error:
-        raise Failed(f"{request.method} {request.full_url.split('?')[0]}: {error}") from error
+def call(request: urllib.request.Request, limit_seconds: int, body: Path | None = None) -> bytes:
+    """The answer; asked again when the server says that it has too much to do, and when to come back."""
+    while True:
+        try:
+            return once(request, limit_seconds, body)
+        except urllib.error.HTTPError as error:
+            wait = error.headers.get("retry-after", "")
+            if error.code != TOO_MANY_REQUESTS or not wait.isdigit():
+                raise Failed(f"{place(request)}: {error.code} {error.read()[:500]!r}") from error
+            SHED.append(place(request))
+            time.sleep(int(wait))
+        except OSError as error:
+            raise Failed(f"{place(request)}: {error}") from error
+
+
+def once(request: urllib.request.Request, limit_seconds: int, body: Path | None) -> bytes:
+    with contextlib.ExitStack() as opened:
+        if body is not None:
+            request.data = opened.enter_context(open(body, "rb"))
+        return opened.enter_context(urllib.request.urlopen(request, timeout=limit_seconds)).read()
+
+
+def place(request: urllib.request.Request) -> str:
+    """Without the query, which signs a link."""
+    return f"{request.method} {request.full_url.split('?')[0]}"
 
 
 class Client:
@@ -63,9 +83,8 @@ class Client:
         headers = {**link["headers"], "content-length": str(path.stat().st_size)}
         # urllib would name a form's type where the link signs none.
         headers.setdefault("content-type", "text/csv")
-        with open(path, "rb") as body:
-            request = urllib.request.Request(link["url"], data=body, headers=headers, method=link["method"])
-            call(request, PUT_SECONDS_MAX)
+        request = urllib.request.Request(link["url"], headers=headers, method=link["method"])
+        call(request, PUT_SECONDS_MAX, path)
 
 
 def generate(txp: str, rows: int, seed: int, path: Path) -> dict:
@@ -111,7 +130,9 @@ def percentile(values: list[float], share: float) -> float:
 def report(done: list[dict], failures: list[str], limit_seconds: int) -> dict:
     for failure in failures:
         print(f"failed: {failure}")
-    summary = {"files": len(done) + len(failures), "failed": len(failures), "seconds": {}}
+    summary = {"files": len(done) + len(failures), "failed": len(failures), "shed": len(SHED), "seconds": {}}
+    if SHED:
+        print(f"{len(SHED)} requests were told to come back later, and did")
     if done:
         print(f"{'seconds':<10} {'p50':>8} {'p95':>8} {'most':>8}")
     for stage in STAGES if done else ():

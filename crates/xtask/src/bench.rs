@@ -6,7 +6,8 @@
 //! differ. Reading is measured by the bench `reading` of txp-pipeline; processor time of the whole
 //! process is read from the kernel; the peak of memory is what `txp` reports about itself.
 
-use crate::ci::python;
+mod others;
+
 use crate::output::say;
 use crate::process::{capture, cargo, program, succeeds, target};
 use crate::tally::Tally;
@@ -27,9 +28,6 @@ const BUILD: [&str; 6] = [
     "--features",
     "txp-cli/parquet",
 ];
-
-/// Rows of the history that is exported: what Python takes some seconds for.
-const EXPORTED_ROWS: &str = "300000";
 
 /// Linux counts processor time of processes in hundredths of a second (USER_HZ) on every machine.
 const TICKS_PER_SECOND: u128 = 100;
@@ -95,7 +93,8 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
         }
         fs::remove_dir_all(&data)?;
     }
-    let mut total = exporting(&txp, &folder)?;
+    let mut total = others::exporting(&txp, &folder)?;
+    total += others::serving(&txp, &folder)?;
     if !whole_only {
         total += Tally::of(succeeds(&mut cargo(&[
             "bench",
@@ -104,14 +103,6 @@ pub(crate) fn run(rows: u64, runs: u32, whole_only: bool) -> Result<Tally> {
         ])?)?);
     }
     Ok(total)
-}
-
-/// Events to parquet, beside a reader in Python that makes the same columns.
-fn exporting(txp: &Path, folder: &Path) -> Result<Tally> {
-    let mut command = program(python::interpreter(python::ANALYSTS)?)?;
-    command.arg("tests/python/export_speed.py").arg(txp);
-    command.arg(folder.join("export")).arg(EXPORTED_ROWS);
-    Ok(Tally::of(succeeds(&mut command)?))
 }
 
 /// One line of the table.

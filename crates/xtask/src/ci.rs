@@ -12,7 +12,7 @@ mod compile;
 mod footprint;
 mod libtest;
 mod metrics;
-mod node;
+pub(crate) mod node;
 mod pulumi;
 pub(crate) mod python;
 mod stage;

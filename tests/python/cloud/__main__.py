@@ -5,8 +5,7 @@ usage: python -m cloud TXP AWS_TXP ZIPS FAULTS_PYTHON WORK_DIR [SECTION...]
 TXP is the command line, AWS_TXP the one that reads from AWS too, ZIPS holds NAME/bootstrap.zip,
 FAULTS_PYTHON is the interpreter that has microburst. Runs in the folder of the Pulumi program, in
 its tests' environment. Without sections the usual ones are run, in lanes beside each other, each with
-an emulator of its own; `faulty`, `bad`, `large` and `rebuild` take long and are run by name. The last
-line is `N passed, N failed`.
+an emulator of its own. The last line is `N passed, N failed`.
 """
 
 import re
@@ -15,6 +14,7 @@ import subprocess
 import sys
 import time
 import unittest
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.harness.forks import Forks
@@ -30,7 +30,7 @@ from .stack import FUNCTIONS, deployed
 ROWS = 10_000
 SEED = 20_261_123
 # What is run unasked. The emulator takes one call at a time, so each lane has one of its own.
-LANES = (("logic", "small", "clean"),)
+LANES = (("logic", "small", "clean"), ("faulty",), ("bad", "large"))
 
 
 class Stage:
@@ -65,32 +65,31 @@ class Stage:
         return path.read_bytes()
 
 
-def whole(report, stage, stack, mischief=None, exact=True, rebuilds=False):
-    """The large file, and the two whose findings are the same in any order."""
+@contextmanager
+def whole(report, stage, stack, mischief=None, exact=True):
+    """The large file, and the two whose findings are the same in any order; the run for what follows."""
     with runs.Run(report, stack, stage.host(stack), stack.env, mischief) as run:
         run.send("large.csv", stage.generated(ROWS))
         for number, data in enumerate(files.judged(SEED)):
             run.send(f"judged-{number}.csv", data)
         runs.hold_to_embedded(run, ordered_free=[1, 2], exact=exact)
-        if rebuilds:
-            rebuild.run(report, run, stage.aws_txp, stage.work / f"rebuild-{stack.env}")
+        yield run
 
 
 def clean(report, stage):
+    """A calm day, and what analysts do on it."""
     stack = stage.stack("clean")
-    whole(report, stage, stack)
-    readers.run(report, stage, stack)
-
-
-def rebuilt(report, stage):
-    whole(report, stage, stage.stack("rebuild"), rebuilds=True)
+    with whole(report, stage, stack) as run:
+        readers.run(report, stage, stack)
+        rebuild.run(report, run, stage.aws_txp, stage.work / "rebuild")
 
 
 def faulty(report, stage):
     with faults(stage.faults_python, stage.emulator.url, stage.work, SEED) as chain:
         stack = stage.stack("faulty", chain.url)
         mischief = Mischief(stage.emulator, SEED)
-        whole(report, stage, stack, mischief, exact=False)
+        with whole(report, stage, stack, mischief, exact=False):
+            pass
         print(f"   on the way to the functions: {mischief.counts}")
         print(f"   failed in part: {chain.proxied()['failed']}")
         fired = chain.fired()
@@ -118,7 +117,6 @@ SECTIONS = {
     "logic": logic,
     "small": units.run,
     "clean": clean,
-    "rebuild": rebuilt,
     "bad": bad,
     "faulty": faulty,
     "large": large.run,

@@ -11,11 +11,14 @@ const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// What Kinesis records and streams are held to.
 pub(super) const INTEROP: &str = "tests/node";
 
+/// What asks a server for more than it wants to give.
+pub(crate) const LOAD: &str = "tests/load";
+
 /// What drives a browser.
 pub(super) const BROWSER: &str = "tests/browser";
 
 /// The modules that a folder's lock names; made at first use and again when the lock changes.
-pub(super) fn modules(folder: &str) -> Result<PathBuf> {
+pub(crate) fn modules(folder: &str) -> Result<PathBuf> {
     let source = root()?.join(folder);
     let mut hasher = DefaultHasher::new();
     for file in FILES {

@@ -12,7 +12,7 @@ const MINOR_MIN: u32 = 11;
 const MISSING: &str = "needs Python 3.11 or newer with venv as `python3` on PATH: install the Debian packages python3 and python3-venv";
 
 /// What the API is tested with.
-pub(super) const API: &str = "tests/python/requirements.txt";
+pub(crate) const API: &str = "tests/python/requirements.txt";
 
 /// What the deployment and its tests are run with; the emulator is among it.
 pub(super) const PULUMI: &str = "pulumi/requirements-test.txt";
