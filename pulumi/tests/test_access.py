@@ -211,10 +211,14 @@ OPERATIONS = [
     other("kinesis:PutRecords", "stream", "validation", "anomaly", attempt=put_records),
     other("kinesis:GetShardIterator", "stream", "aggregator", "archiver", attempt=iterator),
     other("kinesis:DeleteStream", "stream"),
-    # People, the key, each other.
+    # People, the keys, each other.
     other("sns:Publish", "topic", "anomaly", attempt=publish),
-    other("secretsmanager:GetSecretValue", "secret", "validation", attempt=read_secret),
-    other("secretsmanager:PutSecretValue", "secret"),
+    other(
+        "secretsmanager:GetSecretValue", "secret/fingerprint-key", "validation", attempt=read_secret
+    ),
+    other("secretsmanager:PutSecretValue", "secret/fingerprint-key"),
+    other("secretsmanager:GetSecretValue", "secret/receipt-key", "api", attempt=read_secret),
+    other("secretsmanager:PutSecretValue", "secret/receipt-key"),
     other("lambda:InvokeFunction", "function/validation", "validation", attempt=invoke),
     other("lambda:InvokeFunction", "function/anomaly", attempt=invoke),
     other("lambda:UpdateFunctionCode", "function/validation"),
@@ -230,7 +234,7 @@ OPERATIONS = [
     kms("Decrypt", "transaction-uploads", ""),
     kms("GenerateDataKey", "transaction-uploads", "s3", "api"),
     kms("Decrypt", "transaction-data", ""),
-    kms("Decrypt", "transaction-data", "secretsmanager", "validation"),
+    kms("Decrypt", "transaction-data", "secretsmanager", "validation", "api"),
     kms(
         "Decrypt", "transaction-data", "kinesis", "validation", "aggregator", "anomaly", "archiver"
     ),
@@ -263,7 +267,7 @@ def located(stack: Stack, operation: Operation) -> tuple[str, str]:
         case "topic":
             return twice(graph.one("sns.Topic", "transaction-alerts").outputs["arn"])
         case "secret":
-            return twice(graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"])
+            return twice(graph.one("secretsmanager.Secret", name).outputs["arn"])
         case "function":
             function = graph.one("lambda.Function", f"{name}-lambda")
             return function.outputs["arn"], function.inputs["name"]

@@ -111,11 +111,12 @@ def test_variables_are_what_the_functions_read(stack: Stack) -> None:
     """As the code names them; each names something that is there."""
     wanted = {
         "validation": "UPLOADS_BUCKET REPORTS_BUCKET EVENTS_STREAM UPLOADS_TABLE "
-        "FINGERPRINT_KEY_SECRET",
+        "FINGERPRINT_KEY_SECRET METRICS_NAMES",
         "aggregator": "TRANSACTIONS_TABLE UPLOADS_TABLE REPORTS_BUCKET",
         "anomaly": "PROFILES_TABLE ALERTS_TABLE EVENTS_STREAM ALERTS_TOPIC REPORTS_BUCKET "
-        "RULES_OBJECT",
-        "api": "UPLOADS_TABLE TRANSACTIONS_TABLE CLIENTS_TABLE UPLOADS_BUCKET REPORTS_BUCKET",
+        "RULES_OBJECT METRICS_NAMES",
+        "api": "UPLOADS_TABLE TRANSACTIONS_TABLE CLIENTS_TABLE UPLOADS_BUCKET REPORTS_BUCKET "
+        "RECEIPT_KEY_SECRET",
         "archiver": "ARCHIVE_BUCKET REPORTS_BUCKET",
     }
     client = stack.aws.client("lambda")
@@ -171,8 +172,9 @@ def test_mappings(stack: Stack) -> None:
     assert json.loads(pattern["Pattern"])["dynamodb"]["NewImage"] == wanted
 
 
-def test_the_fingerprint_key(stack: Stack) -> None:
-    arn = stack.graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"]
+@pytest.mark.parametrize("name", ["fingerprint-key", "receipt-key"])
+def test_a_secret_key(stack: Stack, name: str) -> None:
+    arn = stack.graph.one("secretsmanager.Secret", name).outputs["arn"]
     value = stack.aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     assert re.fullmatch("[0-9a-f]{64}", value)
 
@@ -196,7 +198,9 @@ def key_of(stack: Stack) -> str:
     return gateway.get_api_key(apiKey=key_id, includeValue=True)["value"]
 
 
-@pytest.mark.parametrize("path", ["/upload", "/status/t-1", "/uploads", "/uploads/u-1"])
+@pytest.mark.parametrize(
+    "path", ["/upload", "/status/t-1", "/uploads", "/uploads/u-1", "/receipt-key"]
+)
 def test_the_api_asks_for_a_key(stack: Stack, path: str) -> None:
     method = "POST" if path == "/upload" else "GET"
     for key in (None, "not-a-key"):

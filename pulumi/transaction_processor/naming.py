@@ -47,7 +47,7 @@ class Place:
     region: str
     partition: str
     tags: Mapping[str, str]
-    # Whether buckets, keys and the fingerprint key outlive the stack.
+    # Whether buckets, keys and secret keys outlive the stack.
     keeps_data: bool
 
     def name(self, purpose: str) -> str:

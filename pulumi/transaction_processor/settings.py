@@ -100,7 +100,7 @@ class TapStackArgs:
     dashboards_dir: Path = PROGRAM.parent / "dashboards"
     # One role per account and region by which API Gateway writes logs; off where it is set already.
     api_gateway_account: bool = True
-    # Off: a destroy leaves buckets, keys and the fingerprint key.
+    # Off: a destroy leaves buckets, keys, the fingerprint key and the receipt key.
     delete_data: bool = False
 
     def __post_init__(self) -> None:

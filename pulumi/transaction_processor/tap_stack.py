@@ -7,13 +7,13 @@ from .alerts import Alerts, AlertsArgs
 from .analytics import Analytics, AnalyticsArgs
 from .api import Api, ApiArgs
 from .clients import Clients, ClientsArgs
-from .fingerprint import FingerprintKey, FingerprintKeyArgs
 from .functions import FUNCTIONS, Functions, Packaging, Parts
 from .functions.function import RESERVED_CONCURRENCY
 from .keys import Keys, KeysArgs
 from .naming import Place
 from .observability import Observability, ObservabilityArgs
 from .preflight import check_concurrency
+from .secret_key import SecretKey, SecretKeyArgs
 from .settings import TapStackArgs
 from .storage import Storage, StorageArgs
 from .stream import Stream, StreamArgs
@@ -33,7 +33,8 @@ class TapStack(pulumi.ComponentResource):
     stream: Stream
     tables: Tables
     alerts: Alerts
-    fingerprint_key: FingerprintKey
+    fingerprint_key: SecretKey
+    receipt_key: SecretKey
     functions: Functions
     api: Api
     clients: Clients
@@ -71,7 +72,26 @@ class TapStack(pulumi.ComponentResource):
         self.alerts = Alerts(
             "alerts", AlertsArgs(place, keys, args.alert_emails, args.on_call_topic), child
         )
-        self.fingerprint_key = FingerprintKey("fingerprint", FingerprintKeyArgs(place, keys), child)
+        self.fingerprint_key = SecretKey(
+            "fingerprint",
+            SecretKeyArgs(
+                place,
+                keys,
+                "fingerprint-key",
+                "The key of card fingerprints; without it, cards are not recognised",
+            ),
+            child,
+        )
+        self.receipt_key = SecretKey(
+            "receipt",
+            SecretKeyArgs(
+                place,
+                keys,
+                "receipt-key",
+                "The key that signs receipts; with it, they can be forged",
+            ),
+            child,
+        )
         self.functions = Functions("functions", self._parts(place, args), child)
         self.api = Api(
             "api",
@@ -100,6 +120,7 @@ class TapStack(pulumi.ComponentResource):
             tables=self.tables,
             alerts=self.alerts,
             fingerprint_key=self.fingerprint_key,
+            receipt_key=self.receipt_key,
             packaging=Packaging(args.zips, args.architecture, args.reserved_concurrency),
             aggregate_bytes=args.aggregate_bytes,
             fold_paused=args.fold_paused,

@@ -41,7 +41,7 @@ USES = {
     "validation": {"dynamodb", "kinesis", "lambda", "s3", "secretsmanager"},
     "aggregator": {"dynamodb", "s3"},
     "anomaly": {"dynamodb", "kinesis", "s3", "sns"},
-    "api": {"dynamodb", "s3"},
+    "api": {"dynamodb", "s3", "secretsmanager"},
     "archiver": {"s3"},
 }
 
@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "ALERTS_TABLE": "alerts", "ALERTS_TOPIC": "arn:aws:sns:eu-central-1:000000000000:alerts",
     "ARCHIVE_BUCKET": "archive", "CLIENTS_TABLE": "clients", "EVENTS_STREAM": "events",
     "FINGERPRINT_KEY_SECRET": "key", "PROFILES_TABLE": "profiles", "REPORTS_BUCKET": "reports",
+    "RECEIPT_KEY_SECRET": "key",
     "TRANSACTIONS_TABLE": "transactions", "UPLOADS_BUCKET": "uploads", "UPLOADS_TABLE": "uploads",
     "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -10,6 +10,7 @@ ROUTES = {
     "GET /status/{transaction_id}",
     "GET /uploads",
     "GET /uploads/{upload_id}",
+    "GET /receipt-key",
 }
 REFUSALS = {
     "INVALID_API_KEY": 403,

@@ -82,8 +82,28 @@ def open_to_no_one(graph: Graph) -> list[str]:
     ]
 
 
+def bearers(graph: Graph, action: str, arn: str) -> list[str]:
+    """Names of policies that allow an action on something, or on what is in it."""
+    return [
+        policy.name
+        for policy in policies(graph)
+        for statement in policy.policy()
+        if action in statement["Action"]
+        and any(one == arn or one.startswith(f"{arn}/") for one in statement["Resource"])
+    ]
+
+
+def receipts(graph: Graph) -> list[str]:
+    """Whoever has the key can sign what never happened."""
+    arn = graph.one("secretsmanager.Secret", "receipt-key").outputs["arn"]
+    readers = bearers(graph, "secretsmanager:GetSecretValue", arn)
+    return [] if readers == ["api-lambda-policy"] else [f"the receipt key is read by {readers}"]
+
+
 def raw_uploads(graph: Graph) -> list[str]:
-    """Of all roles, validation alone reads uploads, decrypts with their key, and has the secret."""
+    """Of all roles, validation alone reads uploads, decrypts with their key, and has the key of
+    fingerprints.
+    """
     uploads = f"arn:aws:s3:::{graph.outputs['bucket_name']}"
     key = graph.one("kms.Key", "transaction-uploads-key")
     secret = graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"]
@@ -95,13 +115,7 @@ def raw_uploads(graph: Graph) -> list[str]:
         ("secretsmanager:GetSecretValue", secret),
     )
     for action, arn in guarded:
-        readers = [
-            policy.name
-            for policy in policies(graph)
-            for statement in policy.policy()
-            if action in statement["Action"]
-            and any(one == arn or one.startswith(f"{arn}/") for one in statement["Resource"])
-        ]
+        readers = bearers(graph, action, arn)
         if readers != ["validation-lambda-policy"]:
             faults.append(f"{action} on {arn}: {readers}")
     role = graph.one("iam.Role", "validation-lambda-role").outputs["arn"]
@@ -152,6 +166,7 @@ def _reader(policy: str, action: str, arn: str):
             "uploads": f"arn:aws:s3:::{graph.outputs['bucket_name']}/uploads/*",
             "key": graph.one("kms.Key", "transaction-uploads-key").outputs["arn"],
             "secret": graph.one("secretsmanager.Secret", "fingerprint-key").outputs["arn"],
+            "receipts": graph.one("secretsmanager.Secret", "receipt-key").outputs["arn"],
         }
         given = json.loads(graph.one("iam.RolePolicy", policy).inputs["policy"])
         given["Statement"] += json.loads(allow([action], [arns[arn]]))["Statement"]
@@ -222,6 +237,16 @@ RULES = [
             "no denial": put(
                 "s3.BucketPolicy", "policy", '{"Statement":[]}', "transaction-uploads-policy"
             ),
+        },
+    ),
+    Rule(
+        "the receipt key is the api's alone",
+        receipts,
+        {
+            "validation has it": _reader(
+                "validation-lambda-policy", "secretsmanager:GetSecretValue", "receipts"
+            ),
+            "nobody has it": put("iam.RolePolicy", "policy", allow([], []), "api-lambda-policy"),
         },
     ),
     Rule(

@@ -18,13 +18,14 @@ COMPONENTS = {
     "Stream",
     "Tables",
     "Alerts",
-    "FingerprintKey",
+    "SecretKey",
     "Functions",
     "Api",
     "Clients",
     "Analytics",
     "Observability",
 }
+SECRET_KEYS = ("fingerprint-key", "receipt-key")
 OUTPUTS = {
     "bucket_name",
     "dynamodb_table_name",
@@ -109,19 +110,29 @@ def outputs(graph: Graph) -> list[str]:
 
 
 def no_secret_in_the_open(graph: Graph) -> list[str]:
-    version = graph.one("secretsmanager.SecretVersion", "fingerprint-key-version")
+    return [
+        fault
+        for name in SECRET_KEYS
+        for fault in in_the_open(
+            graph, graph.one("secretsmanager.SecretVersion", f"{name}-version")
+        )
+    ]
+
+
+def in_the_open(graph: Graph, version: Resource) -> list[str]:
     faults: list[str] = []
     key = version.inputs["secretString"]
     if "secretString" not in version.secrets:
         faults.append(f"{version}: the key is in the open")
     if not re.fullmatch("[0-9a-f]{64}", key):
         faults.append(f"{version}: the key is no 64 hexadecimal digits")
-    # Another key in the next run would part old sales of a card from new ones.
+    # Another key in the next run would part old sales of a card from new ones, and old receipts
+    # from the key to check them with.
     if "secretString" not in version.ignore_changes:
         faults.append(f"{version}: the next run makes another key")
     others = json.dumps([resource.inputs for resource in graph.resources if resource != version])
     if key in others or key in json.dumps(graph.outputs):
-        faults.append("the key is told elsewhere too")
+        faults.append(f"{version}: the key is told elsewhere too")
     return faults
 
 
@@ -137,17 +148,25 @@ def _without_output(graph: Graph) -> None:
     del graph.outputs["api_key_id"]
 
 
+def _version(graph: Graph, name: str) -> Resource:
+    return graph.one("secretsmanager.SecretVersion", f"{name}-version")
+
+
 def _in_the_open(graph: Graph) -> None:
-    graph.one("secretsmanager.SecretVersion", "fingerprint-key-version").secrets = []
+    _version(graph, "fingerprint-key").secrets = []
 
 
 def _made_again(graph: Graph) -> None:
-    graph.one("secretsmanager.SecretVersion", "fingerprint-key-version").ignore_changes = []
+    _version(graph, "receipt-key").ignore_changes = []
 
 
 def _exported(graph: Graph) -> None:
-    version = graph.one("secretsmanager.SecretVersion", "fingerprint-key-version")
-    graph.outputs["fingerprint_key"] = version.inputs["secretString"]
+    graph.outputs["receipt_key"] = _version(graph, "receipt-key").inputs["secretString"]
+
+
+def _one_for_both(graph: Graph) -> None:
+    first = _version(graph, "fingerprint-key").inputs
+    _version(graph, "receipt-key").inputs["secretString"] = first["secretString"]
 
 
 RULES = [
@@ -178,12 +197,13 @@ RULES = [
     ),
     Rule("what people ask for is exported", outputs, {"no key": _without_output}),
     Rule(
-        "the fingerprint key is a secret, and made once",
+        "secret keys are secrets, made once",
         no_secret_in_the_open,
         {
             "no secret": _in_the_open,
             "made again": _made_again,
             "exported": _exported,
+            "one for both": _one_for_both,
             "short": put("secretsmanager.SecretVersion", "secretString", "00"),
         },
     ),

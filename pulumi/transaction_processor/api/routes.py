@@ -14,6 +14,7 @@ ROUTES = (
     Route("GET", "/status/{transaction_id}"),
     Route("GET", "/uploads"),
     Route("GET", "/uploads/{upload_id}"),
+    Route("GET", "/receipt-key"),
 )
 
 

@@ -64,6 +64,10 @@ def finds_what_is_missing(sid: str, *buckets: PrivateBucket) -> Statement:
     return Statement(sid, ["s3:ListBucket"], [bucket.arn for bucket in buckets])
 
 
+def reads_secret(sid: str, secret_arn: Arn) -> Statement:
+    return Statement(sid, ["secretsmanager:GetSecretValue"], [secret_arn])
+
+
 def table(sid: str, actions: Sequence[str], table_arn: Arn) -> Statement:
     return Statement(sid, [f"dynamodb:{action}" for action in actions], [table_arn])
 

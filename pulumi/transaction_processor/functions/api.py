@@ -27,9 +27,11 @@ def api(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
             variables={
                 "UPLOADS_BUCKET": parts.storage.uploads.name,
                 "REPORTS_BUCKET": parts.storage.reports.name,
+                "RECEIPT_KEY_SECRET": parts.receipt_key.secret.arn,
                 **parts.tables_of("UPLOADS_TABLE", "TRANSACTIONS_TABLE", "CLIENTS_TABLE"),
             },
             statements=statements(parts),
+            depends_on=[parts.receipt_key.version],
         ),
         parts.place.child(parent),
     )
@@ -47,7 +49,10 @@ def statements(parts: Parts) -> list[Statement]:
         Statement("SignsUploads", ["s3:PutObject"], [storage.uploads.under(UPLOADS_PREFIX)]),
         Statement("SignsRejects", ["s3:GetObject"], [storage.reports.under(REJECTS_PREFIX)]),
         access.finds_what_is_missing("FindsNoRejects", storage.reports),
+        access.reads_secret("ReceiptKey", parts.receipt_key.secret.arn),
         # It may write raw uploads and not read them.
         access.uses_key(place, "UploadsKey", parts.keys.uploads.arn, ["GenerateDataKey"], "s3"),
-        access.uses_key(place, "DataKey", parts.keys.data.arn, ["Decrypt"], "dynamodb", "s3"),
+        access.uses_key(
+            place, "DataKey", parts.keys.data.arn, ["Decrypt"], "dynamodb", "s3", "secretsmanager"
+        ),
     ]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 
 from ..alerts import Alerts
-from ..fingerprint import FingerprintKey
 from ..keys import Keys
 from ..naming import Place
+from ..secret_key import SecretKey
 from ..storage import Storage
 from ..stream import Stream
 from ..tables import Tables
@@ -22,7 +22,8 @@ class Parts:
     stream: Stream
     tables: Tables
     alerts: Alerts
-    fingerprint_key: FingerprintKey
+    fingerprint_key: SecretKey
+    receipt_key: SecretKey
     packaging: Packaging
     aggregate_bytes: int | None
     fold_paused: bool

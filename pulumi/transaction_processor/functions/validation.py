@@ -110,11 +110,7 @@ def statements(parts: Parts) -> list[Statement]:
         access.table("Uploads", items, table_arn),
         access.queries_index("UploadsDue", table_arn, "by_due"),
         access.appends_to_stream(parts.stream.stream.arn),
-        Statement(
-            "FingerprintKey",
-            ["secretsmanager:GetSecretValue"],
-            [parts.fingerprint_key.secret.arn],
-        ),
+        access.reads_secret("FingerprintKey", parts.fingerprint_key.secret.arn),
         Statement("ContinuesItself", ["lambda:InvokeFunction"], [place.function_arn(PURPOSE)]),
         access.uses_key(place, "UploadsKey", keys.uploads.arn, ["Decrypt"], "s3"),
         access.uses_key(

@@ -1,9 +1,12 @@
-"""The usual file, 1,000 clean rows: how long it takes, and what it writes to DynamoDB.
+"""The usual file, 1,000 clean rows: how long it takes, what it writes to DynamoDB, and whether what
+the merchant is handed holds.
 
 Calls go through the proxy that only counts, with the windows as they are deployed: nothing is in a
 hurry here until the file is completed.
 """
 
+import json
+import subprocess
 import time
 
 from .faults.chain import proxy
@@ -40,6 +43,7 @@ def run(report, stage):
                 words = ", ".join(f"{state} {seconds:.1f}" for state, seconds in seen.items())
                 print(f"   {ROWS} rows: link and PUT {put:.1f} s; after it, seconds to {words}", flush=True)
                 report.equal("the usual file", document["state"], "completed")
+                receipt_holds(report, stage, merchant, document, data)
                 seconds = seen.get("completed", FOLLOW_LIMIT_SECONDS)
                 report.check("seconds from PUT to completed", seconds <= COMPLETED_SECONDS_MAX, seconds)
                 per_row = {table: units / ROWS for table, units in sorted(consumed.items()) if units}
@@ -51,3 +55,26 @@ def run(report, stage):
         finally:
             for driven in pollers.values():
                 driven.end()
+
+
+def receipt_holds(report, stage, merchant, document, data):
+    """Checked by `txp` on the merchant's side: by the published key alone, against the file that was sent."""
+    answer = merchant.ask_again("GET", "/receipt-key")
+    report.equal("GET /receipt-key", answer.status, 200)
+    folder = stage.work / "receipt"
+    folder.mkdir(exist_ok=True)
+    changed = json.loads(json.dumps(document))
+    changed["receipt"]["counts"]["accepted"] += 1
+    for name, content in (("document", document), ("changed", changed)):
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    (folder / "keys.json").write_bytes(answer.body)
+    (folder / "sent.csv").write_bytes(data)
+
+    def verified(name):
+        command = [stage.txp, "receipt", "verify", folder / f"{name}.json", "--key", folder / "keys.json"]
+        command += ["--file", folder / "sent.csv", "--data-dir", folder / "nothing", "--json"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        return json.loads(ended.stdout)["valid"] if ended.stdout else ended.stderr
+
+    report.equal("the receipt holds", verified("document"), True)
+    report.equal("a receipt that was changed does not", verified("changed"), False)
