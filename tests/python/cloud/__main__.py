@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.harness.forks import Forks
 
-from . import bad_input, files, large, observe, readers, rebuild, runs, units
+from . import bad_input, files, large, observe, readers, rebuild, runs, units, webhooks
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
@@ -41,8 +41,8 @@ class Stage:
         self.emulator, self.forks = emulator, forks
         self.stacks = []
 
-    def stack(self, env, calls=None):
-        stack = deployed(self.forks, self.emulator, env, self.zips, self.work, calls)
+    def stack(self, env, calls=None, config=None):
+        stack = deployed(self.forks, self.emulator, env, self.zips, self.work, calls, config)
         self.stacks.append(stack)
         return stack
 
@@ -65,20 +65,24 @@ class Stage:
         return path.read_bytes()
 
 
-def whole(report, stage, stack, mischief=None, exact=True, rebuilds=False):
+def whole(report, stage, stack, mischief=None, exact=True, rebuilds=False, receiver=None):
     """The large file, and the two whose findings are the same in any order."""
     with runs.Run(report, stack, stage.host(stack), stack.env, mischief) as run:
         run.send("large.csv", stage.generated(ROWS))
         for number, data in enumerate(files.judged(SEED)):
             run.send(f"judged-{number}.csv", data)
         runs.hold_to_embedded(run, ordered_free=[1, 2], exact=exact)
+        if receiver:
+            webhooks.check(report, run, receiver)
         if rebuilds:
             rebuild.run(report, run, stage.aws_txp, stage.work / f"rebuild-{stack.env}")
 
 
 def clean(report, stage):
-    stack = stage.stack("clean")
-    whole(report, stage, stack)
+    with webhooks.Receiver() as receiver:
+        stack = stage.stack("clean", config=webhooks.CONFIG)
+        webhooks.listen(stack, receiver)
+        whole(report, stage, stack, receiver=receiver)
     readers.run(report, stage, stack)
 
 

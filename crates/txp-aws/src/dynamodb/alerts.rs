@@ -7,9 +7,11 @@
 
 mod cooldowns;
 mod rules;
+mod webhooks;
 
 pub use cooldowns::SharedCooldowns;
 pub use rules::ActiveRules;
+pub use webhooks::{KeptMessage, WebhookQueue};
 
 use super::attributes::{Fields, Item, Pen, number, text};
 use super::connection::{Connection, conditional, corrupt, pass_over};

@@ -17,6 +17,7 @@ mod emulator;
 mod folding;
 mod life;
 mod rebuild;
+mod webhooks;
 
 use emulator::Emulator;
 use txp_aws::dynamodb::Connection;
