@@ -13,7 +13,7 @@ use crate::runtime::{Failure, Function, Invocation};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
-use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
+use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns, SharedSuppressions};
 use txp_aws::dynamodb::profiles::Profiles;
 use txp_aws::dynamodb::stream::{self, Feed, Judgements, StreamRecord};
 use txp_aws::dynamodb::{Connection, tables};
@@ -55,6 +55,7 @@ pub struct Anomaly {
     stage: anomaly::Anomaly<SharedCooldowns>,
     rulebook: Rulebook<ActiveRules, RulesObject>,
     profiles: Profiles,
+    suppressions: SharedSuppressions,
     alerts: Alerts,
     topic: Topic<SystemClock>,
     history: StreamWriter,
@@ -91,6 +92,7 @@ impl Function for Anomaly {
             stage: anomaly::Anomaly::new(SharedCooldowns::new(alerts.clone())),
             rulebook: Rulebook::new(ActiveRules::new(alerts.clone()), file.transpose()?),
             profiles: Profiles::new(connection, profiles),
+            suppressions: SharedSuppressions::new(alerts.clone()),
             alerts,
             topic: Topic::new(publisher, topic, SystemClock, PUBLISHING),
             history: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
@@ -135,6 +137,8 @@ impl Anomaly {
         let rules = self.rulebook.rules(&mut events, now).await;
         let rules = rules.cloned();
         self.say_refusal();
+        let suppressed = self.suppressions.by_now(now).await.to_vec();
+        self.stage.alerting().suppress(suppressed);
         let mut sink = Telling::new(&mut self.topic, self.webhooks.as_ref());
         let mut ports = Ports {
             profiles: &mut self.profiles,

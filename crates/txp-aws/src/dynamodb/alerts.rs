@@ -7,10 +7,12 @@
 
 mod cooldowns;
 mod rules;
+mod suppressions;
 mod webhooks;
 
 pub use cooldowns::SharedCooldowns;
 pub use rules::ActiveRules;
+pub use suppressions::SharedSuppressions;
 pub use webhooks::{KeptMessage, WebhookQueue};
 
 use super::attributes::{Fields, Item, Pen, number, text};

@@ -109,8 +109,8 @@ pub const PROFILES: Table = Table {
 /// to webhooks.
 pub const BY_WAITING: &str = "by_waiting";
 
-/// Alerts: an item per finding, one per cooldown, one per message to webhooks, and the rules that
-/// judge.
+/// Alerts: an item per finding, one per cooldown, one per message to webhooks, the rules that judge,
+/// and what nobody is to be told for a while.
 pub const ALERTS: Table = Table {
     base: "alerts",
     variable: "ALERTS_TABLE",

@@ -17,6 +17,7 @@ mod emulator;
 mod folding;
 mod life;
 mod rebuild;
+mod suppressions;
 mod webhooks;
 
 use emulator::Emulator;
