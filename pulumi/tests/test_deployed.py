@@ -16,6 +16,7 @@ from .emulator.stack import Stack, deploy
 from .harness.forks import Forks
 from .harness.graph import Graph
 from .harness.program import PROGRAM
+from .rules.webhooks import WEBHOOKS
 
 DEFAULT_RULES = PROGRAM.parent / "crates/txp-pipeline/src/rulefile/default.json"
 DAY_SECONDS = 86_400
@@ -255,6 +256,7 @@ def test_two_environments_stand_side_by_side_in_any_region(
         "clients": json.dumps(clients),
         "alert_emails": '["on-call@example.com"]',
         "dashboards_dir": str(dashboards),
+        "webhooks": WEBHOOKS,
     }
     second = deploy(forks, emulator, tmp_path / "graph.json", "eu-central-1", config)
     aws, outputs = second.aws, second.graph.outputs
@@ -275,6 +277,8 @@ def test_two_environments_stand_side_by_side_in_any_region(
         assert ask(second, "/uploads", "GET", key)[0] != 403
     subscribed = aws.client("sns").list_subscriptions_by_topic(TopicArn=outputs["sns_topic_arn"])
     assert [one["Endpoint"] for one in subscribed["Subscriptions"]] == ["on-call@example.com"]
+    told = aws.client("secretsmanager").get_secret_value(SecretId="webhooks-pr-17")["SecretString"]
+    assert [one["name"] for one in json.loads(told)] == ["shop", "rota"]
     assert_observed(second.graph, aws.client("cloudwatch"))
     # The first is as it was.
     assert stack.aws.client("dynamodb").describe_table(TableName="clients-dev")

@@ -18,6 +18,7 @@ from transaction_processor.tables import shapes
 from .conftest import Record
 from .harness.graph import Graph
 from .harness.program import PROGRAM
+from .rules.webhooks import WEBHOOKS
 
 CRATES = PROGRAM.parent / "crates"
 PRINT_SECONDS_MAX = 30
@@ -86,7 +87,7 @@ def variables(graph: Graph, function: str) -> set[str]:
 def test_a_function_gets_the_variables_that_it_reads(record: Record, function: str) -> None:
     """Each variable is named in the code; each that the function asks for by constant is set."""
     known = set(re.findall(r'"([A-Z][A-Z_]+[A-Z])"', every_source("txp-aws", "txp-lambda")))
-    given = variables(record(aggregate_bytes="20000"), function)
+    given = variables(record(aggregate_bytes="20000", webhooks=WEBHOOKS), function)
     assert given <= known
     files = [CRATES / f"txp-lambda/src/{function}.rs"]
     files += sorted((CRATES / f"txp-lambda/src/{function}").glob("*.rs"))
@@ -149,3 +150,13 @@ def test_a_client_s_item_has_the_attributes_that_the_code_reads(record: Record) 
     [item] = record(clients=json.dumps(clients)).of("dynamodb.TableItem")
     for attribute in json.loads(item.inputs["item"]):
         assert f'"{attribute}"' in text
+
+
+def test_webhooks_are_written_as_the_code_reads_them(record: Record) -> None:
+    text = source("txp-aws/src/webhooks.rs")
+    [fields] = re.findall(r"struct Given \{(.*?)\}", text, re.DOTALL)
+    read = set(re.findall(r"^    (\w+):", fields, re.MULTILINE))
+    version = record(webhooks=WEBHOOKS).one("secretsmanager.SecretVersion", "webhooks-version")
+    for endpoint in json.loads(version.inputs["secretString"]):
+        # Never the exception for trying things out.
+        assert set(endpoint) == read - {"loopback_allowed"}

@@ -15,6 +15,7 @@ from .conftest import Record, run_recorder
 from .harness.forks import Forks
 from .harness.graph import Graph, read
 from .harness.program import PROGRAM, PROJECT
+from .rules.webhooks import WEBHOOKS
 
 PACKAGE = PROGRAM / "transaction_processor"
 
@@ -226,6 +227,17 @@ def test_people_are_told(record: Record) -> None:
     assert {one.inputs["protocol"] for one in asked} == {"email"}
 
 
+def test_webhooks_are_nothing_unless_they_are_set(record: Record) -> None:
+    graph = record()
+    assert [one for one in graph.of("secretsmanager.Secret") if one.name == "webhooks"] == []
+    text = json.dumps([one.inputs for one in graph.custom()])
+    assert "TELL_UPLOAD_ENDS" not in text
+    assert "WEBHOOKS_SECRET" not in text
+    alerts_alone = json.loads(WEBHOOKS)[1:]
+    graph = record(webhooks=json.dumps(alerts_alone))
+    assert "TELL_UPLOAD_ENDS" not in json.dumps([one.inputs for one in graph.custom()])
+
+
 def test_a_destroy_takes_everything_when_it_is_told_to(record: Record) -> None:
     graph = record(delete_data="true")
     kept = {one.type for one in graph.custom() if one.retain_on_delete}
@@ -237,6 +249,12 @@ def test_a_destroy_takes_everything_when_it_is_told_to(record: Record) -> None:
     }
     assert all(one.inputs["forceDestroy"] for one in graph.of("s3.Bucket"))
     assert {one.inputs["recoveryWindowInDays"] for one in graph.of("secretsmanager.Secret")} == {0}
+
+
+def webhook(**other: object) -> dict[str, str]:
+    """A configuration that would be right but for this."""
+    [first, *_] = json.loads(WEBHOOKS)
+    return {"webhooks": json.dumps([{**first, **other}])}
 
 
 @pytest.mark.parametrize(
@@ -259,6 +277,16 @@ def test_a_destroy_takes_everything_when_it_is_told_to(record: Record) -> None:
         ({"clients": '[{"name":"a","keys":["1","2","3"]}]'}, "must have one key"),
         ({"clients": '[{"name":"a","keys":["1","1"]}]'}, "of different names"),
         ({"clients": '[{"name":"a","keys":["a/b"]}]'}, "set `keys`"),
+        ({"webhooks": "{}"}, "JSON list"),
+        ({"webhooks": '[{"name":"a","url":"https://a"}]'}, "secrets of a webhook"),
+        (webhook(url="http://a.example/"), "https://"),
+        (webhook(url="https://user:word@a.example/"), "without a user's name"),
+        (webhook(name="a/b"), "set `webhooks`"),
+        (webhook(secrets=["whsec_c2hvcnQ="]), "set its `secrets`"),
+        (webhook(secrets=[]), "set its `secrets`"),
+        (webhook(events=["money"]), "uploads, alerts"),
+        (webhook(allow_loopback=True), "JSON list"),
+        ({"webhooks": json.dumps([*json.loads(WEBHOOKS)] * 2)}, "each once"),
         ({"alert_emails": '"a@example.com"'}, "JSON list of texts"),
     ],
 )

@@ -5,10 +5,12 @@ import pytest
 from .conftest import Record
 from .rules import RULES
 from .rules.rule import Break, Rule
+from .rules.webhooks import WEBHOOKS
 
 CONFIGURATIONS = {
     "as it is": {},
     "another environment": {"env": "pr-17", "bucket_suffix": "acme"},
+    "with webhooks": {"webhooks": WEBHOOKS},
     "provisioned": {"stream_mode": "provisioned", "stream_shards": "2"},
 }
 BREAKS = [
@@ -21,12 +23,12 @@ BREAKS = [
 @pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_holds(record: Record, rule: Rule, config: dict[str, str]) -> None:
-    assert rule.check(record(**config)) == []
+    assert rule.check(record(**{**config, **rule.config})) == []
 
 
 @pytest.mark.parametrize(("rule", "broken"), BREAKS)
 def test_a_rule_finds_what_breaks_it(record: Record, rule: Rule, broken: Break) -> None:
-    graph = record()
+    graph = record(**rule.config)
     broken(graph)
     assert rule.check(graph) != []
 

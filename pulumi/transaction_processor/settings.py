@@ -1,5 +1,7 @@
 """What can be configured, and how the configuration is read. Every fault says which key to set."""
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +26,13 @@ KEYS_PER_CLIENT_MAX = 2
 KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 # A part of the keys of uploads.
 CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+# What a webhook may be told, and how many there may be: nobody watches more.
+WEBHOOK_EVENTS = ("uploads", "alerts")
+WEBHOOKS_MAX = 20
+URL_CHARS_MAX = 2000
+# Standard Webhooks: this, and base64 of as many bytes.
+SECRET_PREFIX = "whsec_"  # noqa: S105 no secret
+SECRET_BYTES = range(24, 65)
 # What a client may have beside name and merchants.
 CLIENT_KEYS: Mapping[str, type] = {
     "default_currency": str,
@@ -68,6 +77,52 @@ class ClientArgs:
 
 
 @dataclass(frozen=True)
+class WebhookArgs:
+    """An address that is told of uploads' ends, alerts, or both."""
+
+    name: str
+    url: str
+    # Each signs: two while one takes the other's place.
+    secrets: Sequence[str]
+    events: Sequence[str] = WEBHOOK_EVENTS
+
+    def __post_init__(self) -> None:
+        if not CLIENT_NAME.fullmatch(self.name):
+            raise ValueError(
+                f"the webhook `{self.name}` must be 1 to 64 letters, digits, dashes and "
+                "underscores, and start with a letter: set `webhooks`"
+            )
+        host = re.match(r"https://([^/?#]+)", self.url)
+        if host is None or "@" in host[1] or len(self.url) > URL_CHARS_MAX:
+            raise ValueError(
+                f"the url of the webhook `{self.name}` must begin with https:// and a host, "
+                f"without a user's name, and have at most {URL_CHARS_MAX} characters: "
+                "set `webhooks`"
+            )
+        if not self.events or not set(self.events) <= set(WEBHOOK_EVENTS):
+            raise ValueError(
+                f"the webhook `{self.name}` may be told {', '.join(WEBHOOK_EVENTS)}: "
+                "set its `events`"
+            )
+        if not 1 <= len(self.secrets) <= KEYS_PER_CLIENT_MAX or not all(
+            is_secret(text) for text in self.secrets
+        ):
+            raise ValueError(
+                f"the webhook `{self.name}` must have one secret, or two while one takes the "
+                f"other's place, each `{SECRET_PREFIX}` and base64 of {SECRET_BYTES[0]} to "
+                f"{SECRET_BYTES[-1]} bytes: set its `secrets`"
+            )
+
+
+def is_secret(text: str) -> bool:
+    try:
+        decoded = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        return False
+    return text.startswith(SECRET_PREFIX) and len(decoded) in SECRET_BYTES
+
+
+@dataclass(frozen=True)
 class TapStackArgs:
     """What a stack is made of; everything has a default that works in a fresh account."""
 
@@ -94,6 +149,8 @@ class TapStackArgs:
     # Where alarms go beside the topic of alerts: the topic of a rota, by ARN.
     on_call_topic: str | None = None
     clients: Sequence[ClientArgs] = (ClientArgs("default"),)
+    # Told over https of uploads' ends and alerts.
+    webhooks: Sequence[WebhookArgs] = ()
     # Pages that may PUT to upload links.
     allowed_origins: Sequence[str] = ("*",)
     rules_file: Path = PROGRAM.parent / "crates/txp-pipeline/src/rulefile/default.json"
@@ -117,6 +174,9 @@ class TapStackArgs:
         names = [client.name for client in self.clients]
         if not 1 <= len(names) <= CLIENTS_MAX or len(set(names)) != len(names):
             raise ValueError("clients must name at least one client, each once")
+        told = [webhook.name for webhook in self.webhooks]
+        if len(told) > WEBHOOKS_MAX or len(set(told)) != len(told):
+            raise ValueError(f"webhooks must name at most {WEBHOOKS_MAX} webhooks, each once")
 
     @property
     def zips(self) -> Path:
@@ -159,6 +219,8 @@ def read_config(config: pulumi.Config) -> TapStackArgs:
         take(key, None if value is None else texts(key, value))
     clients: object = config.get_object("clients")
     take("clients", None if clients is None else read_clients(clients))
+    webhooks: object = config.get_object("webhooks")
+    take("webhooks", None if webhooks is None else read_webhooks(webhooks))
     return TapStackArgs(**given)  # pyright: ignore[reportArgumentType]
 
 
@@ -194,3 +256,27 @@ def read_clients(value: object) -> tuple[ClientArgs, ...]:
             raise ValueError(wrong)
         clients.append(ClientArgs(name, merchants, keys, **entry))  # pyright: ignore[reportArgumentType]
     return tuple(clients)
+
+
+def read_webhooks(value: object) -> tuple[WebhookArgs, ...]:
+    """`[{"name": "shop", "url": "https://...", "secrets": ["whsec_..."]}]`; what is wrong with one
+    is said without its secrets.
+    """
+    wrong = (
+        'webhooks must be a JSON list like [{"name": "shop", "url": "https://example.com/hook", '
+        '"secrets": ["whsec_..."], "events": ["uploads", "alerts"]}]'
+    )
+    if not isinstance(value, list):
+        raise ValueError(wrong)
+    webhooks: list[WebhookArgs] = []
+    for item in value:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(item, dict):
+            raise ValueError(wrong)
+        entry: dict[str, object] = {**item}
+        name, url = entry.pop("name", None), entry.pop("url", None)
+        secrets = texts("secrets of a webhook", entry.pop("secrets", None))
+        events = texts("events of a webhook", entry.pop("events", list(WEBHOOK_EVENTS)))
+        if not isinstance(name, str) or not isinstance(url, str) or entry:
+            raise ValueError(wrong)
+        webhooks.append(WebhookArgs(name, url, secrets, events))
+    return tuple(webhooks)

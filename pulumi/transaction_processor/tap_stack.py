@@ -18,6 +18,7 @@ from .settings import TapStackArgs
 from .storage import Storage, StorageArgs
 from .stream import Stream, StreamArgs
 from .tables import Tables, TablesArgs
+from .webhooks import Webhooks, WebhooksArgs
 
 # The functions take no more.
 METRICS_NAMES_MAX = 20
@@ -35,6 +36,8 @@ class TapStack(pulumi.ComponentResource):
     alerts: Alerts
     fingerprint_key: SecretKey
     receipt_key: SecretKey
+    # None where nobody is to be told.
+    webhooks: Webhooks | None
     functions: Functions
     api: Api
     clients: Clients
@@ -92,6 +95,11 @@ class TapStack(pulumi.ComponentResource):
             ),
             child,
         )
+        self.webhooks = (
+            Webhooks("webhooks", WebhooksArgs(place, keys, args.webhooks), child)
+            if args.webhooks
+            else None
+        )
         self.functions = Functions("functions", self._parts(place, args), child)
         self.api = Api(
             "api",
@@ -121,6 +129,7 @@ class TapStack(pulumi.ComponentResource):
             alerts=self.alerts,
             fingerprint_key=self.fingerprint_key,
             receipt_key=self.receipt_key,
+            webhooks=self.webhooks,
             packaging=Packaging(args.zips, args.architecture, args.reserved_concurrency),
             aggregate_bytes=args.aggregate_bytes,
             fold_paused=args.fold_paused,

@@ -40,7 +40,7 @@ MARKS = {
 USES = {
     "validation": {"dynamodb", "kinesis", "lambda", "s3", "secretsmanager"},
     "aggregator": {"dynamodb", "s3"},
-    "anomaly": {"dynamodb", "kinesis", "s3", "sns"},
+    "anomaly": {"dynamodb", "kinesis", "s3", "secretsmanager", "sns"},
     "api": {"dynamodb", "s3", "secretsmanager"},
     "archiver": {"s3"},
 }

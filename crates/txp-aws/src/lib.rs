@@ -13,8 +13,9 @@
 //! - [`random`]: new upload ids;
 //! - [`rules`]: the operator's rule file;
 //! - [`s3`]: objects in buckets, links to them, the archive;
-//! - [`secrets`]: the fingerprint key;
-//! - [`sns`]: alerts to people.
+//! - [`secrets`]: the fingerprint key, the key of receipts;
+//! - [`sns`]: alerts to people;
+//! - [`webhooks`]: who is told over webhooks.
 //!
 //! Deliberately absent: stages (they are the pipeline's), the functions that call them, the creation
 //! of resources.
@@ -34,3 +35,4 @@ pub mod rules;
 pub mod s3;
 pub mod secrets;
 pub mod sns;
+pub mod webhooks;

@@ -1,4 +1,4 @@
-//! New upload ids.
+//! New upload ids, and numbers that spread what would come together.
 
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
@@ -16,4 +16,12 @@ pub fn mint_upload_id(now: Timestamp) -> Result<UploadId, PortError> {
     })?;
     let unix_millis = u64::try_from(now.unix_millis()).unwrap_or(0);
     Ok(UploadId::new(unix_millis, random))
+}
+
+/// Any number; 0 where the system gives no randomness, with which things come a little more together.
+#[must_use]
+pub fn number() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).ok();
+    u64::from_le_bytes(bytes)
 }

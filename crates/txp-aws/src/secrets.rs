@@ -37,16 +37,28 @@ async fn read<K>(
     name: &str,
     of: impl Fn(&[u8]) -> Option<K>,
 ) -> Result<K, PortError> {
-    let context = || format!("reading {name} from the secret {secret} failed");
-    let answer = client.get_secret_value().secret_id(secret).send().await;
-    let output = answer.map_err(|error| port_error(context(), error))?;
-    let text = match (output.secret_string(), output.secret_binary()) {
-        (Some(text), _) => text.as_bytes(),
-        (None, Some(blob)) => blob.as_ref(),
-        (None, None) => &[],
-    };
-    of(text).ok_or_else(|| {
+    of(&content(client, secret, name).await?).ok_or_else(|| {
+        let context = reading(secret, name);
         let why = "it must hold 64 hexadecimal digits and nothing else";
-        PortError::new(ErrorKind::Permanent, format!("{}: {why}", context()))
+        PortError::new(ErrorKind::Permanent, format!("{context}: {why}"))
     })
+}
+
+/// What a secret holds.
+pub(crate) async fn content(
+    client: &Client,
+    secret: &str,
+    name: &str,
+) -> Result<Vec<u8>, PortError> {
+    let answer = client.get_secret_value().secret_id(secret).send().await;
+    let output = answer.map_err(|error| port_error(reading(secret, name), error))?;
+    Ok(match (output.secret_string, output.secret_binary) {
+        (Some(text), _) => text.into_bytes(),
+        (None, Some(blob)) => blob.into_inner(),
+        (None, None) => Vec::new(),
+    })
+}
+
+pub(crate) fn reading(secret: &str, name: &str) -> String {
+    format!("reading {name} from the secret {secret} failed")
 }

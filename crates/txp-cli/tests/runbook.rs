@@ -67,6 +67,50 @@ fn every_command_of_the_runbook_does_its_work() {
     assert!(tried >= 5, "only {tried} commands were tried");
 }
 
+/// A queue of webhooks that cannot be read is a problem; one that was moved aside is to be known of.
+#[test]
+fn the_doctor_knows_of_damaged_queues_of_webhooks() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    std::fs::write(dir.join("sales.csv"), "transaction_id\n").unwrap();
+    txp(dir, &["process", "sales.csv", "--json"]);
+    let webhooks = dir.join("data/webhooks");
+    std::fs::create_dir_all(&webhooks).unwrap();
+    std::fs::write(webhooks.join("queue.jsonl"), "{\n").unwrap();
+    std::fs::write(webhooks.join("queue.damaged.jsonl"), "{\n").unwrap();
+    let examined = txp(dir, &["doctor", "--json"]);
+    assert_eq!(examined.status.code(), Some(1), "{examined:?}");
+    let report: Value = serde_json::from_slice(&examined.stdout).unwrap();
+    let of = |key: &str| report[key].to_string();
+    assert!(
+        of("problems").contains("queue of webhooks is damaged"),
+        "{report}"
+    );
+    assert!(of("notes").contains("queue.damaged.jsonl"), "{report}");
+}
+
+/// Suppressions of a deployment are changed by a `txp` that can reach it.
+#[test]
+fn suppressions_of_a_deployment_want_the_feature_and_the_table() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_txp"));
+    command
+        .args(["alerts", "suppress", "list", "--env", "nowhere"])
+        .current_dir(scratch.path())
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let output = command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let (code, wanted) = match cfg!(feature = "aws") {
+        true => (3, "alerts-nowhere"),
+        false => (2, "--features aws"),
+    };
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    assert!(told.contains(wanted), "{told}");
+}
+
 #[test]
 fn without_the_feature_a_deployment_is_not_looked_at() {
     let scratch = tempfile::tempdir().unwrap();

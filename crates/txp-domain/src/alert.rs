@@ -18,7 +18,7 @@ mod suppression;
 pub use cooldown::{COOLDOWNS_MAX, Cooldowns};
 pub use digest::{DIGEST_TOP_MAX, Digest, Mark};
 pub use message::{Message, SUBJECT_CHARS_MAX, Told};
-pub use suppression::Suppression;
+pub use suppression::{SUPPRESSIONS_MAX, Suppression, SuppressionList, TooManySuppressions};
 
 use crate::finding::{Finding, Money};
 use crate::rule::Severity;

@@ -13,6 +13,7 @@ use txp_aws::dynamodb::{Connection, State, tables};
 use txp_aws::kinesis::delivered::{Delivered, KinesisEvent};
 use txp_aws::quarantine::S3Quarantine;
 use txp_aws::s3::Bucket;
+use txp_aws::webhooks::TELL_UPLOAD_ENDS;
 use txp_pipeline::stage::aggregate;
 
 /// The function.
@@ -34,11 +35,15 @@ impl Function for Aggregator {
         let config = config::load().await;
         let connection = Connection::new(config::dynamodb_client(&config));
         let bucket = Bucket::new(config::s3_client(&config), reports);
+        let uploads = Uploads::new(connection.clone(), uploads);
         Ok(Self {
             stage: aggregate::Aggregator::default(),
             state: State {
-                transactions: Transactions::new(connection.clone(), transactions),
-                uploads: Uploads::new(connection, uploads),
+                transactions: Transactions::new(connection, transactions),
+                uploads: match std::env::var_os(TELL_UPLOAD_ENDS) {
+                    Some(_) => uploads.telling_ends(),
+                    None => uploads,
+                },
             },
             quarantine: S3Quarantine::new(bucket, aggregate::STAGE),
             clock: SystemClock,

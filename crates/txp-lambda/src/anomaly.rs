@@ -1,17 +1,19 @@
 //! The function `anomaly`: judges what the stream of the transactions' table says has changed, tells
 //! people, and appends what was found to the history. Once a minute it looks after alerts: digests
-//! that are due, and alerts that a crash left behind.
+//! that are due, and alerts that a crash left behind; then it sends what webhooks are to be told.
 
 mod event;
+mod webhooks;
 
 pub use event::AnomalyEvent;
+pub use webhooks::{Telling, Webhooks};
 
 use crate::environment::{ALERTS_TOPIC, EVENTS_STREAM, REPORTS_BUCKET};
 use crate::runtime::{Failure, Function, Invocation};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
-use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
+use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns, SharedSuppressions};
 use txp_aws::dynamodb::profiles::Profiles;
 use txp_aws::dynamodb::stream::{self, Feed, Judgements, StreamRecord};
 use txp_aws::dynamodb::{Connection, tables};
@@ -30,6 +32,7 @@ use txp_pipeline::retry::RetryPolicy;
 use txp_pipeline::stage::anomaly::{self, Ports};
 use txp_pipeline::stage::rulebook::Rulebook;
 use txp_pipeline::telemetry::{Metric, count_of};
+use txp_webhook::Http;
 
 /// How long an alert may be on its way before somebody else hands it on: longer than an invocation
 /// takes between recording and marking.
@@ -52,11 +55,13 @@ pub struct Anomaly {
     stage: anomaly::Anomaly<SharedCooldowns>,
     rulebook: Rulebook<ActiveRules, RulesObject>,
     profiles: Profiles,
+    suppressions: SharedSuppressions,
     alerts: Alerts,
     topic: Topic<SystemClock>,
     history: StreamWriter,
     settings: Settings,
     quarantine: S3Quarantine,
+    webhooks: Option<Webhooks<Http>>,
     clock: SystemClock,
 }
 
@@ -81,15 +86,19 @@ impl Function for Anomaly {
         let file = file.map(|name| RulesObject::new(objects.clone(), name));
         let alerts = Alerts::new(connection.clone(), alerts);
         let publisher = aws_sdk_sns::Client::new(&config);
+        let webhooks =
+            Webhooks::of_environment(&config, connection.clone(), alerts.clone(), Http::default())?;
         Ok(Self {
             stage: anomaly::Anomaly::new(SharedCooldowns::new(alerts.clone())),
             rulebook: Rulebook::new(ActiveRules::new(alerts.clone()), file.transpose()?),
             profiles: Profiles::new(connection, profiles),
+            suppressions: SharedSuppressions::new(alerts.clone()),
             alerts,
             topic: Topic::new(publisher, topic, SystemClock, PUBLISHING),
             history: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
             settings,
             quarantine: S3Quarantine::new(Bucket::new(objects, reports), stream::STAGE),
+            webhooks,
             clock: SystemClock,
         })
     }
@@ -104,6 +113,7 @@ impl Function for Anomaly {
             AnomalyEvent::Stream(records) => self.judge(&records, now).await,
             AnomalyEvent::Tick => {
                 self.tick(invocation, now).await?;
+                self.tell_webhooks(invocation).await?;
                 Ok(DynamoDbEventResponse::default())
             }
         }
@@ -127,10 +137,13 @@ impl Anomaly {
         let rules = self.rulebook.rules(&mut events, now).await;
         let rules = rules.cloned();
         self.say_refusal();
+        let suppressed = self.suppressions.by_now(now).await.to_vec();
+        self.stage.alerting().suppress(suppressed);
+        let mut sink = Telling::new(&mut self.topic, self.webhooks.as_ref());
         let mut ports = Ports {
             profiles: &mut self.profiles,
             ledger: &mut self.alerts,
-            sink: &mut self.topic,
+            sink: &mut sink,
             events: &mut events,
         };
         let (deliveries, changes) = (&judgements.deliveries, &judgements.changes);
@@ -175,7 +188,8 @@ impl Anomaly {
         let policy = rules.map(|rules| *rules.rules.alerts());
         self.say_refusal();
         let policy = policy?;
-        let (ledger, sink) = (&mut self.alerts, &mut self.topic);
+        let mut telling = Telling::new(&mut self.topic, self.webhooks.as_ref());
+        let (ledger, sink) = (&mut self.alerts, &mut telling);
         let alerting = self.stage.alerting();
         let before = alerting.handed();
         loop {
@@ -194,6 +208,15 @@ impl Anomaly {
             messages = alerting.handed().messages - before.messages,
             "looked after alerts"
         );
+        Ok(())
+    }
+
+    async fn tell_webhooks(&mut self, invocation: &Invocation) -> anyhow::Result<()> {
+        if let Some(webhooks) = &mut self.webhooks {
+            let told = Box::pin(webhooks.tell(invocation)).await?;
+            let (delivered, failed, gave_up) = (told.delivered, told.failed, told.gave_up);
+            tracing::info!(delivered, failed, gave_up, "told webhooks");
+        }
         Ok(())
     }
 

@@ -5,14 +5,11 @@
 //! answer holds up nothing, and a crash loses nothing: what is not marked is sent again, under the
 //! same id. Without any endpoint set, nothing is kept.
 
-mod http;
 mod queue;
 mod sender;
-mod tls;
 
-pub use http::Http;
-pub use queue::{Ending, Mark, Putter, Queue, Waiting};
-pub use sender::{Sender, Told, send_waiting};
+pub use queue::{DAMAGED_QUEUE, Putter, Queue, Waiting};
+pub use sender::{Sender, send_waiting};
 
 /// Where the queue lies in a data directory.
 pub const WEBHOOKS_DIR: &str = "webhooks";

@@ -16,7 +16,9 @@ pub use table::{DOCUMENT_PATH, TABLE_PATH, document, table};
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use std::time::Duration;
+use txp_domain::event::UploadReceived;
 use txp_domain::redact::{needs_redaction, redact};
+use txp_domain::time::Timestamp;
 use txp_domain::upload::ClassCounts;
 
 /// The most dimensions that a metric has.
@@ -109,8 +111,14 @@ pub fn rows_folded(counts: &ClassCounts) {
     }
 }
 
-/// Tells of a completed upload how long it took, and whether that was in time.
-pub fn upload_completed(took: Duration) {
+/// Tells of an upload that was completed now how long it took, and whether that was in time. Not of
+/// one that reads rows of an earlier upload again: it has the arrival of that one, and was not late.
+pub fn upload_completed(received: &UploadReceived, now: Timestamp) {
+    if received.options.redrive.is_some() {
+        return;
+    }
+    let took = now.0.saturating_sub(received.uploaded_at.0);
+    let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
     observe(Metric::UploadToCompletedSeconds, took.as_secs_f64());
     let is_in_time = took <= Duration::from_secs(IN_TIME_SECONDS);
     let percent = if is_in_time { 100.0 } else { 0.0 };

@@ -7,20 +7,23 @@
 //! its last digits. Redirects are not followed, and an address that is not public is refused when it
 //! is connected to, not only when it is set: names change.
 //!
-//! One component for both hosts: who sends is a port ([`Post`]). On the embedded host `txp serve`
-//! sends. Deliberately absent: where endpoints and messages are kept.
+//! One component for both hosts: who posts is a port ([`Post`]), what comes of it and what is tried
+//! when is decided in a [`Round`]. On the embedded host `txp serve` sends, on AWS the function
+//! `anomaly`. Deliberately absent: where endpoints and messages are kept.
 
 mod address;
 mod delivery;
 mod endpoint;
 mod message;
+mod round;
 
 pub use address::{NotPublic, check_address};
 pub use delivery::{
     ATTEMPTS_MAX, Attempt, BODY_BYTES_MAX, Post, PostFailure, PostRequest, attempt, retry_seconds,
 };
 pub use endpoint::{BadUrl, Endpoint, SECRET_OVERLAP_SECONDS, Secret, Topic, check_url};
-pub use message::Outgoing;
+pub use message::{NEWS_SECONDS, Outgoing};
+pub use round::{Ending, Mark, Round, Told};
 
 #[cfg(test)]
 mod tests;

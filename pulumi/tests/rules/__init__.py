@@ -2,7 +2,7 @@
 it, so that a rule which finds nothing is known to look.
 """
 
-from . import api, data, functions, identity, observability, storage, structure
+from . import api, data, functions, identity, observability, storage, structure, webhooks
 from .rule import Rule
 
 RULES: list[Rule] = [
@@ -13,4 +13,5 @@ RULES: list[Rule] = [
     *api.RULES,
     *identity.RULES,
     *observability.RULES,
+    *webhooks.RULES,
 ]

@@ -1,7 +1,7 @@
 """A rule, and how a graph is broken to try it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..harness.graph import Graph, Resource
@@ -17,6 +17,8 @@ class Rule:
     check: Check
     # Ways to break it, by what was done.
     breaks: Mapping[str, Break]
+    # The configuration in which there is something to hold to it.
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def each(graph: Graph, type_: str, *expected: tuple[str, object]) -> list[str]:

@@ -134,6 +134,10 @@ def cors(graph: Graph) -> list[str]:
     return faults
 
 
+# What stands in them is the configuration's.
+MADE_AGAIN = {"webhooks", "webhooks-version"}
+
+
 def kept(graph: Graph) -> list[str]:
     """What cannot be made again outlives the stack, with what keeps it safe."""
     types = {resource.type for resource in graph.resources if ":s3/" in resource.type}
@@ -143,7 +147,9 @@ def kept(graph: Graph) -> list[str]:
     return [
         f"{resource}: goes with the stack"
         for resource in graph.custom()
-        if resource.type in types and not resource.retain_on_delete
+        if resource.type in types
+        and resource.name not in MADE_AGAIN
+        and not resource.retain_on_delete
     ]
 
 

@@ -24,6 +24,13 @@ PARALLEL = 2
 def aggregator(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
     """The function and its mapping."""
     place = parts.place
+    variables: dict[str, pulumi.Input[str]] = {
+        "REPORTS_BUCKET": parts.storage.reports.name,
+        **parts.tables_of("TRANSACTIONS_TABLE", "UPLOADS_TABLE"),
+    }
+    if parts.webhooks is not None and parts.webhooks.tells_uploads:
+        # It writes down that an upload's end is to be told; `anomaly` tells it.
+        variables["TELL_UPLOAD_ENDS"] = "true"
     made = LambdaFunction(
         f"{PURPOSE}-lambda",
         LambdaFunctionArgs(
@@ -33,10 +40,7 @@ def aggregator(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
             purpose=PURPOSE,
             description="Folds the history into the state of transactions",
             timeout_seconds=TIMEOUT_SECONDS,
-            variables={
-                "REPORTS_BUCKET": parts.storage.reports.name,
-                **parts.tables_of("TRANSACTIONS_TABLE", "UPLOADS_TABLE"),
-            },
+            variables=variables,
             statements=statements(parts),
         ),
         place.child(parent),

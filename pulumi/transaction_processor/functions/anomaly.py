@@ -1,4 +1,6 @@
-"""anomaly: judges what changed and tells people, woken by the table's stream and by the clock."""
+"""anomaly: judges what changed and tells people, woken by the table's stream and by the clock. It
+is the one function that sends webhooks.
+"""
 
 import json
 
@@ -19,7 +21,7 @@ BATCH_RECORDS = 500
 WINDOW_SECONDS = 1
 # The table's stream keeps 24 h; what is older than this would alert nobody in time.
 AGE_MAX_SECONDS = 20 * 3600
-# Digests that are due, alerts that were recorded and not handed on.
+# Digests that are due, alerts that were recorded and not handed on, what webhooks are to be told.
 DIGESTS = "rate(1 minute)"
 # No replay can alert, even into a live table.
 LIVE_WRITERS = json.dumps(
@@ -33,6 +35,17 @@ LIVE_WRITERS = json.dumps(
 def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
     """The function with what wakes it."""
     place = parts.place
+    variables: dict[str, pulumi.Input[str]] = {
+        "EVENTS_STREAM": parts.stream.stream.name,
+        "ALERTS_TOPIC": parts.alerts.topic.arn,
+        "REPORTS_BUCKET": parts.storage.reports.name,
+        "RULES_OBJECT": parts.storage.rules_object,
+        "METRICS_NAMES": parts.metrics_names,
+        **parts.tables_of("PROFILES_TABLE", "ALERTS_TABLE"),
+    }
+    if parts.webhooks is not None:
+        variables["WEBHOOKS_SECRET"] = parts.webhooks.secret.arn
+        variables |= parts.tables_of("UPLOADS_TABLE")
     made = LambdaFunction(
         f"{PURPOSE}-lambda",
         LambdaFunctionArgs(
@@ -42,15 +55,9 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
             purpose=PURPOSE,
             description="Judges transactions by the rules and alerts people",
             timeout_seconds=TIMEOUT_SECONDS,
-            variables={
-                "EVENTS_STREAM": parts.stream.stream.name,
-                "ALERTS_TOPIC": parts.alerts.topic.arn,
-                "REPORTS_BUCKET": parts.storage.reports.name,
-                "RULES_OBJECT": parts.storage.rules_object,
-                "METRICS_NAMES": parts.metrics_names,
-                **parts.tables_of("PROFILES_TABLE", "ALERTS_TABLE"),
-            },
-            statements=statements(parts),
+            variables=variables,
+            statements=[*statements(parts), *tells(parts)],
+            depends_on=[] if parts.webhooks is None else [parts.webhooks.version],
         ),
         place.child(parent),
     )
@@ -75,7 +82,7 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
         ScheduleArgs(
             place,
             "digest-schedule",
-            "Sends digests that are due and alerts that were recorded and not sent",
+            "Sends digests that are due, alerts that were recorded and not sent, webhooks",
             DIGESTS,
             made.function,
         ),
@@ -127,4 +134,18 @@ def statements(parts: Parts) -> list[Statement]:
             "kinesis",
             "s3",
         ),
+    ]
+
+
+def tells(parts: Parts) -> list[Statement]:
+    """What sending webhooks takes: who is told, and which uploads have ended."""
+    if parts.webhooks is None:
+        return []
+    uploads = parts.tables.uploads.arn
+    key = parts.keys.data.arn
+    return [
+        access.reads_secret("Webhooks", parts.webhooks.secret.arn),
+        access.uses_key(parts.place, "WebhooksKey", key, ["Decrypt"], "secretsmanager"),
+        access.table("UploadsEnded", ["Query", "UpdateItem"], uploads),
+        access.queries_index("UploadsDue", uploads, "by_due"),
     ]

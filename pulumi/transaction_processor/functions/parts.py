@@ -11,6 +11,7 @@ from ..secret_key import SecretKey
 from ..storage import Storage
 from ..stream import Stream
 from ..tables import Tables
+from ..webhooks import Webhooks
 from .function import Packaging
 
 
@@ -24,6 +25,8 @@ class Parts:
     alerts: Alerts
     fingerprint_key: SecretKey
     receipt_key: SecretKey
+    # None where nobody is to be told.
+    webhooks: Webhooks | None
     packaging: Packaging
     aggregate_bytes: int | None
     fold_paused: bool

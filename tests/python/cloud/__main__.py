@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.harness.forks import Forks
 
-from . import bad_input, files, large, observe, readers, rebuild, runs, units
+from . import bad_input, files, large, observe, readers, rebuild, runs, units, webhooks
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
@@ -41,8 +41,8 @@ class Stage:
         self.emulator, self.forks = emulator, forks
         self.stacks = []
 
-    def stack(self, env, calls=None):
-        stack = deployed(self.forks, self.emulator, env, self.zips, self.work, calls)
+    def stack(self, env, calls=None, config=None):
+        stack = deployed(self.forks, self.emulator, env, self.zips, self.work, calls, config)
         self.stacks.append(stack)
         return stack
 
@@ -78,10 +78,13 @@ def whole(report, stage, stack, mischief=None, exact=True):
 
 def clean(report, stage):
     """A calm day, and what analysts do on it."""
-    stack = stage.stack("clean")
-    with whole(report, stage, stack) as run:
-        readers.run(report, stage, stack)
-        rebuild.run(report, run, stage.aws_txp, stage.work / "rebuild")
+    with webhooks.Receiver() as receiver:
+        stack = stage.stack("clean", config=webhooks.CONFIG)
+        webhooks.listen(stack, receiver)
+        with whole(report, stage, stack) as run:
+            webhooks.check(report, run, receiver)
+            readers.run(report, stage, stack)
+            rebuild.run(report, run, stage.aws_txp, stage.work / "rebuild")
 
 
 def faulty(report, stage):

@@ -1,5 +1,6 @@
 """The command line as an analyst on AWS uses it: the history from the stream and from the archive,
-a transaction from the table. What it reads must be what is there."""
+a transaction from the table; and as whoever is on call uses it: alerts that are suppressed. What it
+reads must be what is there."""
 
 import json
 import os
@@ -23,6 +24,22 @@ def run(report, stage, stack):
     document = json.loads(ask(stage, stack, *asked))
     report.equal("a transaction of the table", document["transaction_id"], one["transaction_id"])
     report.equal("its amount", document["amount"], one["amount"])
+    suppressed(report, stage, stack)
+
+
+def suppressed(report, stage, stack):
+    """Of one merchant nobody is told, until that is taken back."""
+    environment = ("--env", stack.env)
+    why = ("--until", "2099-01-01T00:00:00Z", "--by", "on call", "--reason", "known")
+    ask(stage, stack, "alerts", "suppress", *environment, "--merchant", "m-1", *why)
+
+    def active():
+        listed = json.loads(ask(stage, stack, "alerts", "suppress", "list", *environment, "--json"))
+        return [one["merchant_id"] for one in listed["suppressions"] if one["active"]]
+
+    report.equal("suppressed merchants", active(), ["m-1"])
+    ask(stage, stack, "alerts", "suppress", "remove", *environment, "--merchant", "m-1")
+    report.equal("suppressed merchants after that is taken back", active(), [])
 
 
 def ask(stage, stack, *arguments):

@@ -111,9 +111,9 @@ class Stack:
         return url
 
 
-def deployed(forks, emulator, env, zips, work, calls=None):
+def deployed(forks, emulator, env, zips, work, calls=None, config=None):
     """The program deployed as an environment; `calls` is where its functions send theirs."""
-    config = {**CONFIG, "env": env, "lambda_dir": zips}
+    config = {**CONFIG, "env": env, "lambda_dir": zips, **(config or {})}
     made = deploy(forks, emulator.url, work / f"{env}-graph.json", REGION, config, calls)
     kinds = len({short(resource.type) for resource in made.graph.custom()})
     print(f"   {env}: {sum(1 for _ in made.graph.custom())} resources of {kinds} kinds deployed", flush=True)

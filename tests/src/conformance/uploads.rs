@@ -41,6 +41,23 @@ pub fn parsed(upload_id: UploadId, ends: &[(u8, u64)]) -> UploadEvent {
     })
 }
 
+/// `upload.failed`, before any row.
+#[must_use]
+pub fn failed(upload_id: UploadId) -> UploadEvent {
+    UploadEvent::Failed(UploadFailed {
+        upload_id,
+        uploaded_at: NOW,
+        trace: None,
+        reason: FailureReason {
+            code: "header_missing".to_owned(),
+            message: "no header".to_owned(),
+            hint: "add one".to_owned(),
+            line: Some(1),
+        },
+        tally: tally(&[]),
+    })
+}
+
 fn tally(ends: &[(u8, u64)]) -> UploadTally {
     UploadTally {
         records: 10,
@@ -170,20 +187,8 @@ pub async fn a_failed_upload_stays_failed<S: UploadStore>(
     read: impl AsyncFn(&mut S, UploadId) -> Upload,
 ) {
     let id = upload_id(15);
-    let failed = UploadEvent::Failed(UploadFailed {
-        upload_id: id,
-        uploaded_at: NOW,
-        trace: None,
-        reason: FailureReason {
-            code: "header_missing".to_owned(),
-            message: "no header".to_owned(),
-            hint: "add one".to_owned(),
-            line: Some(1),
-        },
-        tally: tally(&[]),
-    });
     store.apply(&received(id), 1).await.unwrap();
-    store.apply(&failed, 2).await.unwrap();
+    store.apply(&failed(id), 2).await.unwrap();
     let upload = read(store, id).await;
     assert_eq!(upload.state(), UploadState::Failed);
     assert_eq!(upload.watermarks, None);

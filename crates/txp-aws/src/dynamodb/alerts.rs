@@ -7,9 +7,13 @@
 
 mod cooldowns;
 mod rules;
+mod suppressions;
+mod webhooks;
 
 pub use cooldowns::SharedCooldowns;
 pub use rules::ActiveRules;
+pub use suppressions::SharedSuppressions;
+pub use webhooks::{KeptMessage, WebhookQueue};
 
 use super::attributes::{Fields, Item, Pen, number, text};
 use super::connection::{Connection, conditional, corrupt, pass_over};

@@ -105,10 +105,12 @@ pub const PROFILES: Table = Table {
 };
 
 /// The sparse index of [`ALERTS`] by what waits, and since or until when: the gathered alerts of a
-/// merchant and rule, alerts to be sent by themselves, and windows whose digest will be due.
+/// merchant and rule, alerts to be sent by themselves, windows whose digest will be due, and messages
+/// to webhooks.
 pub const BY_WAITING: &str = "by_waiting";
 
-/// Alerts: an item per finding, one per cooldown, and the rules that judge.
+/// Alerts: an item per finding, one per cooldown, one per message to webhooks, the rules that judge,
+/// and what nobody is to be told for a while.
 pub const ALERTS: Table = Table {
     base: "alerts",
     variable: "ALERTS_TABLE",

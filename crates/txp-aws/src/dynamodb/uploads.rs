@@ -58,6 +58,8 @@ const REMEMBERED_MAX: usize = 64;
 pub struct Uploads {
     connection: Connection,
     table: String,
+    /// Whether the end of an upload is to be told.
+    tells_ends: bool,
     /// As last seen. One that is behind makes a conditional write fail, and is read again then.
     seen: HashMap<UploadId, Progress>,
 }
@@ -69,8 +71,16 @@ impl Uploads {
         Self {
             connection,
             table: table.into(),
+            tells_ends: false,
             seen: HashMap::new(),
         }
+    }
+
+    /// Makes uploads that end from now on due to be told ([`DueKind::Ended`]).
+    #[must_use]
+    pub fn telling_ends(mut self) -> Self {
+        self.tells_ends = true;
+        self
     }
 
     /// Lets go of what was seen. To be called before a batch that may be a redelivery: what a crash

@@ -10,9 +10,10 @@ use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::{ClassCounts, UploadState};
 use txp_pipeline::port::{Advance, UploadStore as _, Written};
+use txp_pipeline::webhook::Outgoing;
 use txp_tests::conformance::alerts::at;
 use txp_tests::conformance::upload_id;
-use txp_tests::conformance::uploads::{CLIENT, parsed, received};
+use txp_tests::conformance::uploads::{CLIENT, failed, parsed, received};
 
 fn announcement(number: u8, client: &str) -> Announcement {
     Announcement {
@@ -134,6 +135,61 @@ async fn a_file_is_unfinished_from_its_arrival_to_its_last_row() {
     assert_eq!(store.advance(&step, 3).await.unwrap(), Written::Stored);
     assert_eq!(state(&store, id).await, UploadState::Completed);
     assert_eq!(unfinished(&store).await, [other]);
+}
+
+/// Where ends are told, an upload is due to be told in the write that ends it, until somebody has.
+#[tokio::test]
+async fn an_upload_that_ends_is_due_to_be_told_once() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await.telling_ends();
+    let (completed, failing) = (upload_id(1), upload_id(2));
+    let ended = async |store: &Uploads| {
+        let due = store.due(DueKind::Ended, at(99_999), 9).await.unwrap();
+        let mut ids: Vec<_> = due.into_iter().map(|due| due.upload_id).collect();
+        ids.sort();
+        ids
+    };
+    for id in [completed, failing] {
+        store.apply(&received(id), 1).await.unwrap();
+    }
+    store.apply(&parsed(completed, &[(8, 5)]), 2).await.unwrap();
+    assert_eq!(ended(&store).await, []);
+    let step = Advance {
+        upload_id: completed,
+        bucket: Bucket(8),
+        from: 0,
+        to: 5,
+        counts: ClassCounts {
+            accepted: 10,
+            ..ClassCounts::default()
+        },
+    };
+    assert_eq!(store.advance(&step, 3).await.unwrap(), Written::Stored);
+    store.apply(&failed(failing), 4).await.unwrap();
+    assert_eq!(ended(&store).await, [completed, failing]);
+    assert_eq!(
+        store.due(DueKind::Unfinished, at(99_999), 9).await.unwrap(),
+        []
+    );
+    let view = store.load(completed).await.unwrap().unwrap();
+    let message = Outgoing::of_upload(&view.upload, at(3)).unwrap();
+    assert_eq!(message.id, format!("{completed}:completed"));
+    store.told(completed).await.unwrap();
+    assert_eq!(ended(&store).await, [failing]);
+    // What is delivered again does not make it news again.
+    store.forget();
+    for event in [received(completed), parsed(completed, &[(8, 5)])] {
+        store.apply(&event, 9).await.unwrap();
+    }
+    store.apply(&failed(failing), 9).await.unwrap();
+    store.told(failing).await.unwrap();
+    store.told(failing).await.unwrap();
+    assert_eq!(ended(&store).await, []);
+    // Nobody is to be told: nothing is due.
+    let mut quiet = uploads(&emulator).await;
+    quiet.apply(&received(failing), 1).await.unwrap();
+    quiet.apply(&failed(failing), 2).await.unwrap();
+    assert_eq!(ended(&quiet).await, []);
 }
 
 /// The last row was folded, and then came a crash: whoever is given the batch again completes it.

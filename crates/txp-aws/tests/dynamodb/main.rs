@@ -17,6 +17,8 @@ mod emulator;
 mod folding;
 mod life;
 mod rebuild;
+mod suppressions;
+mod webhooks;
 
 use emulator::Emulator;
 use txp_aws::dynamodb::Connection;

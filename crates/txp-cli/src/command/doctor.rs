@@ -20,6 +20,7 @@ use txp_local::host::{LOG_DIR, REJECTS_DIR, read_quarantine};
 use txp_local::lock;
 use txp_local::log::{LogError, LogReader};
 use txp_local::snapshot::Snapshot;
+use txp_local::webhooks::{DAMAGED_QUEUE, Queue, WEBHOOKS_DIR};
 use txp_pipeline::document::AsOfDocument;
 use unfinished::Unfinished;
 
@@ -176,6 +177,7 @@ fn examine(dir: &Path) -> Report {
     if replay.is_none() {
         examine_alerts(dir, snapshot.as_ref(), &mut report);
     }
+    examine_webhooks(dir, &mut report);
     examine_left_overs(dir, &mut report);
     report.sound = report.problems.is_empty();
     if report.sound {
@@ -323,9 +325,11 @@ fn examine_quarantine(dir: &Path, report: &mut Report) {
         ));
     }
     if report.quarantined > 0 {
-        report.advise(
-            "use a newer txp, if the reasons say so; the events stay in the log".to_owned(),
-        );
+        report.advise(format!(
+            "txp redrive quarantine preview --data-dir {}, with a newer txp if the reasons say so: \
+             the events stay in the log",
+            report.data_dir
+        ));
     }
 }
 
@@ -364,6 +368,21 @@ fn count_alerts(
         output::grouped(alerted)
     );
     Ok(())
+}
+
+/// A queue that cannot be read, and one that was moved aside for that: nobody is told what is in it.
+fn examine_webhooks(dir: &Path, report: &mut Report) {
+    if let Err(error) = Queue::open(dir) {
+        report.problem(&error);
+    }
+    let moved = dir.join(WEBHOOKS_DIR).join(DAMAGED_QUEUE);
+    if moved.exists() {
+        report.notes.push(format!(
+            "{} is a damaged queue of webhooks that was moved aside: what waited in it was told to \
+             nobody; `txp uploads` and `txp alerts` have it, and the file can be deleted",
+            output::path(&moved)
+        ));
+    }
 }
 
 fn examine_left_overs(dir: &Path, report: &mut Report) {

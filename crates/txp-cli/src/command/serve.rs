@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use txp_domain::alert::Message;
 use txp_local::alerts::Terminal;
-use txp_local::webhooks::{Http, Sender};
+use txp_local::webhooks::Sender;
 use txp_server::{Options, Prepared};
+use txp_webhook::Http;
 
 /// Where it listens if nothing else is said.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8420";

@@ -9,8 +9,9 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use txp_domain::time::Timestamp;
 use txp_local::control::{ControlError, Webhooks};
-use txp_local::webhooks::{Http, Mark, Queue, send_waiting};
-use txp_pipeline::webhook::{Endpoint, Topic};
+use txp_local::webhooks::{Queue, send_waiting};
+use txp_pipeline::webhook::{Endpoint, Mark, Topic};
+use txp_webhook::Http;
 
 /// Marks of an endpoint that are shown.
 const MARKS_SHOWN: usize = 10;

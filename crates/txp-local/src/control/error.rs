@@ -3,6 +3,7 @@
 use crate::format::FormatError;
 use std::io;
 use std::path::{Path, PathBuf};
+use txp_domain::alert::TooManySuppressions;
 
 /// Why a control record cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,8 @@ pub enum ControlError {
     #[error("there are 100 webhooks: remove one first")]
     TooManyWebhooks,
     /// More suppressions than exceptions.
-    #[error("1000 suppressions have not ended: change the rules instead")]
-    TooManySuppressions,
+    #[error(transparent)]
+    TooManySuppressions(#[from] TooManySuppressions),
     /// A default that is none.
     #[error("a client's defaults are a currency such as USD and a time zone such as Europe/Berlin")]
     Defaults,

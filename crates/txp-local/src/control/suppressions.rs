@@ -2,25 +2,17 @@
 
 use super::ControlError;
 use super::kept::Kept;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::SystemTime;
-use txp_domain::alert::Suppression;
+use txp_domain::alert::{Suppression, SuppressionList};
 use txp_domain::time::Timestamp;
 
 const FILE: &str = "suppressions.json";
-/// More than these are no exceptions any more: change the rules.
-const SUPPRESSIONS_MAX: usize = 1000;
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Records {
-    suppressions: Vec<Suppression>,
-}
 
 /// Reads and changes the suppressions of a data directory.
 #[derive(Clone, Debug)]
 pub struct Suppressions {
-    kept: Kept<Records>,
+    kept: Kept<SuppressionList>,
 }
 
 impl Suppressions {
@@ -58,24 +50,7 @@ impl Suppressions {
     /// # Errors
     /// There are too many, or it cannot be written.
     pub fn add(&self, new: Suppression, now: Timestamp) -> Result<(), ControlError> {
-        self.kept.change(|records| {
-            let all = &mut records.suppressions;
-            all.retain(|known| !(known.is_of(&new) && known.until > now));
-            if all.iter().filter(|known| known.until > now).count() >= SUPPRESSIONS_MAX {
-                return Err(ControlError::TooManySuppressions);
-            }
-            // Those that ended first are forgotten first.
-            if let Some(surplus) = all.len().checked_sub(SUPPRESSIONS_MAX) {
-                let mut left = surplus + 1;
-                all.retain(|known| {
-                    let goes = left > 0 && known.until <= now;
-                    left -= usize::from(goes);
-                    !goes
-                });
-            }
-            all.push(new);
-            Ok(())
-        })
+        self.kept.change(|list| Ok(list.add(new, now)?))
     }
 
     /// Ends those of a merchant and rule now. Says how many that were.
@@ -88,17 +63,7 @@ impl Suppressions {
         rule: Option<&str>,
         now: Timestamp,
     ) -> Result<usize, ControlError> {
-        self.kept.change(|records| {
-            let mut ended = 0;
-            for known in &mut records.suppressions {
-                let is_asked =
-                    known.merchant_id.as_deref() == merchant_id && known.rule.as_deref() == rule;
-                if is_asked && known.until > now {
-                    known.until = now;
-                    ended += 1;
-                }
-            }
-            Ok(ended)
-        })
+        self.kept
+            .change(|list| Ok(list.end(merchant_id, rule, now)))
     }
 }

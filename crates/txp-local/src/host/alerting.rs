@@ -17,7 +17,7 @@ use txp_domain::time::Timestamp;
 use txp_domain::upload::Upload;
 use txp_pipeline::port::AlertSink;
 use txp_pipeline::stage::alert::Alerting;
-use txp_pipeline::webhook::Outgoing;
+use txp_pipeline::webhook::{NEWS_SECONDS, Outgoing};
 
 /// A finding and where its event stands.
 pub(super) type Flagged = (Position, AnomalyFlagged);
@@ -27,9 +27,6 @@ const COOLDOWN_REMEMBERED_SECONDS: i64 = 3600;
 
 /// How long to wait for findings before looking whether a digest is due.
 const TICK: Duration = Duration::from_secs(1);
-
-/// What ended longer ago is not told to webhooks any more.
-const NEWS_MILLIS: i64 = 48 * 3600 * 1000;
 
 /// How many findings that wait are recorded together.
 const FINDINGS_AT_ONCE: usize = 1024;
@@ -239,7 +236,7 @@ impl<S: AlertSink> Alerter<S> {
         let Some(putter) = &mut self.told else {
             return Ok(());
         };
-        let oldest = now.unix_millis().saturating_sub(NEWS_MILLIS);
+        let oldest = now.unix_millis().saturating_sub(NEWS_SECONDS * 1000);
         let news = uploads
             .iter()
             .filter(|upload| upload.changed_at_millis >= oldest)

@@ -8,7 +8,6 @@ use std::io::{BufWriter, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use txp_domain::event::{Event, FailureReason, UploadEvent, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::upload::{Upload, UploadState, Watermarks};
@@ -114,8 +113,7 @@ impl Host {
         self.settle()?;
         let upload = self.upload(id)?.unwrap_or_else(|| Upload::new(id));
         if is_read_now && upload.state() == UploadState::Completed {
-            let took = self.now().0.saturating_sub(intake.received.uploaded_at.0);
-            upload_completed(Duration::from_nanos(u64::try_from(took).unwrap_or(0)));
+            upload_completed(&intake.received, self.now());
         }
         let rejects = Some(self.rejects_path(id)).filter(|path| path.exists());
         Ok(IntakeReport {

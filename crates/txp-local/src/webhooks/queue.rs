@@ -12,11 +12,11 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use txp_domain::time::Timestamp;
-use txp_pipeline::webhook::{Endpoint, Outgoing};
+use txp_pipeline::webhook::{Endpoint, Mark, Outgoing};
 
 const FILE: &str = "queue.jsonl";
 /// Where a queue was moved that could not be read.
-const DAMAGED: &str = "queue.damaged.jsonl";
+pub const DAMAGED_QUEUE: &str = "queue.damaged.jsonl";
 /// What ended so long ago is forgotten when the file is made anew.
 const KEPT_SECONDS: i64 = 48 * 3600;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -31,36 +31,6 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 enum Line {
     Put(Outgoing),
     Marked(Mark),
-}
-
-/// What came of a message at one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// The message.
-    pub id: String,
-    /// The endpoint.
-    pub webhook_id: String,
-    /// When.
-    pub at: Timestamp,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// The end, if this is it.
-    pub ending: Option<Ending>,
-    /// The answer's status, or why there was none.
-    pub answer: String,
-    /// When it is tried again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_at: Option<Timestamp>,
-}
-
-/// How a message ended at an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// It was taken.
-    Delivered,
-    /// It was not, in all attempts, or will not be.
-    GaveUp,
 }
 
 /// Puts messages there; for the one process that writes to the directory.
@@ -110,7 +80,7 @@ impl Putter {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 // Nobody is told what waited in it; that must not keep files from being taken.
-                fs::rename(&path, folder.join(DAMAGED))?;
+                fs::rename(&path, folder.join(DAMAGED_QUEUE))?;
                 file = lines::open(&path)?;
             }
             Err(error) => return Err(error),

@@ -1,35 +1,23 @@
 //! Who sends: looks what is due, tries, and writes down what came of it.
 
-use super::http::Log;
-use super::queue::{Ending, Mark, Queue, Waiting};
+use super::queue::Queue;
 use crate::block_on::block_on;
 use crate::clock;
 use crate::control::Webhooks;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use txp_domain::time::Timestamp;
-use txp_pipeline::webhook::{Attempt, Endpoint, Post, attempt, retry_seconds};
+use txp_pipeline::webhook::{Post, Round, Told};
 
 /// How long to wait before looking again.
 const TICK: Duration = Duration::from_secs(1);
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// What came of a round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Messages taken.
-    pub delivered: u64,
-    /// Attempts that failed.
-    pub failed: u64,
-    /// Messages given up.
-    pub gave_up: u64,
-    /// Messages that wait for a later attempt.
-    pub waiting: u64,
-}
+/// Where a sender says what went wrong.
+type Log = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Sends everything that is due now; of an endpoint that fails, no more than one in this round.
 ///
@@ -43,71 +31,20 @@ pub fn send_waiting<P: Post>(
 ) -> io::Result<Told> {
     let endpoints = Webhooks::to_read(dir).list().map_err(io::Error::other)?;
     queue.refresh()?;
-    let mut told = Told::default();
-    let mut failed = BTreeMap::new();
+    let mut round = Round::new(post, jitter);
     for waiting in queue.waiting(&endpoints) {
         let endpoint = endpoints.iter().find(|e| e.id == waiting.webhook_id);
         let Some(endpoint) = endpoint else { continue };
-        if waiting.due_at > now() || failed.contains_key(&endpoint.id) {
-            told.waiting += 1;
+        if waiting.due_at > now() || round.rests_until(endpoint).is_some() {
+            round.waits();
             continue;
         }
-        let mark = try_once(queue, post, endpoint, &waiting, now())?;
-        match mark.ending {
-            Some(Ending::Delivered) => told.delivered += 1,
-            Some(Ending::GaveUp) => told.gave_up += 1,
-            None => {
-                told.failed += 1;
-                told.waiting += 1;
-                failed.insert(endpoint.id.clone(), ());
-            }
-        }
+        let message = queue.message(&waiting)?;
+        let mark = block_on(round.try_once(endpoint, &message, waiting.attempts, now()));
         queue.mark(mark)?;
     }
     queue.compact(&endpoints, now())?;
-    Ok(told)
-}
-
-fn try_once<P: Post>(
-    queue: &Queue,
-    post: &mut P,
-    endpoint: &Endpoint,
-    waiting: &Waiting,
-    now: Timestamp,
-) -> io::Result<Mark> {
-    let message = queue.message(waiting)?;
-    let attempts = waiting.attempts + 1;
-    let mut mark = Mark {
-        id: waiting.id.clone(),
-        webhook_id: endpoint.id.clone(),
-        at: now,
-        attempts,
-        ending: None,
-        answer: String::new(),
-        next_at: None,
-    };
-    match block_on(attempt(post, endpoint, &message, now)) {
-        Attempt::Delivered { status } => {
-            mark.ending = Some(Ending::Delivered);
-            mark.answer = status.to_string();
-        }
-        Attempt::Refused { why } => {
-            mark.ending = Some(Ending::GaveUp);
-            mark.answer = why;
-        }
-        Attempt::Failed { why } => {
-            mark.answer = why;
-            match retry_seconds(attempts, jitter()) {
-                Some(seconds) => {
-                    let wait = i64::try_from(seconds).unwrap_or(i64::MAX);
-                    let wait = wait.saturating_mul(NANOS_PER_SECOND);
-                    mark.next_at = Some(Timestamp(now.0.saturating_add(wait)));
-                }
-                None => mark.ending = Some(Ending::GaveUp),
-            }
-        }
-    }
-    Ok(mark)
+    Ok(round.told())
 }
 
 fn jitter() -> u64 {

@@ -15,6 +15,8 @@ pub const SECRET_OVERLAP_SECONDS: i64 = 24 * 3600;
 const SECRET_PREFIX: &str = "whsec_";
 /// Bytes of a secret.
 const SECRET_BYTES: usize = 32;
+/// Bytes of a secret that an operator gives: what Standard Webhooks allows.
+const GIVEN_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The longest URL.
 const URL_BYTES_MAX: usize = 2000;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -71,6 +73,16 @@ impl Secret {
             text: format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)),
             until: None,
         }
+    }
+
+    /// As an operator has it: `whsec_` and base64, of 24 to 64 bytes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?;
+        GIVEN_BYTES.contains(&bytes.len()).then(|| Self {
+            text: text.to_owned(),
+            until: None,
+        })
     }
 
     /// As it is shown, once.

@@ -8,6 +8,9 @@ use txp_domain::alert::{Message, Told};
 use txp_domain::time::Timestamp;
 use txp_domain::upload::Upload;
 
+/// An upload that ended longer ago is no news, and is not told any more.
+pub const NEWS_SECONDS: i64 = 48 * 3600;
+
 /// One message, for every endpoint that wants it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outgoing {

@@ -177,6 +177,69 @@ fn an_answer_decides_what_comes_next() {
     assert!(matches!(came, Attempt::Refused { .. }));
 }
 
+/// What one message at an endpoint came to holds for the others in this round; after all attempts it
+/// is given up.
+#[test]
+fn an_endpoint_that_fails_rests_and_is_given_up_in_the_end() {
+    let message = Outgoing {
+        id: "u:completed".to_owned(),
+        topic: Topic::Uploads,
+        at: at(7),
+        body: "{}".to_owned(),
+    };
+    let endpoint = endpoint("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let mut post = Answers(vec![Ok(500), Ok(200), Ok(500), Ok(410)], Vec::new());
+    let mut round = Round::new(&mut post, || 0);
+    let failed = poll(round.try_once(&endpoint, &message, 0, at(100)));
+    assert_eq!(
+        (failed.attempts, failed.ending, failed.next_at),
+        (1, None, Some(at(105)))
+    );
+    assert_eq!(round.rests_until(&endpoint), Some(at(105)));
+    let taken = poll(round.try_once(&endpoint, &message, 1, at(105)));
+    assert_eq!(
+        (taken.ending, &*taken.answer),
+        (Some(Ending::Delivered), "200")
+    );
+    // The others need not wait as long as this one.
+    let failed = poll(round.try_once(&endpoint, &message, 8, at(200)));
+    assert_eq!(failed.next_at, Some(at(200 + 24 * 3600)));
+    assert_eq!(round.rests_until(&endpoint), Some(at(200 + 1800)));
+    let gone = poll(round.try_once(&endpoint, &message, 0, at(300)));
+    assert_eq!(gone.ending, Some(Ending::GaveUp));
+    assert_eq!(
+        round.told(),
+        Told {
+            delivered: 1,
+            failed: 2,
+            gave_up: 1,
+            waiting: 2
+        }
+    );
+    let mut post = Answers(vec![Ok(500)], Vec::new());
+    let last = poll(Round::new(&mut post, || 0).try_once(&endpoint, &message, 9, at(9)));
+    assert_eq!((last.attempts, last.ending), (10, Some(Ending::GaveUp)));
+    let mut post = Answers(vec![Ok(500)], Vec::new());
+    let stale = at(8 + 5 * 24 * 3600);
+    let last = poll(Round::new(&mut post, || 0).try_once(&endpoint, &message, 0, stale));
+    assert_eq!((last.attempts, last.ending), (1, Some(Ending::GaveUp)));
+}
+
+#[test]
+fn a_secret_of_an_operator_is_whsec_and_base64() {
+    let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    assert_eq!(Secret::parse(text).unwrap().reveal(), text);
+    for wrong in [
+        "",
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_",
+        "whsec_c2hvcnQ=",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS!",
+    ] {
+        assert!(Secret::parse(wrong).is_none(), "{wrong}");
+    }
+}
+
 #[test]
 fn waiting_grows_and_ends() {
     let waits: Vec<_> = (1..ATTEMPTS_MAX)

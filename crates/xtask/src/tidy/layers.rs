@@ -1,5 +1,6 @@
 //! Which crate may depend on which: lambda -> aws -> pipeline -> domain and
-//! cli -> server -> local -> pipeline -> domain; aws and local never see each other.
+//! cli -> server -> local -> pipeline -> domain; aws and local never see each other. What posts
+//! webhooks is below both programs, and neither host's stores.
 
 use serde_json::Value;
 
@@ -8,13 +9,18 @@ use serde_json::Value;
 const LAYERS: &[(&str, &[&str])] = &[
     ("txp-domain", &[]),
     ("txp-pipeline", &["txp-domain"]),
+    ("txp-webhook", &["txp-pipeline"]),
     ("txp-local", &["txp-pipeline", "txp-domain"]),
     ("txp-aws", &["txp-pipeline", "txp-domain"]),
     ("txp-server", &["txp-local", "txp-pipeline", "txp-domain"]),
-    ("txp-lambda", &["txp-aws", "txp-pipeline", "txp-domain"]),
+    (
+        "txp-lambda",
+        &["txp-aws", "txp-webhook", "txp-pipeline", "txp-domain"],
+    ),
     (
         "txp-cli",
         &[
+            "txp-webhook",
             "txp-server",
             "txp-local",
             "txp-aws",

@@ -9,6 +9,7 @@ use super::super::{Damage, tables};
 use super::progress::ending_of;
 use super::{UPLOAD, Uploads, codec, written};
 use crate::error::port_error;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use txp_domain::event::{UploadEvent, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
@@ -37,6 +38,8 @@ pub enum DueKind {
     Lease,
     /// A file that arrived and of which not every row is folded: due since it arrived.
     Unfinished,
+    /// An upload's end that is to be told, and was not: due since it ended.
+    Ended,
 }
 
 impl DueKind {
@@ -45,6 +48,7 @@ impl DueKind {
             Self::Link => "link",
             Self::Lease => "lease",
             Self::Unfinished => "unfinished",
+            Self::Ended => "ended",
         }
     }
 }
@@ -189,17 +193,16 @@ impl Uploads {
             Ending::Failed(..) => UploadState::Failed,
         };
         let json = codec::encode_ending(&ending).map_err(unwritable)?;
-        // A file whose rows are not all folded stays due: `receive` has said since when.
-        let then = match &ending {
-            Ending::Parsed(_) => "",
-            Ending::Failed(..) => " REMOVE due, due_at",
-        };
         let update = self
             .update(upload_id, UPLOAD)
-            .condition_expression("attribute_not_exists(ending)")
-            .update_expression(format!(
-                "SET ending = :ending, #state = :state, changed_at_ms = :at{then}"
-            ))
+            .condition_expression("attribute_not_exists(ending)");
+        let set = "SET ending = :ending, #state = :state, changed_at_ms = :at";
+        let update = match &ending {
+            // A file whose rows are not all folded stays due: `receive` has said since when.
+            Ending::Parsed(_) => update.update_expression(set),
+            Ending::Failed(..) => self.ended(update, set),
+        };
+        let update = update
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":ending", text(json))
             .expression_attribute_values(":state", text(state.name()))
@@ -226,13 +229,39 @@ impl Uploads {
     ) -> Result<Option<Item>, PortError> {
         let update = self
             .update(upload_id, UPLOAD)
-            .condition_expression("#state = :parsed")
-            .update_expression("SET #state = :completed, changed_at_ms = :at REMOVE due, due_at")
+            .condition_expression("#state = :parsed");
+        let update = self
+            .ended(update, "SET #state = :completed, changed_at_ms = :at")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":parsed", text(UploadState::Parsed.name()))
             .expression_attribute_values(":completed", text(UploadState::Completed.name()))
             .expression_attribute_values(":at", number(arrival_millis));
         self.send_for_item(update).await
+    }
+
+    /// The write by which an upload ends: it is not due any more, or due to be told. In the same write,
+    /// so that no crash comes in between.
+    fn ended(&self, update: UpdateItemFluentBuilder, set: &str) -> UpdateItemFluentBuilder {
+        if !self.tells_ends {
+            return update.update_expression(format!("{set} REMOVE due, due_at"));
+        }
+        update
+            .update_expression(format!("{set}, due = :due, due_at = :at"))
+            .expression_attribute_values(":due", text(DueKind::Ended.name()))
+    }
+
+    /// Takes down that an upload's end was told, or is no news any more.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn told(&self, upload_id: UploadId) -> Result<(), PortError> {
+        let update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression("due = :ended")
+            .update_expression("REMOVE due, due_at")
+            .expression_attribute_values(":ended", text(DueKind::Ended.name()));
+        self.send(update).await?;
+        Ok(())
     }
 
     async fn stored_ending(&self, upload_id: UploadId) -> Result<Option<Ending>, PortError> {

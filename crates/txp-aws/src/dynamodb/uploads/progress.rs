@@ -5,7 +5,6 @@ use super::super::attributes::{Fields, Item, bytes, number};
 use super::super::connection::corrupt;
 use super::{PROGRESS, REMEMBERED_MAX, Uploads, codec};
 use crate::clock::SystemClock;
-use std::time::Duration;
 use txp_domain::event::{BucketRecords, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
@@ -257,9 +256,7 @@ impl Uploads {
 fn observe_completed(upload_id: UploadId, item: &Item) {
     let received = Fields(item).optional_text("received").ok().flatten();
     if let Some(received) = received.and_then(|json| codec::decode_received(upload_id, json)) {
-        let took = SystemClock.now().0.saturating_sub(received.uploaded_at.0);
-        let took = Duration::from_nanos(u64::try_from(took).unwrap_or(0));
-        upload_completed(took);
+        upload_completed(&received, SystemClock.now());
     }
 }
 

@@ -1,14 +1,16 @@
-//! `txp alerts suppress`: of which merchant and rule nobody is told for a while. Findings are
-//! recorded all the same. A running serve notices.
+//! `txp alerts suppress`: of which merchant and rule nobody is told for a while, on this host or in a
+//! deployment. Findings are recorded all the same. A running serve notices, and so do the functions.
+
+mod store;
 
 use crate::command::{Ending, Globals, Refusal};
 use crate::output;
 use clap::Subcommand;
 use std::fmt::Write as _;
+use store::Store;
 use txp_domain::alert::Suppression;
 use txp_domain::id::is_identifier;
 use txp_domain::time::Timestamp;
-use txp_local::control::{ControlError, Suppressions};
 
 /// The longest name and reason.
 const TEXT_CHARS_MAX: usize = 500;
@@ -19,6 +21,8 @@ const TEXT_CHARS_MAX: usize = 500;
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
+    #[command(flatten)]
+    at: At,
     #[command(flatten)]
     of: Of,
     /// Until when, RFC 3339
@@ -42,12 +46,28 @@ struct Of {
     rule: Option<String>,
 }
 
+/// Where suppressions are.
+#[derive(Debug, clap::Args)]
+struct At {
+    /// In the deployment of this environment on AWS instead
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
+    /// The table of alerts, if it is called otherwise
+    #[arg(long, value_name = "TABLE", requires = "env")]
+    alerts_table: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// List suppressions, those that have ended too
-    List,
+    List {
+        #[command(flatten)]
+        at: At,
+    },
     /// End one now
     Remove {
+        #[command(flatten)]
+        at: At,
         #[command(flatten)]
         of: Of,
     },
@@ -61,8 +81,8 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     match &args.what {
         None => add(globals, args),
-        Some(What::List) => list(globals),
-        Some(What::Remove { of }) => remove(globals, of),
+        Some(What::List { at }) => list(globals, at),
+        Some(What::Remove { at, of }) => remove(globals, at, of),
     }
 }
 
@@ -104,8 +124,7 @@ fn add(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     if new.by.is_empty() || new.reason.is_empty() {
         return Err(Refusal::wrong_use("--by and --reason must say something"));
     }
-    let suppressions = Suppressions::open(&globals.data_dir, now)?;
-    suppressions.add(new.clone(), now).map_err(classed)?;
+    Store::to_change(globals, &args.at, now)?.add(&new, now)?;
     if globals.json {
         output::json(&new)?;
     } else {
@@ -114,18 +133,11 @@ fn add(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-fn classed(error: ControlError) -> anyhow::Error {
-    match error {
-        ControlError::TooManySuppressions => Refusal::problem(error.to_string()),
-        other => other.into(),
-    }
-}
-
-fn remove(globals: &Globals, of: &Of) -> anyhow::Result<Ending> {
+fn remove(globals: &Globals, at: &At, of: &Of) -> anyhow::Result<Ending> {
     check(of)?;
     let now = txp_local::now();
-    let suppressions = Suppressions::open(&globals.data_dir, now)?;
-    let ended = suppressions.remove(of.merchant.as_deref(), of.rule.as_deref(), now)?;
+    let store = Store::to_change(globals, at, now)?;
+    let ended = store.end(of.merchant.as_deref(), of.rule.as_deref(), now)?;
     if ended == 0 {
         return Err(Refusal::problem(
             "there is no suppression of this merchant and rule that has not ended: `txp alerts suppress list`",
@@ -139,10 +151,9 @@ fn remove(globals: &Globals, of: &Of) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-fn list(globals: &Globals) -> anyhow::Result<Ending> {
-    txp_local::format::read(&globals.data_dir)?;
+fn list(globals: &Globals, at: &At) -> anyhow::Result<Ending> {
     let now = txp_local::now();
-    let all = Suppressions::to_read(&globals.data_dir).list()?;
+    let all = Store::to_read(globals, at)?.list()?;
     if globals.json {
         let entries = all.iter().map(|known| {
             let mut entry = serde_json::to_value(known)?;

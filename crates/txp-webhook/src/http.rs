@@ -3,7 +3,6 @@
 
 use super::tls::Tls;
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 use txp_pipeline::webhook::{Post, PostFailure, PostRequest, check_address};
 use ureq::config::Config;
@@ -119,6 +118,3 @@ fn words(error: &Error) -> String {
         _ => "it gave no answer that can be understood".to_owned(),
     }
 }
-
-/// Shared by who sends.
-pub(super) type Log = Arc<dyn Fn(&str) + Send + Sync>;
