@@ -1,12 +1,14 @@
 //! The function `validation`: reads uploaded files into the history.
 //!
 //! - [`event`]: what it is told;
+//! - `arrived`: what is known of a file before it is read;
 //! - `file`: one file, claimed, read as far as time allows, ended or continued;
 //! - `lease`: the claim while that goes on;
 //! - `sweep`: what was left lying.
 //!
 //! Everything may be told twice or never: a claim says who reads, and the sweeper comes back.
 
+mod arrived;
 pub mod event;
 mod file;
 mod lease;
@@ -17,6 +19,7 @@ use crate::runtime::{Function, Invocation};
 use anyhow::Context;
 use event::{Continuation, ValidationEvent};
 use lease::Until;
+use txp_aws::clock::SystemClock;
 use txp_aws::config;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::tables::UPLOADS;
@@ -29,7 +32,7 @@ use txp_aws::secrets::{self, FINGERPRINT_KEY_SECRET};
 use txp_domain::card::Fingerprinter;
 use txp_domain::redact::redact;
 use txp_pipeline::api::UPLOAD_BYTES_MAX;
-use txp_pipeline::port::PortError;
+use txp_pipeline::port::{Clock, PortError};
 
 /// Calls to the stream at a time: with 5 MiB each in hand, memory stays below 128 MiB.
 const CALLS_IN_FLIGHT: usize = 2;
@@ -55,7 +58,7 @@ impl CallAgain for Invoker {
 }
 
 /// The function.
-pub struct Validation<A = Invoker> {
+pub struct Validation<A = Invoker, C = SystemClock> {
     /// Where files come.
     pub files: Bucket,
     /// Where reports go.
@@ -70,6 +73,8 @@ pub struct Validation<A = Invoker> {
     pub fingerprinter: Fingerprinter,
     /// Itself.
     pub again: A,
+    /// The time. Clocks of functions differ: it says when somebody may try, never who may write.
+    pub clock: C,
     /// The most bytes of a file that is read.
     pub upload_bytes_max: u64,
 }
@@ -113,6 +118,7 @@ impl Function for Validation {
                 .await
                 .context("the function has no fingerprint key")?,
             again: Invoker::new(aws_sdk_lambda::Client::new(&config), function),
+            clock: SystemClock,
             upload_bytes_max: UPLOAD_BYTES_MAX,
         })
     }
@@ -122,7 +128,7 @@ impl Function for Validation {
     }
 }
 
-impl<A: CallAgain> Validation<A> {
+impl<A: CallAgain, C: Clock + Clone + 'static> Validation<A, C> {
     /// Does what an event asks for.
     ///
     /// # Errors

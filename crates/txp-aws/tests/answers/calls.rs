@@ -262,7 +262,7 @@ pub(crate) const ALL: [Call; 38] = [
         store(&c).claim(upload_id(1), "v", "me", NOW, 60).await
     }),
     call!("a claim is released", TABLE, |c| {
-        store(&c).release(upload_id(1), Fence(1), NOW).await
+        store(&c).release(upload_id(1), Fence(1), NOW, 0).await
     }),
     call!("what is due is read", TABLE, |c| store(&c)
         .due(DueKind::Lease, NOW, 5)

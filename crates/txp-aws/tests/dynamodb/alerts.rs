@@ -11,10 +11,7 @@ use txp_pipeline::port::{AlertLedger as _, EventSink, Handed, PortError, Recorde
 use txp_pipeline::rulefile::default_rules;
 use txp_pipeline::stage::alert::{Alerting, CooldownStore as _};
 use txp_pipeline::stage::rulebook::{RuleRegistry as _, RuleSource, Rulebook};
-use txp_tests::conformance::alerts::{
-    COOLDOWN_SECONDS, POLICY, Told, a_storm_is_told_by_digests, an_alert_is_recorded_then_marked,
-    an_old_finding_is_recorded_only, at, findings, id, record,
-};
+use txp_tests::conformance::alerts::{COOLDOWN_SECONDS, POLICY, Told, at, findings, id, record};
 
 async fn ledger(emulator: &Emulator) -> Alerts {
     let connection = Connection::new(emulator.client());
@@ -28,16 +25,6 @@ fn process(ledger: &Alerts) -> (Alerting<SharedCooldowns>, Alerts, Told) {
 }
 
 const END: u64 = COOLDOWN_SECONDS as u64;
-
-#[tokio::test]
-async fn alerts_conform() {
-    let emulator = Emulator::shared().await;
-    let mut ledger = ledger(&emulator).await;
-    let cooldowns = SharedCooldowns::new(ledger.clone());
-    an_alert_is_recorded_then_marked(&mut ledger).await;
-    a_storm_is_told_by_digests(&mut ledger, cooldowns.clone()).await;
-    an_old_finding_is_recorded_only(&mut ledger, cooldowns).await;
-}
 
 #[tokio::test]
 async fn what_waits_is_found() {
@@ -144,6 +131,44 @@ async fn processes_that_race_share_one_cooldown() {
         "{}",
         bodies[0]
     );
+    assert_eq!(ledger.gathered("m-1", "", 100).await.unwrap(), []);
+}
+
+/// Processes whose clocks are minutes apart: windows open and close at odd times, and each finding is
+/// told once all the same, by itself or in a digest.
+#[tokio::test]
+async fn clocks_that_differ_tell_each_finding_once() {
+    let emulator = Emulator::shared().await;
+    let ledger = ledger(&emulator).await;
+    let minutes = 10 * 60;
+    let clocks = [minutes, 2 * minutes, 0];
+    let mut processes = clocks.map(|clock| (clock, process(&ledger)));
+    for round in 0..3 {
+        for (number, (clock, (alerting, alerts, told))) in (0..).zip(&mut processes) {
+            let from = 1_000 + round * 100 + number * 10;
+            let now = at(*clock + round * (END + 1));
+            let some = findings(from..from + 5, "m-1");
+            let handled = alerting.handle(alerts, told, &POLICY, some, now);
+            handled.await.unwrap();
+            alerting.tick(alerts, told, &POLICY, now).await.unwrap();
+        }
+    }
+    for (clock, (alerting, alerts, told)) in &mut processes {
+        for later in [minutes, 2 * minutes, 3 * minutes] {
+            let now = at(*clock + later);
+            alerting.tick(alerts, told, &POLICY, now).await.unwrap();
+        }
+    }
+    let told = processes
+        .into_iter()
+        .flat_map(|(_, (_, _, told))| told.messages);
+    let counts = told.map(
+        |message| match message.body.split_once(" more findings by ") {
+            Some((count, _)) => count.parse::<u64>().unwrap(),
+            None => 1,
+        },
+    );
+    assert_eq!(counts.sum::<u64>(), 3 * 3 * 5);
     assert_eq!(ledger.gathered("m-1", "", 100).await.unwrap(), []);
 }
 

@@ -24,6 +24,7 @@ fn claimed(fence: u64, checkpoint: Option<Checkpoint>) -> Claim {
         fence: Fence(fence),
         checkpoint,
         tries_lost: 0,
+        tries_failed: 0,
     })
 }
 
@@ -69,7 +70,7 @@ async fn a_lease_is_held_renewed_and_taken_over() {
         store
             .checkpoint(id, Fence(2), &late, at(121), LEASE_SECONDS)
             .await,
-        store.release(id, Fence(2), at(121)).await,
+        store.release(id, Fence(2), at(121), 1).await,
         store.finish(id, Fence(2), at(121)).await,
     ];
     assert!(
@@ -109,7 +110,7 @@ async fn a_checkpoint_never_goes_back_and_a_finished_claim_is_final() {
     assert_eq!(refused.unwrap_err().kind, ErrorKind::Permanent);
     // It goes on in another invocation, at once.
     assert_eq!(
-        store.release(id, Fence(1), at(2)).await.unwrap(),
+        store.release(id, Fence(1), at(2), 0).await.unwrap(),
         Written::Stored
     );
     let next = store.claim(id, "v1", "b", at(2), LEASE_SECONDS).await;
@@ -180,7 +181,15 @@ async fn tries_are_counted_that_end_without_a_word() {
     assert_eq!(renewed.await.unwrap(), Written::Stored);
     let (claimed, at_last) = claim().await;
     assert_eq!(claimed.tries_lost, 3);
-    let released = store.release(id, claimed.fence, at(at_last));
+    let released = store.release(id, claimed.fence, at(at_last), 4);
     assert_eq!(released.await.unwrap(), Written::Stored);
-    assert_eq!(claim().await.0.tries_lost, 0, "it was given back");
+    let (claimed, at_last) = claim().await;
+    assert_eq!(claimed.tries_lost, 0, "it was given back");
+    // How many have failed is what the last one told, whoever dies in between.
+    assert_eq!(claimed.tries_failed, 4);
+    let (claimed, _) = claim().await;
+    assert_eq!((claimed.tries_lost, claimed.tries_failed), (1, 4));
+    let released = store.release(id, claimed.fence, at(at_last), 0);
+    assert_eq!(released.await.unwrap(), Written::Stored);
+    assert_eq!(claim().await.0.tries_failed, 0);
 }

@@ -16,7 +16,11 @@ mod bucket;
 #[path = "../dynamodb/emulator.rs"]
 #[allow(dead_code, reason = "the tables are for other tests")]
 mod emulator;
+mod faulty;
 mod joined;
+#[path = "../dynamodb/proxy.rs"]
+#[allow(dead_code, reason = "other tests slow calls down")]
+mod proxy;
 mod stream;
 mod wrapped;
 
@@ -32,7 +36,7 @@ use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::{EventSink as _, EventSource as _, SourceBatch, Window};
 use txp_tests::conformance::source::{self, Given};
 use txp_tests::conformance::{sale, upload_id, valid};
-use wrapped::{Expiring, Hasty, LosingAnswers};
+use wrapped::{Ahead, Expiring, Hasty, LosingAnswers};
 
 /// Batches appended, with a flush behind each.
 const BATCHES: u64 = 40;
@@ -116,11 +120,18 @@ async fn a_stream_conforms_across_resharding() {
     let open = async |window| open(&stream, window).await;
     source::every_event_comes_once_in_order(open, &recorded).await;
     source::a_source_goes_on_from_any_place(open).await;
-    // The emulator does not answer for a shard that has nothing at or behind a time: these are
-    // times before the first split.
-    let early: Vec<i64> = given.iter().map(|event| event.arrival_millis).collect();
-    let early = [early[0], early[early.len().min(200) - 1]];
-    source::a_window_of_time_is_what_arrived_in_it(open, &early).await;
+    let mut arrivals: Vec<i64> = given.iter().map(|event| event.arrival_millis).collect();
+    arrivals.sort_unstable();
+    let of_batches = |batches: [u64; 2]| batches.map(|batch| arrivals[(batch * EVENTS) as usize]);
+    // Before the first split and after the last.
+    source::a_window_of_time_is_what_arrived_in_it(open, &of_batches([2, 38])).await;
+    // A reader does not trust its clock to the minute, and begins earlier than it is asked to. One
+    // whose clock is ahead begins at the very time: between splits, and behind a merge.
+    let open = async |window| {
+        let opened = StreamSource::open(stream.reader(), Ahead::default(), window);
+        opened.await.unwrap()
+    };
+    source::a_window_of_time_is_what_arrived_in_it(open, &of_batches([10, 26])).await;
     source::a_foreign_place_is_refused(async |window| {
         StreamSource::open(stream.reader(), Hasty::default(), window).await
     })

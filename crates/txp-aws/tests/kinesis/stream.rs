@@ -1,6 +1,8 @@
 //! A stream of its own for each test, on an emulator of its own.
 
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_smithy_http_client::Builder;
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,6 +16,8 @@ use txp_aws::kinesis::read::StreamReader;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often to ask whether something has come about.
 const ASK_EVERY: Duration = Duration::from_millis(20);
+/// What is not answered is given up after this; whatever is answered at all is answered sooner.
+const PATIENCE: Duration = Duration::from_secs(5);
 const NAME: &str = "transaction-events-test";
 const MISSING: &str =
     "TXP_KINESALITE does not name the folder of Node's modules: run `cargo xtask ci --only test`";
@@ -21,6 +25,7 @@ const MISSING: &str =
 pub(crate) struct Stream {
     /// Ended with the test.
     _process: Child,
+    pub(crate) port: u16,
     client: Client,
 }
 
@@ -43,6 +48,7 @@ impl Stream {
             .expect("Node can be started");
         let stream = Self {
             _process: process,
+            port,
             client: client(port),
         };
         let create = || {
@@ -64,6 +70,21 @@ impl Stream {
 
     pub(crate) fn reader(&self) -> StreamReader {
         StreamReader::new(self.client.clone(), NAME)
+    }
+
+    /// A writer and a reader by another port. Their calls are made once: trying again is up to the
+    /// adapters.
+    pub(crate) fn through(&self, port: u16) -> (StreamWriter, StreamReader) {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE);
+        let config = client(port).config().to_builder();
+        let config = config
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build());
+        let client = Client::from_conf(config.build());
+        (
+            StreamWriter::new(client.clone(), NAME),
+            StreamReader::new(client, NAME),
+        )
     }
 
     /// Cuts a shard, by its number, at a hash key.

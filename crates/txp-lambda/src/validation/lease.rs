@@ -1,7 +1,6 @@
 //! The claim on a file while it is read: checkpoints go there, and time is watched.
 
 use crate::runtime::Invocation;
-use txp_aws::clock::SystemClock;
 use txp_aws::dynamodb::uploads::{Checkpoint, Fence, Uploads};
 use txp_domain::id::UploadId;
 use txp_pipeline::port::{CheckpointStore, Clock, Kept, PortError, Written};
@@ -17,11 +16,11 @@ const RESERVE_MILLIS: u64 = 20_000;
 const RESERVE_PART: u64 = 10;
 
 /// The claim on one file.
-pub(super) struct Lease<'a> {
+pub(super) struct Lease<'a, C> {
     pub(super) uploads: &'a Uploads,
     pub(super) upload_id: UploadId,
     pub(super) fence: Fence,
-    pub(super) clock: SystemClock,
+    pub(super) clock: C,
     pub(super) until: Until<'a>,
     /// A dry run begins at the start each time.
     pub(super) is_dry_run: bool,
@@ -49,7 +48,7 @@ impl<'a> Until<'a> {
     }
 }
 
-impl CheckpointStore for Lease<'_> {
+impl<C: Clock> CheckpointStore for Lease<'_, C> {
     async fn keep(&mut self, kept: &Kept) -> Result<Written, PortError> {
         let checkpoint = Checkpoint {
             byte_offset: kept.byte_offset,

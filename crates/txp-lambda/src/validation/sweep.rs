@@ -7,7 +7,6 @@ use super::event::Continuation;
 use super::lease::Until;
 use super::{CallAgain, Validation};
 use crate::runtime::Failure;
-use txp_aws::clock::SystemClock;
 use txp_aws::dynamodb::uploads::{Due, DueKind};
 use txp_aws::quarantine;
 use txp_aws::s3::key;
@@ -24,11 +23,11 @@ const UNFINISHED_MAX: usize = 200;
 /// Links that are looked at per tick.
 const LINKS_MAX: usize = 200;
 
-impl<A: CallAgain> Validation<A> {
+impl<A: CallAgain, C: Clock + Clone + 'static> Validation<A, C> {
     /// Takes up what is due, the longest due first. One that cannot be taken up does not keep the
     /// others waiting, and fails the tick in the end.
     pub(super) async fn sweep(&mut self, until: Until<'_>) -> anyhow::Result<()> {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let mut swept = Swept::default();
         let leases = self.uploads.due(DueKind::Lease, now, FILES_MAX).await?;
         for due in &leases {
@@ -82,7 +81,7 @@ impl<A: CallAgain> Validation<A> {
         let client_id = view
             .client_id
             .as_deref()
-            .unwrap_or(super::file::UNANNOUNCED);
+            .unwrap_or(super::arrived::UNANNOUNCED);
         let key = key::of_upload(client_id, upload_id);
         let claimed = view.claim.map(|claim| claim.version);
         let version = match claimed {

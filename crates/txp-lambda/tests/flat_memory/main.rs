@@ -23,7 +23,7 @@ use txp_pipeline::api::Terms;
 use txp_pipeline::port::{
     CheckpointStore, Kept, ObjectSource, ObjectStore, PortError, ReportStore, Written,
 };
-use txp_pipeline::stage::ingest::{BATCH_BYTES, Job, Outcome, ReadingRules, Stepwise};
+use txp_pipeline::stage::ingest::{BATCH_BYTES, Job, Outcome, ReadingRules, Stepwise, Tries};
 
 /// Rows after which everything that is held is full: some 40 MB of events.
 const FEW_ROWS: u64 = 50_000;
@@ -192,7 +192,7 @@ async fn read(rows: u64) {
             fingerprinter: &Fingerprinter::new([9; 32]),
             sha256: None,
             hop: 0,
-            tries_lost: 0,
+            tries: Tries::default(),
             batch_bytes: BATCH_BYTES,
             is_preview: false,
         },

@@ -13,7 +13,11 @@
 
 #[path = "../../../txp-aws/tests/dynamodb/emulator.rs"]
 mod emulator;
+#[path = "../../../txp-aws/tests/dynamodb/proxy.rs"]
+#[allow(dead_code, reason = "other tests change calls on their way")]
+mod proxy;
 mod refused;
+mod skewed;
 mod swept;
 mod world;
 

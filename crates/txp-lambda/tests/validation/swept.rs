@@ -3,6 +3,8 @@
 use crate::world::{World, terms};
 use txp_domain::upload::UploadState;
 use txp_lambda::validation::event::ValidationEvent;
+use txp_pipeline::port::{ErrorKind, PortError};
+use txp_pipeline::stage::ingest::TRIES_FAILED_MAX;
 
 const FILE: &[u8] = b"transaction_id,amount,merchant_id,card_number\nt1,1.00,m1,4242424242424242\n";
 
@@ -66,6 +68,61 @@ async fn a_file_that_its_readers_die_of_fails_and_says_so() {
         world.take(ValidationEvent::Tick, 60_000).await.unwrap();
         assert_eq!(world.next_call(), None, "it is done with");
     }
+}
+
+const BAD: &[u8] = b"transaction_id,amount,merchant_id,card_number\nt1,1.00,m1,4242424242424242\nt2,-1,m1,4242424242424242\n";
+
+/// A file that nobody can read, and each says so, is not tried for ever either: its client is told,
+/// and the rows that were read stand. Here there is no bucket for its report.
+#[tokio::test]
+async fn a_file_that_fails_for_good_is_given_up_and_says_so() {
+    let mut world = World::new().await;
+    let id = world.announce(38, &terms()).await;
+    let mut event = world.put(id, BAD).await;
+    world.delete_reports().await;
+    for tries in 0..TRIES_FAILED_MAX {
+        let failed = world.take(event, 60_000).await;
+        assert!(failed.is_err(), "try {tries}: it fails loudly");
+        let view = world.view(id).await;
+        assert_eq!(view.claim.unwrap().tries_failed, tries + 1);
+        world.take(ValidationEvent::Tick, 60_000).await.ok();
+        let task = world.next_call().expect("it is tried again");
+        event = ValidationEvent::Continue(task);
+    }
+    world.take(event, 60_000).await.unwrap();
+    let told = world.told(id).await;
+    assert_eq!(
+        (&told["state"], &told["failure"]["code"]),
+        (&"failed".into(), &"reading_failed".into())
+    );
+    assert!(world.view(id).await.claim.unwrap().is_done);
+    world.take(ValidationEvent::Tick, 60_000).await.ok();
+    assert_eq!(world.next_call(), None, "it is done with");
+}
+
+/// A denial is the operator's to mend: it fails each time, loudly, and the file is read once that is
+/// done, however often it was tried.
+#[tokio::test]
+async fn a_file_that_may_not_be_read_is_tried_until_it_may() {
+    let mut world = World::new().await;
+    let id = world.announce(39, &terms()).await;
+    let mut event = world.put(id, FILE).await;
+    world.deny_objects(true);
+    for _ in 0..TRIES_FAILED_MAX + 2 {
+        let error = world.take(event, 60_000).await.unwrap_err();
+        let kind = error.downcast_ref::<PortError>().map(|error| error.kind);
+        assert_eq!(kind, Some(ErrorKind::Denied), "{error:#}");
+        let view = world.view(id).await;
+        assert_eq!(view.claim.unwrap().tries_failed, 0);
+        assert_eq!(view.state, UploadState::Processing);
+        world.take(ValidationEvent::Tick, 60_000).await.ok();
+        let task = world.next_call().expect("it is tried again");
+        event = ValidationEvent::Continue(task);
+    }
+    assert!(world.events().await.is_empty());
+    world.deny_objects(false);
+    world.take(event, 60_000).await.unwrap();
+    assert_eq!(world.told(id).await["state"], "parsed");
 }
 
 /// What cannot be taken up fails the tick, and does not keep the others waiting.

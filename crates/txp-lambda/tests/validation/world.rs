@@ -1,6 +1,7 @@
 //! Buckets, a stream and a table of a test's own, the function over them, and what it left there.
 
 use crate::emulator::Emulator;
+use crate::proxy::{Proxy, Request, Turn};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 use txp_aws::clock::SystemClock;
@@ -55,6 +56,59 @@ pub(crate) type Events = BTreeMap<u8, Vec<String>>;
 #[derive(Default)]
 pub(crate) struct Calls(RefCell<VecDeque<Continuation>>);
 
+impl Calls {
+    pub(crate) fn take(&self) -> Option<Continuation> {
+        self.0.borrow_mut().pop_front()
+    }
+}
+
+/// A clock that is wrong, by so many nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Skewed(i64);
+
+impl Skewed {
+    pub(crate) const fn minutes(minutes: i64) -> Self {
+        Self(minutes * 60_000_000_000)
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0 + self.0)
+    }
+
+    async fn sleep(&self, millis: u64) {
+        SystemClock.sleep(millis).await;
+    }
+
+    fn jitter(&self) -> u64 {
+        SystemClock.jitter()
+    }
+}
+
+/// Holds records up on their way to the stream, but for those of the first call: that the file came.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<(bool, bool)>, Condvar)>);
+
+impl Gate {
+    /// Whether records have come to it.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.0.0.lock().unwrap().0
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.0.lock().unwrap().1 = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let (state, opened) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.0 = true;
+        drop(opened.wait_while(state, |(_, is_open)| !*is_open).unwrap());
+    }
+}
+
 impl CallAgain for Calls {
     async fn call_again(&self, task: &Continuation) -> Result<(), PortError> {
         self.0.borrow_mut().push_back(task.clone());
@@ -66,9 +120,11 @@ pub(crate) struct World {
     emulator: Arc<Emulator>,
     s3: aws_sdk_s3::Client,
     table: String,
+    config: SdkConfig,
     function: Validation<Calls>,
     kinesis: aws_sdk_kinesis::Client,
     stream: String,
+    is_denied: Arc<AtomicBool>,
 }
 
 impl World {
@@ -84,8 +140,11 @@ impl World {
             .http_client(Builder::new().build_http())
             .build();
         let s3 = s3_client(&config);
-        let bucket = |kind: &str| Bucket::new(s3.clone(), format!("{kind}-{number}"));
-        let (files, reports) = (bucket("uploads"), bucket("reports"));
+        let is_denied = Arc::new(AtomicBool::new(false));
+        let guard = Proxy::before(emulator.port, denying(&is_denied));
+        let guarded = config.to_builder().endpoint_url(guard.endpoint()).build();
+        let files = Bucket::new(s3_client(&guarded), format!("uploads-{number}"));
+        let reports = Bucket::new(s3.clone(), format!("reports-{number}"));
         for bucket in [&files, &reports] {
             s3.create_bucket()
                 .bucket(bucket.name())
@@ -114,15 +173,67 @@ impl World {
             uploads: Uploads::new(Connection::new(dynamodb), &*table),
             fingerprinter: Fingerprinter::new(KEY),
             again: Calls::default(),
+            clock: SystemClock,
             upload_bytes_max: UPLOAD_BYTES_MAX,
         };
         Self {
             emulator,
+            config,
             s3,
             table,
             function,
             kinesis,
             stream,
+            is_denied,
+        }
+    }
+
+    /// Whether nobody may read uploaded files.
+    pub(crate) fn deny_objects(&self, is_denied: bool) {
+        self.is_denied.store(is_denied, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn delete_reports(&self) {
+        let reports = &self.function.reports;
+        let delete = reports.client().delete_bucket().bucket(reports.name());
+        delete.send().await.unwrap();
+    }
+
+    /// Another process of the function over the same, with a clock of its own.
+    pub(crate) fn another(&self, clock: Skewed) -> Validation<Calls, Skewed> {
+        self.by_stream(clock, self.kinesis.clone())
+    }
+
+    /// The same, held up before its records get to the stream.
+    pub(crate) fn gated(&self, clock: Skewed) -> (Gate, Validation<Calls, Skewed>) {
+        let gate = Gate::default();
+        let (before, is_announced) = (gate.clone(), AtomicBool::new(false));
+        let proxy = Proxy::before(self.emulator.port, move |request| {
+            if request.operation() == "PutRecords" && is_announced.swap(true, Ordering::Relaxed) {
+                before.pass();
+            }
+            Turn::Through
+        });
+        let config = self.config.to_builder().endpoint_url(proxy.endpoint());
+        let kinesis = aws_sdk_kinesis::Client::new(&config.build());
+        (gate, self.by_stream(clock, kinesis))
+    }
+
+    fn by_stream(
+        &self,
+        clock: Skewed,
+        kinesis: aws_sdk_kinesis::Client,
+    ) -> Validation<Calls, Skewed> {
+        Validation {
+            files: self.function.files.clone(),
+            reports: self.function.reports.clone(),
+            stream: StreamWriter::new(kinesis, &self.stream),
+            settings: self.function.settings,
+            uploads: self.function.uploads.clone(),
+            fingerprinter: self.function.fingerprinter.clone(),
+            again: Calls::default(),
+            clock,
+            upload_bytes_max: UPLOAD_BYTES_MAX,
         }
     }
 
@@ -132,11 +243,21 @@ impl World {
 
     /// Gives a link that nobody may use any more.
     pub(crate) async fn announce(&self, number: u8, terms: &Terms) -> UploadId {
+        let expired = Timestamp::parse(LINK_EXPIRED).unwrap();
+        self.announce_by(number, terms, expired).await
+    }
+
+    /// Gives a link that may be used until a clock says that it is now.
+    pub(crate) async fn announce_until(&self, number: u8, clock: Skewed) -> UploadId {
+        self.announce_by(number, &terms(), clock.now()).await
+    }
+
+    async fn announce_by(&self, number: u8, terms: &Terms, expires_at: Timestamp) -> UploadId {
         let upload_id = self.id(number);
         let announcement = Announcement {
             upload_id,
             client_id: CLIENT.to_owned(),
-            expires_at: Timestamp::parse(LINK_EXPIRED).unwrap(),
+            expires_at,
             terms: serde_json::to_string(terms).unwrap(),
         };
         let written = self.function.uploads.announce(&announcement).await.unwrap();
@@ -177,16 +298,25 @@ impl World {
 
     /// Has the function do its work in an invocation with so much time.
     pub(crate) async fn take(&mut self, event: ValidationEvent, millis: u64) -> anyhow::Result<()> {
+        Self::have(&mut self.function, event, millis).await
+    }
+
+    /// Has a process of the function do that.
+    pub(crate) async fn have<C: Clock + Clone + 'static>(
+        function: &mut Validation<Calls, C>,
+        event: ValidationEvent,
+        millis: u64,
+    ) -> anyhow::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let invocation = Invocation {
             deadline_millis: u64::try_from(now.as_millis()).unwrap() + millis,
             ..Invocation::default()
         };
-        self.function.take(event, &invocation).await
+        function.take(event, &invocation).await
     }
 
     pub(crate) fn next_call(&self) -> Option<Continuation> {
-        self.function.again.0.borrow_mut().pop_front()
+        self.function.again.take()
     }
 
     pub(crate) async fn view(&self, id: UploadId) -> UploadView {
@@ -362,6 +492,19 @@ impl World {
         let ids = [format!("{id}:parsed"), format!("{id}:failed")];
         let ending = events.find(|event| ids.iter().any(|id| event["id"] == **id));
         ending.expect("it has ended")
+    }
+}
+
+/// Refuses to show an uploaded file, as a policy does that was set wrong.
+fn denying(is_denied: &Arc<AtomicBool>) -> impl Fn(&mut Request) -> Turn + use<> {
+    let is_denied = Arc::clone(is_denied);
+    move |request| {
+        let is_of_a_file = request.line.contains("/uploads/") && !request.line.starts_with("PUT");
+        if is_of_a_file && is_denied.load(Ordering::Relaxed) {
+            let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+            return Turn::Instead(403, body.to_owned());
+        }
+        Turn::Through
     }
 }
 

@@ -11,14 +11,16 @@ mod state;
 mod steps;
 mod stretch;
 mod tally;
+mod tries;
 
 pub use options::{OptionsFault, ReadingRules, shown_file_name};
-pub use steps::{HOPS_MAX, Job, Outcome, Stepwise, TRIES_LOST_MAX, append_event, ended};
+pub use steps::{HOPS_MAX, Job, Outcome, Stepwise, append_event, ended, tally_so_far};
 pub use tally::Tally;
+pub use tries::{TRIES_FAILED_MAX, TRIES_LOST_MAX, Tries, is_for_good};
 
 use crate::batch::{EventBatch, UploadContext};
 use crate::csv::{FileDigest, HeaderFault, HeaderFaults, ReadError, RecordReader, Row};
-use crate::port::{EventSink, ObjectSource, PortError};
+use crate::port::{ErrorKind, EventSink, ObjectSource, PortError};
 use crate::rejects::RejectsWriter;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -69,6 +71,17 @@ pub enum IngestError {
     /// Another reads the file by now.
     #[error("another reader has taken the upload over; this one stops")]
     Superseded,
+}
+
+impl IngestError {
+    /// What can be done about it; `None` where no port failed.
+    #[must_use]
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Sink(error) | Self::Source(error) => Some(error.kind),
+            Self::Rejects(_) | Self::Stopped | Self::Superseded => None,
+        }
+    }
 }
 
 /// Validates, masks and encodes the rows of one upload, and counts them.

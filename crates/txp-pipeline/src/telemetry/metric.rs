@@ -150,7 +150,7 @@ metrics! {
     UploadsEnded = "uploads_ended", Counter, Count, ["state"], VALIDATION, EMBEDDED,
         "Files read to their end, by how that was: parsed or failed";
     UploadsGivenUp = "uploads_given_up", Counter, Count, [], VALIDATION, AWS_ONLY,
-        "Files given up because whoever read them died of it";
+        "Files given up after reading them failed, or ended its reader, as often as is tried";
     UploadBytes = "upload_bytes", Counter, Bytes, [], VALIDATION, EMBEDDED,
         "Bytes of the files that were read";
     UploadsUnfinished = "uploads_unfinished", Gauge, Count, [], VALIDATION, EMBEDDED,

@@ -6,13 +6,14 @@
 //! recognises.
 //!
 //! A claim also counts the tries that ended without a word: each claim adds one, and a checkpoint or
-//! a lease that is given back takes them away. So it tells of a reader that dies, not of one that
-//! fails and says so.
+//! a lease that is given back takes them away. So it tells of a reader that dies. Of one that fails
+//! and says so, whoever gives the lease back tells how often that was so.
 
 use super::super::Damage;
 use super::super::attributes::{Fields, Item, bytes, number, text};
 use super::super::connection::corrupt;
 use super::{CLAIM, DueKind, Uploads, written};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{ErrorKind, PortError, Written};
@@ -47,6 +48,8 @@ pub struct Claimed {
     pub checkpoint: Option<Checkpoint>,
     /// Tries before this one, in a row, that ended without a checkpoint or a word.
     pub tries_lost: u32,
+    /// Tries before this one that failed for good, as the last one told.
+    pub tries_failed: u32,
 }
 
 /// The answer to a claim.
@@ -82,6 +85,8 @@ pub struct ClaimView {
     pub checkpoint: Option<Checkpoint>,
     /// Tries in a row without a checkpoint or a word, the last one included.
     pub tries: u32,
+    /// Tries that failed for good, as the last one told.
+    pub tries_failed: u32,
 }
 
 impl Uploads {
@@ -124,6 +129,7 @@ impl Uploads {
             fence: view.fence,
             checkpoint: view.checkpoint,
             tries_lost: view.tries.saturating_sub(1),
+            tries_failed: view.tries_failed,
         }))
     }
 
@@ -213,8 +219,8 @@ impl Uploads {
         Ok(written(&self.send(update).await?))
     }
 
-    /// Ends the lease now, so that the next reader need not wait; a conflict as for
-    /// [`Self::renew`].
+    /// Ends the lease now, so that the next reader need not wait, and tells it how many tries have
+    /// failed for good by now; a conflict as for [`Self::renew`].
     ///
     /// # Errors
     /// The table cannot be written.
@@ -223,14 +229,15 @@ impl Uploads {
         upload_id: UploadId,
         fence: Fence,
         now: Timestamp,
+        tries_failed: u32,
     ) -> Result<Written, PortError> {
-        self.fenced(
-            upload_id,
-            fence,
-            "SET lease_until = :until, due_at = :until REMOVE tries",
-            now,
-        )
-        .await
+        let update = self
+            .holders(upload_id, fence, now)
+            .update_expression(
+                "SET lease_until = :until, due_at = :until, tries_failed = :failed REMOVE tries",
+            )
+            .expression_attribute_values(":failed", number(tries_failed));
+        Ok(written(&self.send(update).await?))
     }
 
     /// The object was read to its end, and all of it is acknowledged. A conflict as for
@@ -256,13 +263,22 @@ impl Uploads {
         expression: &str,
         until: Timestamp,
     ) -> Result<Written, PortError> {
-        let update = self
-            .update(upload_id, CLAIM)
-            .condition_expression("fence = :fence AND attribute_not_exists(done)")
-            .update_expression(expression)
-            .expression_attribute_values(":fence", number(fence.0))
-            .expression_attribute_values(":until", number(until.unix_millis()));
+        let update = self.holders(upload_id, fence, until);
+        let update = update.update_expression(expression);
         Ok(written(&self.send(update).await?))
+    }
+
+    /// A write on the condition that the claim is still the caller's, and not finished.
+    fn holders(
+        &self,
+        upload_id: UploadId,
+        fence: Fence,
+        until: Timestamp,
+    ) -> UpdateItemFluentBuilder {
+        self.update(upload_id, CLAIM)
+            .condition_expression("fence = :fence AND attribute_not_exists(done)")
+            .expression_attribute_values(":fence", number(fence.0))
+            .expression_attribute_values(":until", number(until.unix_millis()))
     }
 
     pub(super) fn decode_claim(&self, item: &Item) -> Result<ClaimView, PortError> {
@@ -297,5 +313,6 @@ fn decode(fields: Fields<'_>) -> Result<ClaimView, Damage> {
         is_done: fields.get("done").is_some(),
         checkpoint,
         tries: fields.optional_number("tries")?.unwrap_or(0),
+        tries_failed: fields.optional_number("tries_failed")?.unwrap_or(0),
     })
 }

@@ -62,6 +62,19 @@ pub fn readers_lost(tries: u32) -> FailureReason {
     )
 }
 
+/// Reading the file failed as often as is tried, each time in a way that does not pass by itself. The
+/// cause is ours, and in the log.
+#[must_use]
+pub fn reading_failed(tries: u32) -> FailureReason {
+    reason(
+        "reading_failed",
+        format!(
+            "reading the file failed {tries} times in a row, by no fault of the file that we know of"
+        ),
+        "tell the operator, whose log has the cause; once it is mended, ask for a new link and send the file again",
+    )
+}
+
 /// The options of the upload cannot be used; `fault` says which.
 #[must_use]
 pub fn bad_options(fault: &super::OptionsFault) -> FailureReason {

@@ -13,10 +13,11 @@
 //! Deliberately absent: who may read (the caller holds the claim), and dry runs.
 
 use super::measure;
-use super::refusal::{object_gone, readers_lost, sha256_mismatch};
+use super::refusal::{object_gone, sha256_mismatch};
 use super::rest::read_rest;
 use super::state::{Phase, Place, ReadState};
 use super::stretch::{Stretch, check_stretch, read_stretch};
+use super::tries::{Tries, is_for_good};
 use super::{Ending, IngestError, ReadingRules, RowIngest, Tally, failure_of, strict_refusal};
 use crate::batch::{EventBatch, UploadContext};
 use crate::csv::{ReadError, RecordReader, resume_offset};
@@ -36,10 +37,6 @@ use txp_domain::time::Timestamp;
 /// The most steps that one file is read in. At 15 minutes each, that is most of a day.
 pub const HOPS_MAX: u32 = 64;
 
-/// Tries in a row that may be lost without a word before a file is given up: at a lease and a minute
-/// each, that is a quarter of an hour.
-pub const TRIES_LOST_MAX: u32 = 5;
-
 /// Bytes of the file between two checkpoints.
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
@@ -58,8 +55,8 @@ pub struct Job<'a> {
     pub sha256: Option<&'a str>,
     /// How often it was stopped for want of time, as far as the caller knows.
     pub hop: u32,
-    /// Tries before this one, in a row, that ended without a checkpoint or a word.
-    pub tries_lost: u32,
+    /// How it went before; a file that was tried too often is given up.
+    pub tries: Tries,
     /// A batch is appended once it has this many bytes; of two steps, each reads at least one.
     pub batch_bytes: usize,
     /// The history is none that is kept: nothing is counted.
@@ -145,6 +142,9 @@ where
     }
 
     async fn step(&mut self, kept: Option<&Kept>) -> Result<Outcome, IngestError> {
+        if let Some(reason) = self.job.tries.give_up() {
+            return self.give_up(kept, reason).await;
+        }
         let mut state = self.restore(kept).await?;
         state.hops = state.hops.max(self.job.hop);
         let mut mark = Mark {
@@ -153,20 +153,8 @@ where
             kept_at: state.progress().1,
             kept_when: self.clock.now(),
         };
-        if !state.is_announced {
-            let received = UploadEvent::Received(self.job.received.clone());
-            append_event(self.sink, received).await?;
-            self.count_events(1);
-            if !self.job.is_preview {
-                count(Metric::UploadsReceived, 1);
-            }
-            state.is_announced = true;
-        }
+        self.announce(&mut state).await?;
         let ending = loop {
-            if self.job.tries_lost >= TRIES_LOST_MAX {
-                let reason = readers_lost(self.job.tries_lost);
-                break Ending::Failed(reason, cut_short(&state));
-            }
             let next = match &state.phase {
                 Phase::Hashing | Phase::Rest { .. } => self.bytes(&mut state, &mut mark).await,
                 Phase::Checking | Phase::Reading => self.rows(&mut state, &mut mark).await,
@@ -191,6 +179,45 @@ where
         };
         let event = self.end(&state, ending).await?;
         Ok(Outcome::Ended(Box::new(event)))
+    }
+
+    async fn announce(&mut self, state: &mut ReadState) -> Result<(), IngestError> {
+        if state.is_announced {
+            return Ok(());
+        }
+        let received = UploadEvent::Received(self.job.received.clone());
+        append_event(self.sink, received).await?;
+        self.count_events(1);
+        if !self.job.is_preview {
+            count(Metric::UploadsReceived, 1);
+        }
+        state.is_announced = true;
+        Ok(())
+    }
+
+    /// Ends the upload where the last checkpoint is, and reads nothing: whatever stood in the way may
+    /// still do so.
+    async fn give_up(
+        &mut self,
+        kept: Option<&Kept>,
+        reason: FailureReason,
+    ) -> Result<Outcome, IngestError> {
+        let state = kept.and_then(|kept| ReadState::decode(&kept.state));
+        let mut state = state.unwrap_or_else(|| ReadState::start(self.first_rows()));
+        self.announce(&mut state).await?;
+        match self.settle_report_so_far(&state).await {
+            // The file may be given up for just this: then it has no report.
+            Err(error) if is_for_good(error.kind) => {}
+            settled => settled?,
+        }
+        let ending = Ending::Failed(reason, cut_short(&state));
+        let event = self.conclude(ending).await?;
+        Ok(Outcome::Ended(Box::new(event)))
+    }
+
+    async fn settle_report_so_far(&mut self, state: &ReadState) -> Result<(), PortError> {
+        self.report.resume(state.report.as_deref()).await?;
+        self.settle_report(state).await
     }
 
     /// The state that was kept, or a new one where there is none that can be used.
@@ -404,12 +431,19 @@ where
 
     /// Publishes the report, then ends the upload.
     async fn end(&mut self, state: &ReadState, ending: Ending) -> Result<UploadEvent, IngestError> {
-        let rejected = state.tally.rejected_records();
-        if rejected > 0 {
-            self.report.publish().await?;
+        self.settle_report(state).await?;
+        self.conclude(ending).await
+    }
+
+    async fn settle_report(&mut self, state: &ReadState) -> Result<(), PortError> {
+        if state.tally.rejected_records() > 0 {
+            self.report.publish().await
         } else {
-            self.report.discard().await?;
+            self.report.discard().await
         }
+    }
+
+    async fn conclude(&mut self, ending: Ending) -> Result<UploadEvent, IngestError> {
         let event = ended(self.job.received, ending);
         append_event(self.sink, event.clone()).await?;
         self.count_events(1);
@@ -476,6 +510,13 @@ fn tally_of(state: &ReadState) -> UploadTally {
     let header = state.place.as_ref().map(|place| &place.header);
     let unknown = header.map_or(&[][..], |header| header.unknown());
     state.tally.finish(Some(&state.digest), unknown)
+}
+
+/// What the rows before a checkpoint come to, for an upload that ends without being read on.
+#[must_use]
+pub fn tally_so_far(kept: Option<&Kept>) -> UploadTally {
+    let state = kept.and_then(|kept| ReadState::decode(&kept.state));
+    state.map_or_else(UploadTally::default, |state| cut_short(&state))
 }
 
 /// What was counted before the reading was given up: of an earlier pass, no row is in the history.

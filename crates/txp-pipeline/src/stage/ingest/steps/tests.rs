@@ -1,5 +1,6 @@
 //! Steps that are cut, killed and taken over give what one undisturbed step gives.
 
+use super::super::tries::{TRIES_FAILED_MAX, TRIES_LOST_MAX};
 use super::*;
 use crate::batch::EventBatch;
 use crate::port::ObjectSource;
@@ -114,6 +115,8 @@ struct Report {
     saved: BTreeMap<String, Vec<u8>>,
     bytes: Vec<u8>,
     published: Option<Vec<u8>>,
+    /// It cannot even be gone on with.
+    broken: Option<ErrorKind>,
 }
 
 impl ReportStore for Report {
@@ -129,6 +132,9 @@ impl ReportStore for Report {
     }
 
     async fn resume(&mut self, saved: Option<&str>) -> Result<(), PortError> {
+        if let Some(kind) = self.broken {
+            return Err(PortError::new(kind, "no report"));
+        }
         self.bytes = match saved {
             None => Vec::new(),
             Some(name) => self.saved.get(name).cloned().unwrap(),
@@ -238,7 +244,7 @@ impl Run<'_> {
                 kept.state.reverse();
             }
             history.is_time_up.set(false);
-            let done = self.step(&history, &mut report, &mut checkpoints, 0);
+            let done = self.step(&history, &mut report, &mut checkpoints, Tries::default());
             if let Ok(Outcome::Ended(ending)) = done {
                 return Came {
                     ending: *ending,
@@ -255,7 +261,7 @@ impl Run<'_> {
         history: &History,
         report: &mut Report,
         checkpoints: &mut Checkpoints,
-        tries_lost: u32,
+        tries: Tries,
     ) -> Result<Outcome, IngestError> {
         let received = received(self.strict);
         let rules = ReadingRules::of(&received).unwrap();
@@ -268,7 +274,7 @@ impl Run<'_> {
                 fingerprinter: &fingerprinter,
                 sha256: self.sha256.as_deref(),
                 hop: 0,
-                tries_lost,
+                tries,
                 batch_bytes: 2_000,
                 is_preview: false,
             },
@@ -446,44 +452,90 @@ fn a_reading_that_needs_too_many_steps_fails() {
     assert!(records > u64::from(HOPS_MAX) && records < 1000, "{records}");
 }
 
-/// A file that kills whoever reads it is given up, with what was acknowledged before; one try earlier
-/// it is read on.
+/// The first step of a reading that dies behind a checkpoint.
+fn died_half_way(run: &Run<'_>, history: &History, report: &mut Report) -> Checkpoints {
+    let fates = [
+        Fate::GoOn,
+        Fate::GoOn,
+        Fate::GoOn,
+        Fate::GoOn,
+        Fate::Die(50),
+    ];
+    history.fates.borrow_mut().extend(fates);
+    let mut checkpoints = Checkpoints::default();
+    let died = run.step(history, report, &mut checkpoints, Tries::default());
+    assert!(died.is_err());
+    let kept = checkpoints.kept.clone().unwrap();
+    assert!(kept.record > 0, "a checkpoint came before");
+    checkpoints
+}
+
+/// A file that kills whoever reads it, or that nobody can read, is given up, with what was
+/// acknowledged before; one try earlier it is read on.
 #[test]
-fn a_file_that_its_readers_die_of_is_given_up() {
+fn a_file_that_was_tried_too_often_is_given_up() {
     let file = clean(200);
-    for (tries_lost, is_given_up) in [(TRIES_LOST_MAX - 1, false), (TRIES_LOST_MAX, true)] {
-        let run = Run {
-            file: &file,
-            strict: false,
-            sha256: None,
-        };
-        let history = History::default();
-        let fates = [
-            Fate::GoOn,
-            Fate::GoOn,
-            Fate::GoOn,
-            Fate::GoOn,
-            Fate::Die(50),
-        ];
-        history.fates.borrow_mut().extend(fates);
-        let mut report = Report::default();
-        let mut checkpoints = Checkpoints::default();
-        let died = run.step(&history, &mut report, &mut checkpoints, 0);
-        assert!(died.is_err());
+    let run = Run {
+        file: &file,
+        strict: false,
+        sha256: None,
+    };
+    for (lost, failed, code) in [
+        (TRIES_LOST_MAX - 1, TRIES_FAILED_MAX - 1, None),
+        (TRIES_LOST_MAX, 0, Some("readers_lost")),
+        (0, TRIES_FAILED_MAX, Some("reading_failed")),
+    ] {
+        let (history, mut report) = (History::default(), Report::default());
+        let mut checkpoints = died_half_way(&run, &history, &mut report);
         let kept = checkpoints.kept.clone().unwrap();
-        assert!(kept.record > 0, "a checkpoint came before");
-        let done = run.step(&history, &mut report, &mut checkpoints, tries_lost);
+        let tries = Tries { lost, failed };
+        let done = run.step(&history, &mut report, &mut checkpoints, tries);
         let Ok(Outcome::Ended(ending)) = done else {
             panic!("{done:?}")
         };
         match *ending {
-            UploadEvent::Failed(failed) if is_given_up => {
-                assert_eq!(failed.reason.code, "readers_lost");
+            UploadEvent::Failed(failed) if code.is_some() => {
+                assert_eq!(Some(&*failed.reason.code), code);
                 assert_eq!(failed.tally.records, kept.record);
                 assert!(!failed.tally.has_no_rows());
+                assert_eq!(tally_so_far(Some(&kept)), failed.tally);
             }
-            UploadEvent::Parsed(parsed) if !is_given_up => assert_eq!(parsed.tally.records, 200),
+            UploadEvent::Parsed(parsed) if code.is_none() => assert_eq!(parsed.tally.records, 200),
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A file that is given up because of its report has none. A denial is told instead, and whatever may
+/// pass: then the next try gives it up.
+#[test]
+fn a_report_in_the_way_does_not_keep_a_file_from_being_given_up() {
+    let file = file(&[5, 0, 5, 5, 0].repeat(40));
+    let run = Run {
+        file: &file,
+        strict: false,
+        sha256: None,
+    };
+    let tries = Tries {
+        lost: 0,
+        failed: TRIES_FAILED_MAX,
+    };
+    for (kind, is_given_up) in [
+        (ErrorKind::Permanent, true),
+        (ErrorKind::Corrupt, true),
+        (ErrorKind::Denied, false),
+        (ErrorKind::Throttled, false),
+    ] {
+        let (history, mut report) = (History::default(), Report::default());
+        let mut checkpoints = died_half_way(&run, &history, &mut report);
+        report.broken = Some(kind);
+        let done = run.step(&history, &mut report, &mut checkpoints, tries);
+        assert_eq!(done.is_ok(), is_given_up, "{kind:?}: {done:?}");
+        report.broken = None;
+        if !is_given_up {
+            let done = run.step(&history, &mut report, &mut checkpoints, tries);
+            assert!(matches!(done, Ok(Outcome::Ended(_))), "{done:?}");
+            assert!(report.published.is_some());
         }
     }
 }
