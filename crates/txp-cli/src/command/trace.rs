@@ -35,6 +35,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
             "a trace is made of a data directory: --source local:DIR; of a table on AWS `txp status --source dynamodb:TABLE` shows the history and the findings",
         ));
     };
+    // What a replay has folded has no log to trace in.
+    source.check_history()?;
     let mut snapshot = Snapshot::open(dir)?;
     let transaction = status::in_snapshot(
         &mut snapshot,
