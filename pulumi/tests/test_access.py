@@ -182,7 +182,9 @@ OPERATIONS = [
     s3("GetObject", "transaction-reports", "quarantine/anomaly/a"),
     # The rules: whoever deploys changes them.
     s3("GetObject", "transaction-rules", "rules.json", "anomaly"),
+    s3("GetObject", "transaction-rules", "shadow.json", "anomaly"),
     s3("PutObject", "transaction-rules", "rules.json"),
+    s3("PutObject", "transaction-rules", "shadow.json"),
     # Tables.
     dynamodb("GetItem", "transactions", "aggregator"),
     dynamodb("Query", "transactions", "api"),

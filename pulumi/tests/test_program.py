@@ -105,6 +105,28 @@ def test_a_bucket_suffix_is_on_buckets_alone(record: Record) -> None:
     assert graph.outputs["rules_object"] == "s3://transaction-rules-dev-acme/rules.json"
 
 
+def test_rules_to_be_tried_are_an_object_while_they_are_set(record: Record, tmp_path: Path) -> None:
+    def named(graph: Graph) -> str:
+        function = graph.one("lambda.Function", "anomaly-lambda").inputs
+        return function["environment"]["variables"]["SHADOW_RULES_OBJECT"]
+
+    def objects(graph: Graph) -> dict[str, str]:
+        return {
+            one.inputs["key"]: one.inputs["content"]
+            for one in graph.of("s3.BucketObject")
+            if one.inputs["bucket"] == "transaction-rules-dev"
+        }
+
+    without = record()
+    assert named(without) == "s3://transaction-rules-dev/shadow.json"
+    assert set(objects(without)) == {"rules.json"}
+    tried = tmp_path / "tried.json"
+    tried.write_text('{"version":"tried-1"}', encoding="utf-8")
+    graph = record(shadow_rules_file=str(tried))
+    assert named(graph) == named(without)
+    assert objects(graph)["shadow.json"] == '{"version":"tried-1"}'
+
+
 def test_capacity_is_on_demand_or_provisioned(record: Record) -> None:
     on_demand = record().one("kinesis.Stream", "transaction-events").inputs
     assert on_demand["streamModeDetails"] == {"streamMode": "ON_DEMAND"}

@@ -154,6 +154,8 @@ class TapStackArgs:
     # Pages that may PUT to upload links.
     allowed_origins: Sequence[str] = ("*",)
     rules_file: Path = PROGRAM.parent / "crates/txp-pipeline/src/rulefile/default.json"
+    # Rules that are tried beside them; what they find is recorded, and that is all.
+    shadow_rules_file: Path | None = None
     dashboards_dir: Path = PROGRAM.parent / "dashboards"
     # One role per account and region by which API Gateway writes logs; off where it is set already.
     api_gateway_account: bool = True
@@ -211,7 +213,7 @@ def read_config(config: pulumi.Config) -> TapStackArgs:
         take(key, config.get_int(key))
     for key in ("reserved_concurrency", "api_gateway_account", "delete_data", "fold_paused"):
         take(key, config.get_bool(key))
-    for key in ("lambda_dir", "rules_file", "dashboards_dir"):
+    for key in ("lambda_dir", "rules_file", "shadow_rules_file", "dashboards_dir"):
         path = config.get(key)
         take(key, None if path is None else PROGRAM / path)
     for key in ("alert_emails", "allowed_origins"):

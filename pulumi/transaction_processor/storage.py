@@ -22,6 +22,8 @@ QUARANTINE_PREFIX = "quarantine/"
 TEMPORARY_PREFIX = "tmp/"
 QUERY_RESULTS_PREFIX = "athena/"
 RULES_KEY = "rules.json"
+# Rules that are tried; none are while there is no such object.
+SHADOW_RULES_KEY = "shadow.json"
 
 UPLOADS_DAYS = 90
 REJECTS_DAYS = 90
@@ -38,6 +40,7 @@ class StorageArgs:
     place: Place
     keys: Keys
     rules_file: Path
+    shadow_rules_file: Path | None
     allowed_origins: Sequence[str]
 
 
@@ -49,6 +52,7 @@ class Storage(pulumi.ComponentResource):
     reports: PrivateBucket
     rules: PrivateBucket
     rules_object: pulumi.Output[str]
+    shadow_rules_object: pulumi.Output[str]
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None):
         super().__init__("transaction-processor:index:Storage", name, None, opts)
@@ -86,19 +90,31 @@ class Storage(pulumi.ComponentResource):
             ],
         )
         self.rules = bucket("transaction-rules", keys.data.arn)
-        rules = s3.BucketObject(
-            "transaction-rules-file",
-            bucket=self.rules.name,
-            key=RULES_KEY,
-            # By its content, not its path: the same file from another folder is no change.
-            content=args.rules_file.read_text(encoding="utf-8"),
-            content_type="application/json",
-            tags=place.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self.rules], retain_on_delete=place.keeps_data
-            ),
-        )
+
+        def rule_file(name: str, key: str, file: Path, kept: bool) -> s3.BucketObject:
+            return s3.BucketObject(
+                name,
+                bucket=self.rules.name,
+                key=key,
+                # By its content, not its path: the same file from another folder is no change.
+                content=file.read_text(encoding="utf-8"),
+                content_type="application/json",
+                tags=place.tags,
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[self.rules], retain_on_delete=kept
+                ),
+            )
+
+        rules = rule_file("transaction-rules-file", RULES_KEY, args.rules_file, place.keeps_data)
         self.rules_object = pulumi.Output.concat("s3://", self.rules.name, "/", rules.key)
+        if args.shadow_rules_file is not None:
+            # Without the setting the object goes, and with it the trial.
+            rule_file(
+                "transaction-shadow-rules-file", SHADOW_RULES_KEY, args.shadow_rules_file, False
+            )
+        self.shadow_rules_object = pulumi.Output.concat(
+            "s3://", self.rules.name, "/", SHADOW_RULES_KEY
+        )
         self.register_outputs({"uploads": self.uploads.name, "archive": self.archive.name})
 
 

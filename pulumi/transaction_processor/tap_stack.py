@@ -58,7 +58,9 @@ class TapStack(pulumi.ComponentResource):
         child = place.child(self)
         keys = self.keys = Keys("keys", KeysArgs(place), child)
         self.storage = Storage(
-            "storage", StorageArgs(place, keys, args.rules_file, args.allowed_origins), child
+            "storage",
+            StorageArgs(place, keys, args.rules_file, args.shadow_rules_file, args.allowed_origins),
+            child,
         )
         self.stream = Stream(
             "stream",

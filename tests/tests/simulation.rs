@@ -99,6 +99,7 @@ fn simulation_of_the_embedded_host() {
         };
         undisturbed += u64::from(summary.is_undisturbed);
         all.findings += summary.findings;
+        all.shadowed += summary.shadowed;
         all.digests += summary.digests;
         all.quarantined += summary.quarantined;
         all.crashes += summary.crashes;
@@ -110,6 +111,7 @@ fn simulation_of_the_embedded_host() {
     if seeds >= LOCAL_SEEDS {
         assert!(undisturbed > seeds / 10, "{undisturbed} undisturbed runs");
         let all_met = all.findings > 1000
+            && all.shadowed > 500
             && all.digests > 100
             && all.quarantined > 100
             && all.crashes > 500

@@ -68,6 +68,13 @@ pub fn name(variable: &'static str) -> Result<String, MissingVariable> {
     std::env::var(variable).map_err(|_| MissingVariable(variable))
 }
 
+/// The name that a variable of the environment gives to something that may be missing.
+#[must_use]
+pub fn optional_name(variable: &'static str) -> Option<String> {
+    let name = std::env::var(variable).ok();
+    name.filter(|name| !name.is_empty())
+}
+
 /// A variable of the environment that is not set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {0} is not set; the deployment sets it")]

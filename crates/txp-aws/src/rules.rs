@@ -11,6 +11,10 @@ use txp_pipeline::stage::rulebook::RuleSource;
 /// The variable that names the object; without it, the rules activated last judge, or the program's.
 pub const RULES_OBJECT: &str = "RULES_OBJECT";
 
+/// The variable that names the object of rules that are tried; without it, or while there is no such
+/// object, none are.
+pub const SHADOW_RULES_OBJECT: &str = "SHADOW_RULES_OBJECT";
+
 const NOT_MODIFIED: u16 = 304;
 
 /// The object, and what was read of it last.
@@ -25,20 +29,24 @@ pub struct RulesObject {
 
 /// What names no object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{RULES_OBJECT} is not of the form s3://BUCKET/KEY; set it right or take it away")]
-pub struct BadName;
+#[error("{0} is not of the form s3://BUCKET/KEY; set it right or take it away")]
+pub struct BadName(&'static str);
 
 impl RulesObject {
-    /// The object of this name, `s3://BUCKET/KEY`.
+    /// The object of this name, `s3://BUCKET/KEY`, as a variable has it.
     ///
     /// # Errors
     /// The name has another form.
-    pub fn new(client: Client, name: impl Into<String>) -> Result<Self, BadName> {
+    pub fn new(
+        client: Client,
+        name: impl Into<String>,
+        variable: &'static str,
+    ) -> Result<Self, BadName> {
         let name = name.into();
         let place = name.strip_prefix("s3://").and_then(|at| at.split_once('/'));
         let (bucket, key) = place
             .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-            .ok_or(BadName)?;
+            .ok_or(BadName(variable))?;
         Ok(Self {
             client,
             bucket: bucket.to_owned(),
@@ -113,7 +121,7 @@ mod tests {
             ("b/k", None),
             ("", None),
         ] {
-            let object = RulesObject::new(client.clone(), name).ok();
+            let object = RulesObject::new(client.clone(), name, RULES_OBJECT).ok();
             let place = object.map(|object| (object.bucket, object.key));
             let expected = expected.map(|(b, k): (&str, &str)| (b.to_owned(), k.to_owned()));
             assert_eq!(place, expected, "{name}");

@@ -242,6 +242,11 @@ fn a_target_is_written_by_its_replay_alone() {
         ),
         (vec!["events", "--source", "local:copy"], 2, "read that one"),
         (
+            vec!["trace", "a-1", "--source", "local:copy"],
+            2,
+            "read that one",
+        ),
+        (
             vec!["replay", "--source", "local:copy", "--into", "local:new"],
             2,
             "read that one",
@@ -287,6 +292,7 @@ fn a_plan_says_what_it_would_take_and_does_nothing() {
     );
     assert_eq!(plan["side_effects"], Value::Array(Vec::new()));
     assert_eq!(plan["target"], "a new directory");
+    assert_eq!(plan["events_from"], "counted in the log's index");
     let text = place.run(args).stdout;
     for line in ["events", "time", "cost on AWS", "side effects  none"] {
         assert!(text.contains(line), "{text}");

@@ -19,14 +19,14 @@ mod upload;
 
 pub use decode::{DecodeError, Decoded, RowPlace, decode};
 pub use encode::{EncodedRow, RowEncoder, encode};
-pub use finding::AnomalyFlagged;
+pub use finding::{AnomalyFlagged, AnomalyShadowed, Verdict};
 pub use plain::read_plain_row;
 pub use redrive::{REDRIVE_RECORDS_MAX, RecordSpans, Redrive};
 pub use row::{
     CardData, RejectedData, RejectedRow, RowEvent, RowOutcome, TransactionData, ViolationData,
     rejected_partition_key,
 };
-pub use ruleset::RulesetActivated;
+pub use ruleset::{RulesetActivated, RulesetShadowed};
 pub use upload::{
     BucketRecords, CurrencySums, Defaults, FailureReason, Merchants, SourceFile, UploadEvent,
     UploadFailed, UploadOptions, UploadParsed, UploadReceived, UploadTally,
@@ -60,13 +60,17 @@ pub enum EventType {
     RowRejected,
     /// A rule's finding.
     AnomalyFlagged,
+    /// A finding of rules that are only tried.
+    AnomalyShadowed,
     /// A rule set judges from here on.
     RulesetActivated,
+    /// A rule set is tried beside the one that judges from here on, or is not any more.
+    RulesetShadowed,
 }
 
 impl EventType {
     /// All types.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::UploadReceived,
         Self::UploadParsed,
         Self::UploadFailed,
@@ -74,7 +78,9 @@ impl EventType {
         Self::TransactionDisputed,
         Self::RowRejected,
         Self::AnomalyFlagged,
+        Self::AnomalyShadowed,
         Self::RulesetActivated,
+        Self::RulesetShadowed,
     ];
 
     /// The `type` attribute.
@@ -88,7 +94,9 @@ impl EventType {
             Self::TransactionDisputed => "transaction.disputed",
             Self::RowRejected => "row.rejected",
             Self::AnomalyFlagged => "anomaly.flagged",
+            Self::AnomalyShadowed => "anomaly.shadowed",
             Self::RulesetActivated => "ruleset.activated",
+            Self::RulesetShadowed => "ruleset.shadowed",
         }
     }
 
@@ -126,8 +134,12 @@ pub enum Event<'a> {
     Upload(Box<UploadEvent>),
     /// A finding.
     AnomalyFlagged(Box<AnomalyFlagged>),
+    /// A finding of rules that are only tried: no one is told, and nothing is folded of it.
+    AnomalyShadowed(Box<AnomalyShadowed>),
     /// A change of the rules that judge.
     RulesetActivated(Box<RulesetActivated>),
+    /// A change of the rules that are tried.
+    RulesetShadowed(Box<RulesetShadowed>),
 }
 
 impl Event<'_> {
@@ -138,8 +150,16 @@ impl Event<'_> {
             Self::Row(row) => row.event_type(),
             Self::Upload(upload) => upload.event_type(),
             Self::AnomalyFlagged(_) => EventType::AnomalyFlagged,
+            Self::AnomalyShadowed(_) => EventType::AnomalyShadowed,
             Self::RulesetActivated(_) => EventType::RulesetActivated,
+            Self::RulesetShadowed(_) => EventType::RulesetShadowed,
         }
+    }
+
+    /// Whether other rules judge, or are tried, behind it.
+    #[must_use]
+    pub fn changes_rules(&self) -> bool {
+        matches!(self, Self::RulesetActivated(_) | Self::RulesetShadowed(_))
     }
 
     /// The trace that the event belongs to. Only an upload's own events carry it: by the upload's id
@@ -159,7 +179,9 @@ impl Event<'_> {
             Self::Row(row) => row.id(),
             Self::Upload(upload) => upload.id(),
             Self::AnomalyFlagged(flagged) => flagged.id().to_owned(),
+            Self::AnomalyShadowed(shadowed) => shadowed.id().to_owned(),
             Self::RulesetActivated(activated) => activated.id(),
+            Self::RulesetShadowed(shadowed) => shadowed.id(),
         }
     }
 
@@ -170,7 +192,10 @@ impl Event<'_> {
             Self::Row(row) => row.partition_key(),
             Self::Upload(upload) => upload_partition_key(upload.upload_id()),
             Self::AnomalyFlagged(flagged) => flagged.subject(),
-            Self::RulesetActivated(_) => RulesetActivated::PARTITION_KEY.to_owned(),
+            Self::AnomalyShadowed(shadowed) => shadowed.subject(),
+            Self::RulesetActivated(_) | Self::RulesetShadowed(_) => {
+                RulesetActivated::PARTITION_KEY.to_owned()
+            }
         }
     }
 
@@ -181,7 +206,9 @@ impl Event<'_> {
             Self::Row(row) => upload_source(row.upload_id),
             Self::Upload(upload) => upload_source(upload.upload_id()),
             Self::AnomalyFlagged(flagged) => format!("/rules/{}", flagged.finding.rule_set),
+            Self::AnomalyShadowed(shadowed) => format!("/rules/{}", shadowed.finding().rule_set),
             Self::RulesetActivated(activated) => format!("/rules/{}", activated.version),
+            Self::RulesetShadowed(shadowed) => format!("/rules/{}", shadowed.version),
         }
     }
 
@@ -192,7 +219,9 @@ impl Event<'_> {
             Self::Row(row) => row.subject(),
             Self::Upload(upload) => upload.upload_id().to_string(),
             Self::AnomalyFlagged(flagged) => flagged.subject(),
+            Self::AnomalyShadowed(shadowed) => shadowed.subject(),
             Self::RulesetActivated(activated) => activated.version.clone(),
+            Self::RulesetShadowed(shadowed) => shadowed.version.clone(),
         }
     }
 
@@ -203,7 +232,9 @@ impl Event<'_> {
             Self::Row(row) => row.uploaded_at,
             Self::Upload(upload) => upload.time(),
             Self::AnomalyFlagged(flagged) => flagged.time,
+            Self::AnomalyShadowed(shadowed) => shadowed.time,
             Self::RulesetActivated(activated) => activated.activated_at,
+            Self::RulesetShadowed(shadowed) => shadowed.shadowed_at,
         }
     }
 }

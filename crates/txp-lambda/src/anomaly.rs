@@ -6,21 +6,23 @@ mod event;
 mod webhooks;
 
 pub use event::AnomalyEvent;
-pub use webhooks::{Telling, Webhooks};
+pub use webhooks::{Telling, WebhookNames, Webhooks};
 
 use crate::environment::{ALERTS_TOPIC, EVENTS_STREAM, REPORTS_BUCKET};
 use crate::runtime::{Failure, Function, Invocation};
+use aws_config::SdkConfig;
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
 use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns, SharedSuppressions};
 use txp_aws::dynamodb::profiles::Profiles;
 use txp_aws::dynamodb::stream::{self, Feed, Judgements, StreamRecord};
+use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::put::StreamWriter;
 use txp_aws::quarantine::S3Quarantine;
-use txp_aws::rules::{RULES_OBJECT, RulesObject};
+use txp_aws::rules::{RULES_OBJECT, RulesObject, SHADOW_RULES_OBJECT};
 use txp_aws::s3::Bucket;
 use txp_aws::sns::Topic;
 use txp_domain::event::Event;
@@ -65,6 +67,73 @@ pub struct Anomaly {
     clock: SystemClock,
 }
 
+/// What the function works on, by name.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The table of profiles.
+    pub profiles: String,
+    /// The table of alerts.
+    pub alerts: String,
+    /// The stream of events.
+    pub stream: String,
+    /// The topic, by its ARN.
+    pub topic: String,
+    /// The bucket of reports.
+    pub reports: String,
+    /// The object of the rules that judge, as `s3://BUCKET/KEY`.
+    pub rules: Option<String>,
+    /// The object of rules that are tried.
+    pub shadow_rules: Option<String>,
+    /// What webhooks need, where somebody is to be told by them.
+    pub webhooks: Option<WebhookNames>,
+}
+
+impl Anomaly {
+    /// The function, on these.
+    ///
+    /// # Errors
+    /// The name of an object of rules is of another form.
+    pub fn over(config: &SdkConfig, names: Names, settings: Settings) -> anyhow::Result<Self> {
+        let connection = Connection::new(aws_sdk_dynamodb::Client::new(config));
+        let objects = config::s3_client(config);
+        let [rules, tried] = [
+            (names.rules, RULES_OBJECT),
+            (names.shadow_rules, SHADOW_RULES_OBJECT),
+        ]
+        .map(|(name, variable)| {
+            let object = name.map(|name| RulesObject::new(objects.clone(), name, variable));
+            object.transpose()
+        });
+        let alerts = Alerts::new(connection.clone(), names.alerts);
+        let publisher = aws_sdk_sns::Client::new(config);
+        let history = aws_sdk_kinesis::Client::new(config);
+        let webhooks = names.webhooks.map(|names| {
+            let uploads = Uploads::new(connection.clone(), names.uploads);
+            let secrets = aws_sdk_secretsmanager::Client::new(config);
+            Webhooks::new(
+                alerts.clone(),
+                uploads,
+                secrets,
+                names.secret,
+                Http::default(),
+            )
+        });
+        Ok(Self {
+            stage: anomaly::Anomaly::new(SharedCooldowns::new(alerts.clone())),
+            rulebook: Rulebook::new(ActiveRules::new(alerts.clone()), rules?).trying(tried?),
+            profiles: Profiles::new(connection, names.profiles),
+            suppressions: SharedSuppressions::new(alerts.clone()),
+            alerts,
+            topic: Topic::new(publisher, names.topic, SystemClock, PUBLISHING),
+            history: StreamWriter::new(history, names.stream),
+            settings,
+            quarantine: S3Quarantine::new(Bucket::new(objects, names.reports), stream::STAGE),
+            webhooks,
+            clock: SystemClock,
+        })
+    }
+}
+
 impl Function for Anomaly {
     type Event = AnomalyEvent;
     type Answer = DynamoDbEventResponse;
@@ -72,35 +141,20 @@ impl Function for Anomaly {
     async fn start() -> anyhow::Result<Self> {
         let [profiles, alerts] =
             [tables::PROFILES, tables::ALERTS].map(|table| config::name(table.variable));
-        let (profiles, alerts) = (profiles?, alerts?);
         let [stream, topic, reports] =
             [EVENTS_STREAM, ALERTS_TOPIC, REPORTS_BUCKET].map(config::name);
-        let (stream, topic, reports) = (stream?, topic?, reports?);
+        let names = Names {
+            profiles: profiles?,
+            alerts: alerts?,
+            stream: stream?,
+            topic: topic?,
+            reports: reports?,
+            rules: config::optional_name(RULES_OBJECT),
+            shadow_rules: config::optional_name(SHADOW_RULES_OBJECT),
+            webhooks: WebhookNames::of_environment()?,
+        };
         let settings = Settings::from_environment()?;
-        let config = config::load().await;
-        let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
-        let objects = config::s3_client(&config);
-        let file = std::env::var(RULES_OBJECT)
-            .ok()
-            .filter(|name| !name.is_empty());
-        let file = file.map(|name| RulesObject::new(objects.clone(), name));
-        let alerts = Alerts::new(connection.clone(), alerts);
-        let publisher = aws_sdk_sns::Client::new(&config);
-        let webhooks =
-            Webhooks::of_environment(&config, connection.clone(), alerts.clone(), Http::default())?;
-        Ok(Self {
-            stage: anomaly::Anomaly::new(SharedCooldowns::new(alerts.clone())),
-            rulebook: Rulebook::new(ActiveRules::new(alerts.clone()), file.transpose()?),
-            profiles: Profiles::new(connection, profiles),
-            suppressions: SharedSuppressions::new(alerts.clone()),
-            alerts,
-            topic: Topic::new(publisher, topic, SystemClock, PUBLISHING),
-            history: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
-            settings,
-            quarantine: S3Quarantine::new(Bucket::new(objects, reports), stream::STAGE),
-            webhooks,
-            clock: SystemClock,
-        })
+        Self::over(&config::load().await, names, settings)
     }
 
     async fn handle(
@@ -136,7 +190,7 @@ impl Anomaly {
         let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
         let rules = self.rulebook.rules(&mut events, now).await;
         let rules = rules.cloned();
-        self.say_refusal();
+        self.say_refusals();
         let suppressed = self.suppressions.by_now(now).await.to_vec();
         self.stage.alerting().suppress(suppressed);
         let mut sink = Telling::new(&mut self.topic, self.webhooks.as_ref());
@@ -156,6 +210,7 @@ impl Anomaly {
             judgements = changes.len(),
             uploads = uploads_of(deliveries),
             findings = outcome.findings,
+            shadowed = outcome.shadowed,
             quarantined = feed.poison.len() + outcome.damaged.len(),
             "judged"
         );
@@ -185,8 +240,8 @@ impl Anomaly {
     async fn tick(&mut self, invocation: &Invocation, now: Timestamp) -> anyhow::Result<()> {
         let mut events = Producer::new(self.history.clone(), self.clock, self.settings);
         let rules = self.rulebook.rules(&mut events, now).await;
-        let policy = rules.map(|rules| *rules.rules.alerts());
-        self.say_refusal();
+        let policy = rules.map(|rules| *rules.active.rules.alerts());
+        self.say_refusals();
         let policy = policy?;
         let mut telling = Telling::new(&mut self.topic, self.webhooks.as_ref());
         let (ledger, sink) = (&mut self.alerts, &mut telling);
@@ -220,8 +275,8 @@ impl Anomaly {
         Ok(())
     }
 
-    fn say_refusal(&mut self) {
-        if let Some(refusal) = self.rulebook.refusal() {
+    fn say_refusals(&mut self) {
+        for refusal in self.rulebook.refusals() {
             tracing::error!(refusal, "the rule file is refused");
         }
     }

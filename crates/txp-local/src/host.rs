@@ -28,7 +28,7 @@ mod stepped;
 pub use alerting::AlertCounts;
 pub use error::{HostError, Remedy};
 pub use fold::AsOf;
-pub(crate) use fold::{ActiveRules, Meta, meta_of};
+pub(crate) use fold::{ActiveRules, Meta, ShadowRules, meta_of};
 pub use intake::{Intake, IntakeReport, ReadProgress, dry_run_in};
 pub use key::{
     FINGERPRINT_KEY_FILE, RECEIPT_KEY_FILE, load_or_create as load_or_create_key,
@@ -412,9 +412,10 @@ impl Host {
 
     fn append_outstanding(&self) -> Result<(), HostError> {
         let mut batch = EventBatch::default();
-        for flagged in self.lock_fold().outstanding() {
-            let event = Event::AnomalyFlagged(Box::new(flagged.clone()));
-            batch.push_event(event).map_err(HostError::Encode)?;
+        for verdict in self.lock_fold().outstanding() {
+            batch
+                .push_event(verdict.to_event())
+                .map_err(HostError::Encode)?;
         }
         if !batch.is_empty() {
             self.send(ToLog::Append {
@@ -426,8 +427,15 @@ impl Host {
     }
 
     fn append_event(&self, event: Event<'static>) -> Result<(), HostError> {
+        self.append_events(vec![event])
+    }
+
+    /// Appends all of them or, if a crash comes, none.
+    fn append_events(&self, events: Vec<Event<'static>>) -> Result<(), HostError> {
         let mut batch = EventBatch::default();
-        batch.push_event(event).map_err(HostError::Encode)?;
+        for event in events {
+            batch.push_event(event).map_err(HostError::Encode)?;
+        }
         self.send(ToLog::Append {
             batch,
             recycle: None,

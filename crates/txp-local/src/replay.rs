@@ -14,7 +14,9 @@
 
 use crate::block_on::block_on;
 use crate::format::{self, ReplayOf};
-use crate::host::{ActiveRules, AsOf, HostError, Meta, Quarantine, STATE_DIR, meta_of};
+use crate::host::{
+    ActiveRules, AsOf, HostError, Meta, Quarantine, STATE_DIR, ShadowRules, meta_of,
+};
 use crate::lock::DirLock;
 use crate::runs::StateError;
 use crate::state::State;
@@ -214,6 +216,9 @@ impl Target {
                 activation: rules.activation,
                 file: rules.rules.clone(),
             });
+        }
+        if let Some(shadow) = &self.stage.shadow {
+            meta.shadow = Some(ShadowRules::of(shadow));
         }
         let bytes = serde_json::to_vec(&meta).map_err(HostError::Meta)?;
         Ok(self.state.checkpoint(&bytes)?)

@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub outstanding: Vec<String>,
     /// The rule file that judges, as recorded; `None` in a directory that was never opened.
     pub rules: Option<serde_json::Value>,
+    /// The rule file that is tried beside it.
+    pub shadow: Option<serde_json::Value>,
+    /// Whether any was ever tried.
+    pub has_tried: bool,
     /// What was replayed into the directory, if it is a replay's target: then there is no log.
     pub replay: Option<ReplayOf>,
     /// How far a replay has read its source, as the source names it.
@@ -54,8 +58,10 @@ impl Snapshot {
             as_of: meta.as_of,
             alerted: if all_alerted { meta.findings } else { 0 },
             findings: meta.findings,
-            outstanding: meta.outstanding_ids().map(str::to_owned).collect(),
+            outstanding: meta.outstanding_ids().collect(),
             rules: meta.rules.map(|r| r.file),
+            has_tried: meta.shadow.is_some(),
+            shadow: meta.shadow.and_then(|shadow| shadow.file),
             state,
             replay,
             replayed_through: meta.replayed_through,

@@ -14,7 +14,7 @@ use crate::log::LogReader;
 use crate::snapshot::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use txp_domain::event::{Decoded, EventType, RulesetActivated, decode};
+use txp_domain::event::{AnomalyShadowed, Decoded, RulesetActivated, RulesetShadowed, decode};
 use txp_domain::finding::Finding;
 use txp_domain::id::UploadId;
 use txp_domain::position::{Bucket, Position, Sequence};
@@ -37,7 +37,8 @@ pub struct Asked<'a> {
     pub dir: &'a Path,
     /// The item.
     pub transaction: &'a Transaction,
-    /// Whether the whole log is searched: duplicates and the activation of rules are found then.
+    /// Whether the whole log is searched: duplicates, what rules found that were only tried, and the
+    /// activation of rules are found then.
     pub scan: bool,
 }
 
@@ -54,12 +55,20 @@ struct Activation {
     activated: RulesetActivated,
 }
 
+/// From here on rules are tried.
+struct Shadowing {
+    sequence: u64,
+    shadowed: RulesetShadowed,
+}
+
 /// What was read of the log.
 #[derive(Default)]
 struct Read {
     events: BTreeMap<u64, Stored>,
     /// By sequence, ascending.
     activations: Vec<Activation>,
+    /// The same.
+    shadowings: Vec<Shadowing>,
     is_cut: bool,
 }
 
@@ -81,6 +90,13 @@ pub fn trace(asked: &Asked<'_>, snapshot: &mut Snapshot) -> Result<TraceDocument
     let events = events(transaction, &base.history, &read, &mut notes);
     let files = files(transaction, &events, snapshot)?;
     let findings = findings(asked, snapshot, &events, &read, &mut notes)?;
+    let shadow_findings = shadow_findings(&read);
+    if !asked.scan && snapshot.has_tried {
+        notes.push(
+            "rules were tried beside those that judged: --scan searches the log for what they found"
+                .to_owned(),
+        );
+    }
     Ok(TraceDocument {
         transaction_id: base.transaction_id,
         merchant_id: base.merchant_id,
@@ -90,6 +106,7 @@ pub fn trace(asked: &Asked<'_>, snapshot: &mut Snapshot) -> Result<TraceDocument
         files,
         events,
         findings,
+        shadow_findings,
         state: RevisionDocument {
             revision: base.revision,
             facts_revision: base.facts_revision,
@@ -123,7 +140,7 @@ fn read(asked: &Asked<'_>, through: u64) -> Result<Read, HostError> {
     if read.activations.is_empty() && !transaction.flags.is_empty() {
         // The rules of a new directory are activated by its first event.
         read.take(&log, 1)?;
-        read.note_activation(1);
+        read.note_change_of_rules(1);
     }
     Ok(read)
 }
@@ -146,7 +163,7 @@ impl Read {
         Ok(())
     }
 
-    /// Every event about the transaction, and every activation, between two places. Bytes are
+    /// Every event about the transaction, and every change of rules, between two places. Bytes are
     /// looked at before they are decoded, and only those of two buckets.
     fn search(
         &mut self,
@@ -169,7 +186,7 @@ impl Read {
                     return Ok(());
                 }
                 let is_its = event.bucket == bucket && finder.find(event.bytes).is_some();
-                let is_rules = event.bucket == of_rules && is_activation(event.bytes);
+                let is_rules = event.bucket == of_rules && is_change_of_rules(event.bytes);
                 if !is_its && !is_rules {
                     continue;
                 }
@@ -186,28 +203,35 @@ impl Read {
                 added.extend(is_rules.then_some(event.sequence));
             }
         }
-        added.into_iter().for_each(|at| self.note_activation(at));
+        for at in added {
+            self.note_change_of_rules(at);
+        }
         Ok(())
     }
 
-    /// Takes an event that activates rules out of the transaction's own.
-    fn note_activation(&mut self, sequence: u64) {
+    /// Takes an event that changes rules out of the transaction's own.
+    fn note_change_of_rules(&mut self, sequence: u64) {
         let Some(stored) = self.events.get(&sequence) else {
             return;
         };
-        if let Ok(Decoded::RulesetActivated(activated)) = decode(&stored.bytes) {
-            let activated = *activated;
-            self.activations.push(Activation {
+        match decode(&stored.bytes) {
+            Ok(Decoded::RulesetActivated(activated)) => self.activations.push(Activation {
                 sequence,
-                activated,
-            });
-            self.events.remove(&sequence);
+                activated: *activated,
+            }),
+            Ok(Decoded::RulesetShadowed(shadowed)) => self.shadowings.push(Shadowing {
+                sequence,
+                shadowed: *shadowed,
+            }),
+            _ => return,
         }
+        self.events.remove(&sequence);
     }
 }
 
-fn is_activation(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, EventType::RulesetActivated.name().as_bytes()).is_some()
+/// Both types' names begin so.
+fn is_change_of_rules(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"\"ruleset.").is_some()
 }
 
 /// The events in their order: as the item's history has them, and what a search found beside.
@@ -346,6 +370,38 @@ fn findings(
         documents.push(document);
     }
     Ok(documents)
+}
+
+/// What rules found that were only tried, as far as the log was searched.
+fn shadow_findings(read: &Read) -> Vec<FindingDocument> {
+    let decoded =
+        read.events
+            .iter()
+            .filter_map(|(sequence, stored)| match decode(&stored.bytes).ok()? {
+                Decoded::AnomalyShadowed(shadowed) => Some((*sequence, stored.bucket, shadowed)),
+                _ => None,
+            });
+    let document = |(sequence, bucket, shadowed): (u64, Bucket, Box<AnomalyShadowed>)| {
+        let mut document = FindingDocument::of(shadowed.finding().clone());
+        document.position = Some(PositionDocument::from(&position(bucket, sequence)));
+        let mut before = read.shadowings.iter().rev();
+        let of_version = before.find(|shadowing| {
+            let is_its = shadowing.shadowed.version == document.rule_set.version;
+            is_its && shadowing.shadowed.rules.is_some() && shadowing.sequence < sequence
+        });
+        if let Some(Shadowing { sequence, shadowed }) = of_version {
+            let bucket = Bucket::of(RulesetActivated::PARTITION_KEY.as_bytes());
+            document.rule_set = RuleSetDocument {
+                version: shadowed.version.clone(),
+                sha256: Some(shadowed.sha256.clone()),
+                activated_by: Some(shadowed.shadowed_by.clone()),
+                activated_at: Some(shadowed.shadowed_at),
+                position: Some(PositionDocument::from(&position(bucket, *sequence))),
+            };
+        }
+        document
+    };
+    decoded.map(document).collect()
 }
 
 fn alert_of(trace: Trace) -> AlertTraceDocument {

@@ -15,8 +15,12 @@
 //! such moment: each of its items is compared up to its own last event, and what is young enough to be
 //! under way is counted apart.
 //!
-//! Deliberately absent: the counts of uploads and the profiles of cards, which are folds too; the
-//! records of uploads are counted in the history itself.
+//! Deliberately absent: the counts of uploads and the profiles of cards, which are folds too. To count
+//! is to class every row, and a profile is in the order of the history, not of keys: either is a fold
+//! into a store, which this is to do without. A replay into a new directory makes both anew, to be
+//! looked at beside (`txp uploads`), and `txp backtest --parity` judges the whole history by profiles
+//! that are folded anew: one that is wrong shows in what it finds. That all records of an upload are
+//! there is checked, in the history itself.
 
 mod collect;
 mod found;

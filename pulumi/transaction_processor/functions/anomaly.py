@@ -7,7 +7,7 @@ import json
 import pulumi
 
 from ..documents import Statement
-from ..storage import RULES_KEY
+from ..storage import RULES_KEY, SHADOW_RULES_KEY
 from . import access
 from .function import LambdaFunction, LambdaFunctionArgs
 from .mapping import MappingArgs, mapping
@@ -40,6 +40,7 @@ def anomaly(parts: Parts, parent: pulumi.Resource) -> LambdaFunction:
         "ALERTS_TOPIC": parts.alerts.topic.arn,
         "REPORTS_BUCKET": parts.storage.reports.name,
         "RULES_OBJECT": parts.storage.rules_object,
+        "SHADOW_RULES_OBJECT": parts.storage.shadow_rules_object,
         "METRICS_NAMES": parts.metrics_names,
         **parts.tables_of("PROFILES_TABLE", "ALERTS_TABLE"),
     }
@@ -120,7 +121,10 @@ def statements(parts: Parts) -> list[Statement]:
         Statement(
             "ReadsRules",
             ["s3:GetObject"],
-            [pulumi.Output.concat(parts.storage.rules.arn, "/", RULES_KEY)],
+            [
+                pulumi.Output.concat(parts.storage.rules.arn, "/", key)
+                for key in (RULES_KEY, SHADOW_RULES_KEY)
+            ],
         ),
         access.finds_what_is_missing("FindsNoRules", parts.storage.rules),
         access.quarantines(parts.storage.reports, PURPOSE),

@@ -204,7 +204,9 @@ async fn judge(shared: &Shared, deliveries: &[Delivery<'_>], changes: &[Change])
     append(shared, &found).await;
     if !shared.borrow().is_embedded() {
         for found in &found {
-            alert(shared, &found.flagged).await;
+            if let Some(flagged) = found.verdict.flagged() {
+                alert(shared, flagged).await;
+            }
         }
     }
 }
@@ -213,7 +215,9 @@ async fn judge(shared: &Shared, deliveries: &[Delivery<'_>], changes: &[Change])
 async fn append(shared: &Shared, found: &[Found]) {
     let mut batch = EventBatch::default();
     for found in found {
-        let mut flagged = found.flagged.clone();
+        let Some(mut flagged) = found.verdict.flagged().cloned() else {
+            continue;
+        };
         push(&mut batch, &flagged);
         if shared.borrow_mut().strikes(PlantedBug::FindingTwice, 100) {
             flagged.finding.facts_revision += 1;

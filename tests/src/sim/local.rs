@@ -26,7 +26,7 @@ pub use bug::LocalBug;
 use super::Failure;
 use crate::random::Random;
 use crate::workload::Workload;
-use node::{Death, Node, chain};
+use node::{Death, Node, Trials, chain};
 use plan::LocalPlan;
 use reader::Reader;
 use std::fs;
@@ -53,6 +53,8 @@ pub struct LocalSummary {
     pub events: usize,
     /// Different findings.
     pub findings: usize,
+    /// Different findings of rules that were only tried.
+    pub shadowed: usize,
     /// Messages that were handed over.
     pub messages: usize,
     /// Of them, digests.
@@ -83,7 +85,7 @@ pub fn simulate_local(seed: u64, bug: Option<LocalBug>) -> Result<LocalSummary, 
     let mut simulation = Simulation {
         readers: (0..workload.uploads.len()).map(Reader::new).collect(),
         workload,
-        node: Node::new(random, plan.clone(), bug, start),
+        node: Node::new(random, Trials::new(seed), plan.clone(), bug, start),
     };
     simulation.run().map_err(|broken| Failure {
         seed,
@@ -125,6 +127,7 @@ impl Simulation {
             rows: self.workload.rows().count(),
             events: counted.events,
             findings: counted.findings,
+            shadowed: counted.shadowed,
             messages: counted.messages,
             digests: counted.digests,
             quarantined: node.poison.len(),
@@ -187,6 +190,7 @@ impl Simulation {
 
     fn step(&mut self) -> Result<(), Broken> {
         self.pass_time();
+        went(self.node.try_rules())?;
         let plan = self.node.plan.clone();
         if self.node.fault(plan.crashes_permille) {
             let death = *self.node.random.pick(&Death::ALL);

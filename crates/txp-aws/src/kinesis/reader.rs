@@ -18,6 +18,7 @@ use super::deaggregate::deaggregate;
 use super::read::{Page, Place, ReadRecord, ReadShards};
 use super::source::{position_of, sequence_of};
 use shards::{Shard, Shards};
+use txp_pipeline::history::arrival;
 use txp_pipeline::port::{Clock, ErrorKind, EventSource, PortError, Progress, SourceBatch, Window};
 use txp_pipeline::retry::RetryPolicy;
 
@@ -47,7 +48,8 @@ impl<R: ReadShards, C: Clock> StreamSource<R, C> {
     /// Opens a stream at the beginning of a window.
     ///
     /// # Errors
-    /// The shards cannot be listed, or the window's place is not one of this stream.
+    /// The shards cannot be listed, or the window's place is not one of this stream, or is one behind
+    /// which the stream has forgotten what came.
     pub async fn open(calls: R, clock: C, window: Window) -> Result<Self, PortError> {
         let shards = match &window.after {
             Some(place) => place::read(place, calls.stream())?,
@@ -61,8 +63,48 @@ impl<R: ReadShards, C: Clock> StreamSource<R, C> {
             retry: RetryPolicy::PATIENT,
             last_read: None,
         };
+        let resumed: Vec<Shard> = source.shards.begun().cloned().collect();
         source.list().await?;
+        source.check_remembered(&resumed).await?;
         Ok(source)
+    }
+
+    /// A stream forgets what is older than its retention, and says nothing of it: whoever goes on
+    /// behind a record that is gone is given the oldest that there is, and what lay between is missed.
+    async fn check_remembered(&self, resumed: &[Shard]) -> Result<(), PortError> {
+        if resumed.is_empty() {
+            return Ok(());
+        }
+        let calls = &self.calls;
+        let retained = self
+            .retry
+            .run(&self.clock, async |_| calls.retained().await);
+        let oldest_millis = self.now_millis() - retained.await?.for_millis;
+        let mut forgotten = Vec::new();
+        for shard in resumed {
+            let is_listed = self.shards.has(&shard.id);
+            match shard.read_to_millis {
+                // Whatever came behind is kept until its own time is over.
+                Some(read_to) if is_listed && read_to >= oldest_millis => {}
+                Some(read_to) => forgotten.push(format!(
+                    "of shard {} what arrived from {} on",
+                    shard.id,
+                    arrival(read_to)
+                )),
+                None if is_listed => {}
+                None => forgotten.push(format!("the rest of shard {}", shard.id)),
+            }
+        }
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        let context = format!(
+            "the stream {} has forgotten what comes behind the place to go on from, and some of it may be missed: {}, to {}; read it behind its archive (s3://BUCKET/PREFIX+kinesis:{0}), or begin again without the place",
+            self.calls.stream(),
+            forgotten.join(", "),
+            arrival(oldest_millis)
+        );
+        Err(PortError::new(ErrorKind::Permanent, context))
     }
 
     /// Asks for the shards that there are, and starts those whose parents have ended.
@@ -168,6 +210,16 @@ impl<R: ReadShards, C: Clock> StreamSource<R, C> {
         };
         let has_ended = page.next.is_none();
         let is_past = to.is_some_and(is_past);
+        let read_to = match page.behind_millis {
+            // Whatever had arrived by now is read.
+            0 => Some(now),
+            _ => page
+                .records
+                .iter()
+                .map(|record| record.arrival_millis)
+                .max(),
+        };
+        shard.read_to_millis = read_to.max(shard.read_to_millis);
         shard.is_idle = page.records.is_empty() && page.behind_millis == 0;
         shard.due_millis = now
             + if shard.is_idle {

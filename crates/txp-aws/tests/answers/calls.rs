@@ -14,7 +14,7 @@ use txp_aws::invoke::Invoker;
 use txp_aws::kinesis::put::{PutEntry, PutRecords as _, StreamWriter};
 use txp_aws::kinesis::read::{Place, ReadShards as _, StreamReader};
 use txp_aws::quarantine::S3Quarantine;
-use txp_aws::rules::RulesObject;
+use txp_aws::rules::{RULES_OBJECT, RulesObject};
 use txp_aws::s3::Bucket;
 use txp_aws::s3::archive::Archive;
 use txp_aws::s3::report::RejectsReport;
@@ -206,7 +206,7 @@ async fn kept(config: &SdkConfig) -> Result<(), PortError> {
 
 async fn ruled(config: &SdkConfig) -> Result<(), PortError> {
     let client = txp_aws::config::s3_client(config);
-    let mut object = RulesObject::new(client, "s3://b/k").unwrap();
+    let mut object = RulesObject::new(client, "s3://b/k", RULES_OBJECT).unwrap();
     object.read().await.map(|_| ())
 }
 

@@ -310,7 +310,7 @@ async fn processes_agree_on_the_rules() {
         let mut history = History::default();
         let mut book = book(file());
         let rules = book.rules(&mut history, at(100)).await.unwrap();
-        assert_eq!(rules.rules.version(), "next");
+        assert_eq!(rules.active.rules.version(), "next");
         assert_eq!(history.0, expected);
     }
 }

@@ -22,7 +22,7 @@ use txp_local::format::ReplayOf;
 use txp_local::host::LOG_DIR;
 use txp_local::log::LogReader;
 use txp_local::replay::{self, Replayed, Target};
-use txp_pipeline::port::Window;
+use txp_pipeline::port::{EventSource as _, Progress, SourceBatch, Window};
 use txp_pipeline::replay::{Plan, SourceSize, TargetKind, money, replay_id};
 
 /// What the lock's holder is told to be.
@@ -61,7 +61,7 @@ struct Asked {
 /// Replays, or shows what it would take.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     let asked = ask(globals, args)?;
-    let plan = plan(&asked, args)?;
+    let plan = plan(&asked, args, globals)?;
     if args.plan {
         if globals.json {
             output::json(&plan)?;
@@ -107,8 +107,12 @@ fn ask(globals: &Globals, args: &Args) -> anyhow::Result<Asked> {
     })
 }
 
-fn plan(asked: &Asked, args: &Args) -> anyhow::Result<Plan> {
-    let size = size(&asked.source, &asked.window)?;
+fn plan(asked: &Asked, args: &Args, globals: &Globals) -> anyhow::Result<Plan> {
+    // To plan is to know: files are read through for it, which a replay that goes on need not do.
+    let size = match (&asked.source, args.plan) {
+        (Source::File(_), true) => counted(asked, globals)?,
+        (source, _) => size(source, &asked.window)?,
+    };
     let (target, kind) = match &asked.into {
         Destination::Directory(dir) => {
             (target::describe(dir, &asked.replay)?, TargetKind::Directory)
@@ -128,6 +132,7 @@ fn plan(asked: &Asked, args: &Args) -> anyhow::Result<Plan> {
         target,
         events: None,
         is_counted: false,
+        events_from: "",
         seconds: None,
         cost: Vec::new(),
         micro_usd: 0,
@@ -139,8 +144,15 @@ fn plan(asked: &Asked, args: &Args) -> anyhow::Result<Plan> {
 /// What is known of a source without reading it through.
 fn size(source: &Source, window: &Window) -> anyhow::Result<SourceSize> {
     let Source::Local(dir) = source else {
+        let is_stream = matches!(source, Source::Stream(_) | Source::Joined(..));
         return Ok(SourceSize {
-            is_stream: matches!(source, Source::Stream(_) | Source::Joined(..)),
+            is_stream,
+            events_from: match is_stream {
+                true => "a stream says how many events it holds to nobody before it is read",
+                false => {
+                    "objects are not fetched for a plan: what is in them is known once they are read"
+                }
+            },
             ..SourceSize::default()
         });
     };
@@ -150,6 +162,36 @@ fn size(source: &Source, window: &Window) -> anyhow::Result<SourceSize> {
     Ok(SourceSize {
         events: Some(events),
         is_counted: true,
+        events_from: "counted in the log's index",
+        ..SourceSize::default()
+    })
+}
+
+/// The events of files, counted by reading them.
+fn counted(asked: &Asked, globals: &Globals) -> anyhow::Result<SourceSize> {
+    let interrupt = Interrupt::catch()?;
+    let mut bar = output::bar("count", globals.json);
+    let events = source::runtime()?.block_on(async {
+        let mut source = asked.source.open(asked.window.clone()).await?;
+        let (mut batch, mut events) = (SourceBatch::default(), 0);
+        loop {
+            let progress = source.next(&mut batch).await?;
+            events += batch.len() as u64;
+            if let Some(far) = source.how_far() {
+                bar.show(far.done, far.total);
+            }
+            if let Some(code) = interrupt.exit_code() {
+                return Err(Refusal::interrupted(code, "interrupted".to_owned()));
+            }
+            if progress != Progress::More {
+                return anyhow::Ok(events);
+            }
+        }
+    })?;
+    Ok(SourceSize {
+        events: Some(events),
+        is_counted: true,
+        events_from: "counted: the files were read through",
         ..SourceSize::default()
     })
 }
@@ -297,7 +339,7 @@ fn describe(plan: &Plan) -> anyhow::Result<String> {
     writeln!(text, "  target        {}", plan.target)?;
     match plan.events {
         Some(events) => writeln!(text, "  events        {}", output::grouped(events))?,
-        None => writeln!(text, "  events        not known before they are read")?,
+        None => writeln!(text, "  events        not known: {}", plan.events_from)?,
     }
     if let Some(seconds) = plan.seconds {
         let seconds = output::grouped(seconds.max(1));

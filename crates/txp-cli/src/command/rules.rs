@@ -44,7 +44,9 @@ enum What {
     Activate(change::ActivateArgs),
     /// Let the rules judge again that judged before the last activation
     Rollback(change::RollbackArgs),
-    /// Show which rules judged, from which event on, and who activated them
+    /// Try other rules beside those that judge: what they find is recorded and alerts no one
+    Shadow(change::ShadowArgs),
+    /// Show which rules judged or were tried, from which event on, and who wanted it
     Log(log::Args),
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     match &args.what {
         What::Activate(args) => change::activate(globals, args),
         What::Rollback(args) => change::rollback(globals, args),
+        What::Shadow(args) => change::shadow(globals, args),
         What::Log(args) => log::run(globals, args),
         What::Check { file } => check(globals, file.as_deref()),
         What::Show { file } => {

@@ -21,27 +21,30 @@ pub(crate) struct Args {
     /// The directory that knows it: local:DIR; the data directory if not given
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
-    /// Search all of the log as well: finds duplicates, which change no transaction, and which
-    /// activation the rules that judged came by
+    /// Search all of the log as well: finds duplicates, which change no transaction, what rules found
+    /// that were only tried, and which activation the rules that judged came by
     #[arg(long)]
     scan: bool,
 }
 
 /// Shows it.
 pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
-    let Source::Local(dir) = Source::parse(args.source.as_deref(), &globals.data_dir)? else {
+    let source = Source::parse(args.source.as_deref(), &globals.data_dir)?;
+    let Source::Local(dir) = &source else {
         return Err(Refusal::wrong_use(
             "a trace is made of a data directory: --source local:DIR; of a table on AWS `txp status --source dynamodb:TABLE` shows the history and the findings",
         ));
     };
-    let mut snapshot = Snapshot::open(&dir)?;
+    // What a replay has folded has no log to trace in.
+    source.check_history()?;
+    let mut snapshot = Snapshot::open(dir)?;
     let transaction = status::in_snapshot(
         &mut snapshot,
         &args.transaction_id,
         args.merchant.as_deref(),
     )?;
     let asked = Asked {
-        dir: &dir,
+        dir,
         transaction: &transaction,
         scan: args.scan,
     };
@@ -87,7 +90,12 @@ fn describe(document: &TraceDocument) -> anyhow::Result<String> {
         describe_event(&mut out, event)?;
     }
     for finding in &document.findings {
-        describe_finding(&mut out, finding)?;
+        describe_finding(&mut out, "finding", finding)?;
+        describe_alert(&mut out, finding)?;
+    }
+    for finding in &document.shadow_findings {
+        describe_finding(&mut out, "shadow", finding)?;
+        writeln!(out, "  of rules that are only tried: no one is told")?;
     }
     let state = &document.state;
     writeln!(
@@ -142,10 +150,10 @@ fn describe_event(out: &mut String, event: &EventDocument) -> std::fmt::Result {
     Ok(())
 }
 
-fn describe_finding(out: &mut String, finding: &FindingDocument) -> std::fmt::Result {
+fn describe_finding(out: &mut String, label: &str, finding: &FindingDocument) -> std::fmt::Result {
     writeln!(
         out,
-        "finding   {}: {}, score {}, on facts revision {}",
+        "{label:<10}{}: {}, score {}, on facts revision {}",
         finding.id,
         output::name_of(&finding.severity),
         finding.score,
@@ -157,7 +165,11 @@ fn describe_finding(out: &mut String, finding: &FindingDocument) -> std::fmt::Re
         write!(out, ", SHA-256 {sha256}")?;
     }
     if let (Some(by), Some(position)) = (&rules.activated_by, &rules.position) {
-        write!(out, ", activated by {by} as event {}", position.sequence)?;
+        let how = match label {
+            "shadow" => "tried",
+            _ => "activated",
+        };
+        write!(out, ", {how} by {by} as event {}", position.sequence)?;
     }
     writeln!(out)?;
     for hit in &finding.hits {
@@ -170,6 +182,10 @@ fn describe_finding(out: &mut String, finding: &FindingDocument) -> std::fmt::Re
             hit.strength
         )?;
     }
+    Ok(())
+}
+
+fn describe_alert(out: &mut String, finding: &FindingDocument) -> std::fmt::Result {
     let Some(alert) = &finding.alert else {
         return writeln!(out, "  no alert is recorded");
     };

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use txp_domain::event::{
-    AnomalyFlagged, Decoded, RejectedData, TransactionData, ViolationData, decode,
-};
+use txp_domain::event::{Decoded, RejectedData, TransactionData, ViolationData, decode};
+use txp_domain::finding::Finding;
 use txp_domain::id::UploadId;
 use txp_domain::money::Amount;
 use txp_domain::time::Timestamp;
@@ -82,7 +81,7 @@ struct Known<'a> {
     ids: Option<(&'a str, &'a str)>,
     valid: Option<(&'a TransactionData<'a>, Amount)>,
     rejected: Option<&'a RejectedData<'a>>,
-    flagged: Option<&'a AnomalyFlagged>,
+    finding: Option<&'a Finding>,
     rule_set: Option<&'a str>,
 }
 
@@ -116,18 +115,29 @@ impl<'a> Known<'a> {
                 upload_id: Some(upload.upload_id()),
                 ..Self::default()
             },
-            Decoded::AnomalyFlagged(flagged) => Self {
-                upload_id: Some(flagged.finding.event_id.upload_id),
-                record: Some(flagged.finding.event_id.record),
-                ids: Some(flagged.ids()),
-                rule_set: Some(&flagged.finding.rule_set),
-                flagged: Some(flagged),
-                ..Self::default()
-            },
+            Decoded::AnomalyFlagged(flagged) => Self::found(&flagged.finding),
+            Decoded::AnomalyShadowed(shadowed) => Self::found(shadowed.finding()),
             Decoded::RulesetActivated(activated) => Self {
                 rule_set: Some(&activated.version),
                 ..Self::default()
             },
+            Decoded::RulesetShadowed(shadowed) => Self {
+                rule_set: Some(&shadowed.version),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    fn found(finding: &'a Finding) -> Self {
+        Self {
+            upload_id: Some(finding.event_id.upload_id),
+            record: Some(finding.event_id.record),
+            ids: Some((&finding.merchant_id, &finding.transaction_id)),
+            rule_set: Some(&finding.rule_set),
+            finding: Some(finding),
+            ..Self::default()
         }
     }
 }
@@ -160,12 +170,8 @@ pub(crate) fn tell(event: &Recorded<'_>, rows: &mut impl Rows) -> bool {
     tell_facts(known.valid, rows);
     rows.shown(known.rejected.map(Codes));
     rows.text(known.rule_set);
-    rows.shown(known.flagged.map(Rules));
-    rows.integer(
-        known
-            .flagged
-            .map(|flagged| u64::from(flagged.finding.score)),
-    );
+    rows.shown(known.finding.map(Rules));
+    rows.integer(known.finding.map(|finding| u64::from(finding.score)));
     rows.text(attributes.data.map(RawValue::get));
     rows.end();
     true
@@ -207,11 +213,11 @@ impl fmt::Display for Codes<'_> {
 }
 
 /// The rules that hit, with blanks between.
-struct Rules<'a>(&'a AnomalyFlagged);
+struct Rules<'a>(&'a Finding);
 
 impl fmt::Display for Rules<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (nth, hit) in self.0.finding.hits.iter().enumerate() {
+        for (nth, hit) in self.0.hits.iter().enumerate() {
             f.write_str(if nth == 0 { "" } else { " " })?;
             f.write_str(&hit.rule)?;
         }

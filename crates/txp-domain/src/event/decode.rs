@@ -5,8 +5,9 @@
 
 use super::row::{RejectedData, TransactionData};
 use super::{
-    AnomalyFlagged, EventType, RejectedRow, RowEvent, RowOutcome, RulesetActivated, UploadEvent,
-    UploadFailed, UploadParsed, UploadReceived, ViolationData,
+    AnomalyFlagged, AnomalyShadowed, EventType, RejectedRow, RowEvent, RowOutcome,
+    RulesetActivated, RulesetShadowed, UploadEvent, UploadFailed, UploadParsed, UploadReceived,
+    ViolationData,
 };
 use crate::card::Fingerprint;
 use crate::id::{EventId, UploadId, is_identifier};
@@ -93,8 +94,12 @@ pub enum Decoded<'a> {
     Upload(Box<UploadEvent>),
     /// A finding.
     AnomalyFlagged(Box<AnomalyFlagged>),
+    /// A finding of rules that are only tried.
+    AnomalyShadowed(Box<AnomalyShadowed>),
     /// A change of the rules that judge.
     RulesetActivated(Box<RulesetActivated>),
+    /// A change of the rules that are tried.
+    RulesetShadowed(Box<RulesetShadowed>),
 }
 
 /// Where a row stands: in the envelope, not in the data.
@@ -137,7 +142,9 @@ impl Decoded<'_> {
             }
             Self::Upload(upload) => super::Event::Upload(upload.clone()),
             Self::AnomalyFlagged(flagged) => super::Event::AnomalyFlagged(flagged.clone()),
+            Self::AnomalyShadowed(shadowed) => super::Event::AnomalyShadowed(shadowed.clone()),
             Self::RulesetActivated(activated) => super::Event::RulesetActivated(activated.clone()),
+            Self::RulesetShadowed(shadowed) => super::Event::RulesetShadowed(shadowed.clone()),
         }
     }
 }
@@ -275,10 +282,27 @@ fn decode_data<'a>(
                 ..data
             }))
         }
+        EventType::AnomalyShadowed => {
+            let data: AnomalyShadowed = serde_json::from_str(data)?;
+            if *data.id() != *envelope.id || !data.is_marked() {
+                return Err(DecodeError::Field { field: "id" });
+            }
+            Decoded::AnomalyShadowed(Box::new(AnomalyShadowed {
+                time: envelope.time,
+                ..data
+            }))
+        }
         EventType::RulesetActivated => {
             let data: RulesetActivated = serde_json::from_str(data)?;
             Decoded::RulesetActivated(Box::new(RulesetActivated {
                 activated_at: envelope.time,
+                ..data
+            }))
+        }
+        EventType::RulesetShadowed => {
+            let data: RulesetShadowed = serde_json::from_str(data)?;
+            Decoded::RulesetShadowed(Box::new(RulesetShadowed {
+                shadowed_at: envelope.time,
                 ..data
             }))
         }

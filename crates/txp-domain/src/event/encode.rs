@@ -252,7 +252,9 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Er
             UploadEvent::Failed(data) => envelope(event, data, out),
         },
         Event::AnomalyFlagged(data) => envelope(event, data, out),
+        Event::AnomalyShadowed(data) => envelope(event, data, out),
         Event::RulesetActivated(data) => envelope(event, data, out),
+        Event::RulesetShadowed(data) => envelope(event, data, out),
     }
 }
 

@@ -4,8 +4,8 @@
 //! its own, which refers to these by `dataschema`: validating against it validates all of an event.
 
 use super::{
-    AnomalyFlagged, EventType, RejectedData, RulesetActivated, SPEC_VERSION, TransactionData,
-    UploadFailed, UploadParsed, UploadReceived,
+    AnomalyFlagged, AnomalyShadowed, EventType, RejectedData, RulesetActivated, RulesetShadowed,
+    SPEC_VERSION, TransactionData, UploadFailed, UploadParsed, UploadReceived,
 };
 use crate::time::Timestamp;
 use crate::trace::TraceParent;
@@ -28,7 +28,9 @@ pub fn data_schema(event_type: EventType) -> Schema {
         }
         EventType::RowRejected => schema_for!(RejectedData<'static>),
         EventType::AnomalyFlagged => schema_for!(AnomalyFlagged),
+        EventType::AnomalyShadowed => schema_for!(AnomalyShadowed),
         EventType::RulesetActivated => schema_for!(RulesetActivated),
+        EventType::RulesetShadowed => schema_for!(RulesetShadowed),
     };
     schema.insert("$id".to_owned(), event_type.data_schema().into());
     schema.insert("title".to_owned(), event_type.name().into());

@@ -7,10 +7,10 @@
 use crate::runtime::Invocation;
 use std::time::{Duration, Instant};
 use txp_aws::clock::SystemClock;
-use txp_aws::config::{self, SdkConfig};
+use txp_aws::config;
 use txp_aws::dynamodb::alerts::{Alerts, WebhookQueue};
+use txp_aws::dynamodb::tables;
 use txp_aws::dynamodb::uploads::{Due, DueKind, Uploads};
-use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::random;
 use txp_aws::webhooks::{WEBHOOKS_SECRET, endpoints};
 use txp_domain::alert::Message;
@@ -35,25 +35,30 @@ pub struct Webhooks<P> {
     post: P,
 }
 
-impl<P: Post> Webhooks<P> {
+/// What webhooks work on, by name.
+#[derive(Clone, Debug)]
+pub struct WebhookNames {
+    /// The secret of endpoints.
+    pub secret: String,
+    /// The table of uploads.
+    pub uploads: String,
+}
+
+impl WebhookNames {
     /// As the environment says; `None` where nobody is to be told.
     ///
     /// # Errors
     /// A variable is missing.
-    pub fn of_environment(
-        config: &SdkConfig,
-        connection: Connection,
-        alerts: Alerts,
-        post: P,
-    ) -> anyhow::Result<Option<Self>> {
-        let Ok(secret) = config::name(WEBHOOKS_SECRET) else {
+    pub fn of_environment() -> anyhow::Result<Option<Self>> {
+        let Some(secret) = config::optional_name(WEBHOOKS_SECRET) else {
             return Ok(None);
         };
-        let uploads = Uploads::new(connection, config::name(tables::UPLOADS.variable)?);
-        let secrets = aws_sdk_secretsmanager::Client::new(config);
-        Ok(Some(Self::new(alerts, uploads, secrets, secret, post)))
+        let uploads = config::name(tables::UPLOADS.variable)?;
+        Ok(Some(Self { secret, uploads }))
     }
+}
 
+impl<P: Post> Webhooks<P> {
     /// Over these tables and this secret.
     pub fn new(
         alerts: Alerts,

@@ -22,10 +22,30 @@ const REFUSED: &str = "refused";
 pub struct RuleRequest {
     /// Who wants it.
     pub by: String,
-    /// How many activations there were when it was decided on: it holds for no other.
-    pub after_activation: u64,
-    /// The rule file.
-    pub rules: serde_json::Value,
+    /// What is wanted.
+    #[serde(flatten)]
+    pub change: RuleChange,
+}
+
+/// What is wanted of rules. The forms have no field in common: a writer that does not know of rules
+/// that are tried refuses to try any, and does not let them judge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RuleChange {
+    /// Other rules judge.
+    Activate {
+        /// How many activations there were when it was decided on: it holds for no other.
+        after_activation: u64,
+        /// The rule file.
+        rules: serde_json::Value,
+    },
+    /// Other rules are tried beside them, or none are.
+    Shadow {
+        /// How many such changes there were when it was decided on.
+        after_change: u64,
+        /// The rule file; none if no rules are to be tried.
+        shadow: Option<serde_json::Value>,
+    },
 }
 
 /// A request in its file.

@@ -7,7 +7,7 @@ use crate::block_on::block_on;
 use crate::clock::now;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use txp_domain::event::{AnomalyFlagged, Event};
+use txp_domain::event::Verdict;
 use txp_pipeline::batch::{Delivery, EventBatch};
 use txp_pipeline::telemetry::{Metric, observe};
 
@@ -93,14 +93,14 @@ fn fold_batch(
     }
 }
 
-fn append_findings(host: &Host, found: Vec<AnomalyFlagged>) -> Result<(), HostError> {
+fn append_findings(host: &Host, found: Vec<Verdict>) -> Result<(), HostError> {
     if found.is_empty() {
         return Ok(());
     }
     let mut batch = EventBatch::default();
-    for flagged in found {
+    for verdict in found {
         batch
-            .push_event(Event::AnomalyFlagged(Box::new(flagged)))
+            .push_event(verdict.to_event())
             .map_err(HostError::Encode)?;
     }
     match host.send(ToLog::Append {

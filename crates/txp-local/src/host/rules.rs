@@ -1,13 +1,14 @@
-//! Which rules judge: changed by an event of the history, which only the writer appends.
+//! Which rules judge, and which are tried beside them: changed by an event of the history, which only
+//! the writer appends.
 //!
 //! Whoever else wants a change asks for it in a control record ([`crate::control::rules`]); the host
 //! takes such up when it is opened and now and then after, on a thread of its own.
 
 use super::{Host, HostError, now};
-use crate::control::rules::{RuleRequest, waiting};
+use crate::control::rules::{RuleChange, RuleRequest, waiting};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::event::{Event, RulesetActivated, RulesetShadowed};
 use txp_domain::time::Timestamp;
 use txp_pipeline::rulefile::CheckedRules;
 use txp_pipeline::stage::ingest::arrival_of;
@@ -21,6 +22,9 @@ pub enum RulesRefused {
     /// Others were activated since it was decided on.
     #[error("other rules were activated meanwhile: see `txp rules log`, then try again")]
     Overtaken,
+    /// They judge, so there is nothing to try.
+    #[error("these rules judge already: there is nothing to try beside them")]
+    JudgesAlready,
     /// They are not sound.
     #[error("the rules are not sound: {0}")]
     Unsound(String),
@@ -38,7 +42,7 @@ pub(super) fn run(host: &Host, stopped: &Receiver<()>) {
 }
 
 impl Host {
-    /// Lets other rules judge from here on.
+    /// Lets other rules judge from here on. If they were tried until now, that has an end.
     ///
     /// # Errors
     /// They cannot be recorded.
@@ -47,8 +51,12 @@ impl Host {
         rules: &CheckedRules,
         activated_by: &str,
     ) -> Result<(), HostError> {
-        let activated = self.activation(rules, activated_by, now())?;
-        self.append_event(activated)?;
+        let mut events = vec![self.activation(rules, activated_by, now())?];
+        let is_tried = self.lock_fold().tried().is_some_and(|tried| tried == rules);
+        if is_tried {
+            events.extend(self.trial(None, activated_by, now())?);
+        }
+        self.append_events(events)?;
         self.settle()
     }
 
@@ -60,7 +68,25 @@ impl Host {
         &self,
         wanted: &RuleRequest,
     ) -> Result<Result<(), RulesRefused>, HostError> {
-        let rules = match CheckedRules::recorded(&wanted.rules) {
+        match &wanted.change {
+            RuleChange::Activate {
+                after_activation,
+                rules,
+            } => self.change_active(&wanted.by, *after_activation, rules),
+            RuleChange::Shadow {
+                after_change,
+                shadow,
+            } => self.change_shadow(&wanted.by, *after_change, shadow.as_ref()),
+        }
+    }
+
+    fn change_active(
+        &self,
+        by: &str,
+        after_activation: u64,
+        rules: &serde_json::Value,
+    ) -> Result<Result<(), RulesRefused>, HostError> {
+        let rules = match CheckedRules::recorded(rules) {
             Ok(rules) => rules,
             Err(fault) => return Ok(Err(RulesRefused::Unsound(fault.to_string()))),
         };
@@ -70,15 +96,48 @@ impl Host {
             (fold.activation(), active)
         };
         // The crash that came before the request was taken away.
-        let is_done = activation == wanted.after_activation + 1
-            && active.as_ref() == Some(rules.rules.sha256());
+        let is_done =
+            activation == after_activation + 1 && active.as_ref() == Some(rules.rules.sha256());
         if is_done {
             return Ok(Ok(()));
         }
-        if activation != wanted.after_activation {
+        if activation != after_activation {
             return Ok(Err(RulesRefused::Overtaken));
         }
-        self.activate_rules(&rules, &wanted.by)?;
+        self.activate_rules(&rules, by)?;
+        Ok(Ok(()))
+    }
+
+    /// Lets other rules be tried beside those that judge from here on, or none.
+    fn change_shadow(
+        &self,
+        by: &str,
+        after_change: u64,
+        rules: Option<&serde_json::Value>,
+    ) -> Result<Result<(), RulesRefused>, HostError> {
+        let rules = match rules.map(CheckedRules::recorded).transpose() {
+            Ok(rules) => rules,
+            Err(fault) => return Ok(Err(RulesRefused::Unsound(fault.to_string()))),
+        };
+        let (change, tried, active) = {
+            let fold = self.lock_fold();
+            let change = fold.shadow_rules().map_or(0, |latest| latest.change);
+            (change, fold.tried().cloned(), fold.rules().cloned())
+        };
+        // The crash that came before the request was taken away.
+        if change == after_change + 1 && tried == rules {
+            return Ok(Ok(()));
+        }
+        if change != after_change {
+            return Ok(Err(RulesRefused::Overtaken));
+        }
+        if rules.is_some() && rules == active {
+            return Ok(Err(RulesRefused::JudgesAlready));
+        }
+        if let Some(event) = self.trial(rules.as_ref(), by, now())? {
+            self.append_events(vec![event])?;
+            self.settle()?;
+        }
         Ok(Ok(()))
     }
 
@@ -112,5 +171,37 @@ impl Host {
             rules: file,
         };
         Ok(Event::RulesetActivated(Box::new(activated)))
+    }
+
+    /// The event by which rules are tried from here on, or none are; nothing where none were.
+    pub(super) fn trial(
+        &self,
+        rules: Option<&CheckedRules>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Event<'static>>, HostError> {
+        let latest = self.lock_fold().shadow_rules().cloned();
+        let change = latest.as_ref().map_or(0, |latest| latest.change) + 1;
+        let (version, sha256, file) = match (rules, latest) {
+            (Some(rules), _) => {
+                let file = serde_json::from_str(&rules.file.to_json());
+                let file = file.map_err(HostError::Encode)?;
+                (
+                    rules.rules.version().to_owned(),
+                    rules.sha256_hex(),
+                    Some(file),
+                )
+            }
+            (None, Some(latest)) if latest.file.is_some() => (latest.version, latest.sha256, None),
+            (None, _) => return Ok(None),
+        };
+        Ok(Some(Event::RulesetShadowed(Box::new(RulesetShadowed {
+            change,
+            version,
+            sha256,
+            shadowed_by: by.to_owned(),
+            shadowed_at: arrival_of(now),
+            rules: file,
+        }))))
     }
 }

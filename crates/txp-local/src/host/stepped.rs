@@ -18,7 +18,7 @@ use txp_domain::event::Event;
 use txp_domain::time::Timestamp;
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::AlertSink;
-use txp_pipeline::rulefile::default_rules;
+use txp_pipeline::rulefile::{CheckedRules, default_rules};
 
 /// Durable batches that may wait for the fold: nobody works beside the caller, so all must fit.
 const WAITING_BATCHES_MAX: usize = 4096;
@@ -129,6 +129,22 @@ impl<S: AlertSink> Stepped<S> {
         let mut batch = EventBatch::default();
         batch.push_event(event).map_err(HostError::Encode)?;
         self.append(batch)
+    }
+
+    /// Lets rules be tried beside those that judge from here on, or none.
+    ///
+    /// # Errors
+    /// As for [`Self::append_event`].
+    pub fn try_rules(
+        &self,
+        rules: Option<&CheckedRules>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), HostError> {
+        match self.host.trial(rules, by, now)? {
+            Some(event) => self.append_event(event),
+            None => Ok(()),
+        }
     }
 
     /// Asks to be told when all that was handed over so far is durable.

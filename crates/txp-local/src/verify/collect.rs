@@ -225,7 +225,7 @@ impl Collector {
             }
             Event::AnomalyFlagged(flagged) => self.flag(flagged, delivery)?,
             Event::Upload(event) => self.uploads.apply(event),
-            Event::RulesetActivated(_) => {}
+            Event::AnomalyShadowed(_) | Event::RulesetActivated(_) | Event::RulesetShadowed(_) => {}
         }
         Ok(())
     }

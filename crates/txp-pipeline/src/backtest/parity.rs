@@ -12,10 +12,10 @@ use crate::port::{PortError, ProfileStore, TransactionStore, UploadStore};
 use crate::rulefile::CheckedRules;
 use crate::stage::aggregate::Aggregator;
 use crate::stage::detect::{At, Detector};
-use crate::stage::rulebook::activated_rules;
+use crate::stage::rulebook::{activated_rules, shadowed_rules};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use txp_domain::event::{Event, decode};
+use txp_domain::event::{AnomalyShadowed, Event, decode};
 use txp_domain::finding::Finding;
 use txp_domain::position::Position;
 use txp_domain::row::TransactionType;
@@ -62,7 +62,7 @@ pub struct Named {
     pub difference: Difference,
 }
 
-/// What was held against what.
+/// What was held against what. Differences are of both kinds of findings.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Sales judged on their first acceptance.
@@ -71,9 +71,13 @@ pub struct Outcome {
     pub found: u64,
     /// Findings recorded, each once.
     pub recorded: u64,
-    /// Found now and not recorded.
+    /// Findings made now by rules that were only tried.
+    pub shadow_found: u64,
+    /// Such findings recorded, each once.
+    pub shadow_recorded: u64,
+    /// Found now and not recorded, of rules that judge.
     pub not_recorded: u64,
-    /// Recorded and not found now.
+    /// Recorded and not found now, of rules that judge.
     pub not_found: u64,
     /// Of all differences, those of order.
     pub of_order: u64,
@@ -83,9 +87,26 @@ pub struct Outcome {
     pub named: Vec<Named>,
 }
 
+/// A finding that is met in the history.
+#[derive(Clone, Copy, Debug)]
+enum Met<'a> {
+    Flagged(&'a Finding),
+    Shadowed(&'a AnomalyShadowed),
+}
+
+impl<'a> Met<'a> {
+    fn finding(self) -> &'a Finding {
+        match self {
+            Self::Flagged(finding) => finding,
+            Self::Shadowed(shadowed) => shadowed.finding(),
+        }
+    }
+}
+
 /// A finding that is not yet met in the history.
 #[derive(Debug)]
 struct Expected {
+    is_tried: bool,
     position: Position,
     finding: Finding,
 }
@@ -98,8 +119,11 @@ pub struct Parity {
     aggregator: Aggregator,
     detector: Detector,
     active: Option<CheckedRules>,
+    shadow: Option<CheckedRules>,
     /// Every rule set that was active, by its version, to evaluate findings by.
     by_version: BTreeMap<String, RuleSet>,
+    /// Every rule set that was tried.
+    tried_by_version: BTreeMap<String, RuleSet>,
     expected: HashMap<String, Expected>,
     /// The hashes of the ids of findings that were met: the same may come again.
     met: HashSet<u64>,
@@ -115,7 +139,9 @@ impl Parity {
             aggregator: Aggregator::default(),
             detector: Detector::default(),
             active: None,
+            shadow: None,
             by_version: BTreeMap::new(),
+            tried_by_version: BTreeMap::new(),
             expected: HashMap::new(),
             met: HashSet::new(),
             outcome: Outcome::default(),
@@ -144,13 +170,19 @@ impl Parity {
                 event: event.event(),
             })
             .collect();
-        let is_activation =
-            |delivery: &Delivery<'_>| matches!(delivery.event, Event::RulesetActivated(_));
-        for part in deliveries.split_inclusive(is_activation) {
+        let changes_rules = |delivery: &Delivery<'_>| delivery.event.changes_rules();
+        for part in deliveries.split_inclusive(changes_rules) {
             self.judge(store, part).await?;
             for delivery in part {
                 match &delivery.event {
-                    Event::AnomalyFlagged(flagged) => self.meet(&flagged.finding),
+                    Event::AnomalyFlagged(flagged) => self.meet(Met::Flagged(&flagged.finding)),
+                    Event::AnomalyShadowed(shadowed) => self.meet(Met::Shadowed(shadowed)),
+                    Event::RulesetShadowed(shadowed) => {
+                        self.shadow = shadowed_rules(shadowed)?;
+                        let rules = self.shadow.as_ref().map(|shadow| shadow.rules.clone());
+                        self.tried_by_version
+                            .extend(rules.map(|rules| (shadowed.version.clone(), rules)));
+                    }
                     Event::RulesetActivated(activated) => {
                         let rules = activated_rules(activated)?;
                         self.by_version
@@ -177,6 +209,7 @@ impl Parity {
         let Some(active) = &self.active else {
             return Ok(());
         };
+        let shadow = self.shadow.as_ref();
         let look = |at: At<'_>, seen: &Seen<'_>| {
             let judged = seen.judged();
             let is_sale = matches!(judged.occasion, Occasion::FirstAccepted)
@@ -184,37 +217,51 @@ impl Parity {
             let position = deliveries
                 .get(at.delivery)
                 .map(|delivery| delivery.position.clone());
-            Some((is_sale, position, seen.judge(&active.rules)))
+            let tried = shadow.and_then(|shadow| seen.judge(&shadow.rules));
+            let tried = tried.map(|finding| at.shadowed(finding).finding().clone());
+            Some((is_sale, position, seen.judge(&active.rules), tried))
         };
         let seen = self
             .detector
             .look(store, deliveries, &folded.changes, look)
             .await?;
-        for (is_sale, position, finding) in seen {
+        for (is_sale, position, finding, tried) in seen {
             self.outcome.transactions += u64::from(is_sale);
-            if let Some((finding, position)) = finding.zip(position) {
-                self.outcome.found += 1;
-                let id = finding.id.clone();
-                self.expected.insert(id, Expected { position, finding });
+            self.outcome.found += u64::from(finding.is_some());
+            self.outcome.shadow_found += u64::from(tried.is_some());
+            let both = [(false, finding), (true, tried)].into_iter();
+            for (is_tried, finding) in both.filter_map(|(tried, found)| Some((tried, found?))) {
+                if let Some(position) = position.clone() {
+                    let expected = Expected {
+                        is_tried,
+                        position,
+                        finding,
+                    };
+                    self.expected.insert(expected.finding.id.clone(), expected);
+                }
             }
         }
         Ok(())
     }
 
     /// Holds a recorded finding to the one made now.
-    fn meet(&mut self, recorded: &Finding) {
-        let expected = self.expected.remove(&recorded.id);
-        let is_first = self.met.insert(xxh3_64(recorded.id.as_bytes()));
+    fn meet(&mut self, recorded: Met<'_>) {
+        let finding = recorded.finding();
+        let expected = self.expected.remove(&finding.id);
+        let is_first = self.met.insert(xxh3_64(finding.id.as_bytes()));
         if !is_first && expected.is_none() {
             return;
         }
-        self.outcome.recorded += 1;
+        match recorded {
+            Met::Flagged(_) => self.outcome.recorded += 1,
+            Met::Shadowed(_) => self.outcome.shadow_recorded += 1,
+        }
         let position = expected.as_ref().map(|expected| expected.position.clone());
         let difference = match expected {
-            Some(expected) if expected.finding == *recorded => return,
-            Some(expected) => Difference::Differs(between(recorded, &expected.finding)),
+            Some(expected) if expected.finding == *finding => return,
+            Some(expected) => Difference::Differs(between(finding, &expected.finding)),
             None => {
-                self.outcome.not_found += 1;
+                self.outcome.not_found += u64::from(matches!(recorded, Met::Flagged(_)));
                 Difference::NotFound
             }
         };
@@ -223,14 +270,19 @@ impl Parity {
         } else {
             self.by_its_own_inputs(recorded, difference)
         };
-        self.name(recorded.id.clone(), position, difference);
+        self.name(finding.id.clone(), position, difference);
     }
 
-    fn by_its_own_inputs(&self, recorded: &Finding, difference: Difference) -> Difference {
-        let Some(rules) = self.by_version.get(&recorded.rule_set) else {
+    fn by_its_own_inputs(&self, recorded: Met<'_>, difference: Difference) -> Difference {
+        let version = &recorded.finding().rule_set;
+        let (rules, finding) = match recorded {
+            Met::Flagged(finding) => (self.by_version.get(version), finding.clone()),
+            Met::Shadowed(shadowed) => (self.tried_by_version.get(version), shadowed.as_judged()),
+        };
+        let Some(rules) = rules else {
             return difference;
         };
-        let changes = reevaluate(rules, recorded);
+        let changes = reevaluate(rules, &finding);
         if changes.is_empty() {
             return Difference::OfOrder;
         }
@@ -261,11 +313,12 @@ impl Parity {
                 .then(a_at.subsequence.cmp(&b_at.subsequence))
                 .then_with(|| a.cmp(b))
         });
-        for (id, Expected { position, .. }) in left {
+        for (id, expected) in left {
+            let position = expected.position;
             if is_unsettled(&position, &id) {
                 continue;
             }
-            self.outcome.not_recorded += 1;
+            self.outcome.not_recorded += u64::from(!expected.is_tried);
             // Without an order, a finding that the recorded order did not give.
             let difference = if self.is_ordered {
                 Difference::NotRecorded

@@ -33,6 +33,10 @@ pub struct TraceDocument {
     pub events: Vec<EventDocument>,
     /// What rules found, and who was told of it.
     pub findings: Vec<FindingDocument>,
+    /// What rules found that were only tried, of which nobody is told, as far as the history was
+    /// searched for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shadow_findings: Vec<FindingDocument>,
     /// What all of it came to.
     pub state: RevisionDocument,
     /// The item keeps no more events than these: later ones were looked for in the history.
@@ -106,7 +110,7 @@ pub struct EventDocument {
 /// A finding, the rules that made it, and its alert.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FindingDocument {
-    /// The id of the `anomaly.flagged` event, and of the alert.
+    /// The id of the `anomaly.flagged` event, and of the alert; or of the `anomaly.shadowed` event.
     pub id: String,
     /// Where that event stands.
     pub position: Option<PositionDocument>,
@@ -137,11 +141,11 @@ pub struct RuleSetDocument {
     pub version: String,
     /// SHA-256 of the canonical rule file, where its activation was found.
     pub sha256: Option<String>,
-    /// Who activated it.
+    /// Who activated it, or wanted it tried.
     pub activated_by: Option<String>,
     /// When.
     pub activated_at: Option<Timestamp>,
-    /// Where its activation stands in the history.
+    /// Where that stands in the history.
     pub position: Option<PositionDocument>,
 }
 

@@ -151,7 +151,9 @@ impl ReadBatch {
             }
             Decoded::Upload(event) => Event::Upload(event),
             Decoded::AnomalyFlagged(event) => Event::AnomalyFlagged(event),
+            Decoded::AnomalyShadowed(event) => Event::AnomalyShadowed(event),
             Decoded::RulesetActivated(event) => Event::RulesetActivated(event),
+            Decoded::RulesetShadowed(event) => Event::RulesetShadowed(event),
         };
         self.entries.push(Entry {
             position,

@@ -30,8 +30,10 @@ const BYTES_PER_GB: u64 = 1_000_000_000;
 pub struct SourceSize {
     /// Its events in the window; `None` if nobody knows.
     pub events: Option<u64>,
-    /// Whether they were counted; else they are modelled from the bytes.
+    /// Whether they were counted.
     pub is_counted: bool,
+    /// What the number comes from, or why there is none.
+    pub events_from: &'static str,
     /// Bytes to be read.
     pub bytes: Option<u64>,
     /// Objects to be read, of an archive.
@@ -83,6 +85,8 @@ pub struct Plan {
     pub events: Option<u64>,
     /// Whether they were counted.
     pub is_counted: bool,
+    /// What the number comes from, or why there is none.
+    pub events_from: &'static str,
     /// Modelled.
     pub seconds: Option<u64>,
     /// Modelled, us-east-1.
@@ -99,6 +103,7 @@ impl Plan {
     pub fn with_size(mut self, size: &SourceSize, kind: TargetKind) -> Self {
         self.events = size.events;
         self.is_counted = size.is_counted;
+        self.events_from = size.events_from;
         self.seconds = size.events.map(|events| {
             let folding = events.div_ceil(FOLD_EVENTS_PER_SECOND);
             match kind {

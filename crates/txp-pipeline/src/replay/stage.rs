@@ -8,7 +8,7 @@ use super::batch::ReadBatch;
 use crate::batch::Delivery;
 use crate::port::{PortError, TransactionStore, UploadStore};
 use crate::stage::aggregate::Aggregator;
-use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::event::{Event, RulesetActivated, RulesetShadowed};
 use txp_domain::upload::ClassCounts;
 
 /// Events folded in one go.
@@ -22,6 +22,8 @@ pub struct Replay {
     pub counted: Counted,
     /// The last rules that were activated.
     pub rules: Option<Box<RulesetActivated>>,
+    /// The last change of the rules that are tried.
+    pub shadow: Option<Box<RulesetShadowed>>,
 }
 
 /// What was replayed.
@@ -49,6 +51,7 @@ impl Replay {
             aggregator: Aggregator::of_replay(id),
             counted: Counted::default(),
             rules: None,
+            shadow: None,
         }
     }
 
@@ -77,8 +80,10 @@ impl Replay {
             self.counted.arrival_millis = last.arrival_millis;
             self.counted.sequence = last.position.sequence.as_u64().unwrap_or(0);
             for delivery in &deliveries {
-                if let Event::RulesetActivated(activated) = &delivery.event {
-                    self.rules = Some(activated.clone());
+                match &delivery.event {
+                    Event::RulesetActivated(activated) => self.rules = Some(activated.clone()),
+                    Event::RulesetShadowed(shadowed) => self.shadow = Some(shadowed.clone()),
+                    _ => {}
                 }
             }
         }

@@ -181,6 +181,7 @@ fn a_plan_says_how_long_and_how_much() {
         target: "a new table",
         events: None,
         is_counted: false,
+        events_from: "",
         seconds: None,
         cost: Vec::new(),
         micro_usd: 0,

@@ -10,13 +10,13 @@
 
 use crate::batch::{Delivery, EventBatch};
 use crate::port::{AlertLedger, AlertSink, ErrorKind, EventSink, PortError, ProfileStore};
-use crate::rulefile::CheckedRules;
 use crate::stage::aggregate::Change;
 use crate::stage::alert::{Alerting, CooldownStore};
 use crate::stage::detect::{Detector, Found, Part};
+use crate::stage::rulebook::InForce;
 use crate::telemetry::{Metric, count};
 use std::collections::BTreeSet;
-use txp_domain::event::{AnomalyFlagged, Event};
+use txp_domain::event::Verdict;
 use txp_domain::position::Position;
 use txp_domain::time::Timestamp;
 
@@ -38,6 +38,8 @@ pub struct Ports<'p, P, L, S, E> {
 pub struct Outcome {
     /// Findings, told and appended.
     pub findings: usize,
+    /// Findings of rules that are only tried, appended.
+    pub shadowed: usize,
     /// Deliveries that cannot be judged, ever, and why; in their order. They are to be put aside
     /// before the batch is acknowledged.
     pub damaged: Vec<(usize, String)>,
@@ -81,7 +83,7 @@ impl<C: CooldownStore> Anomaly<C> {
     pub async fn judge<P: ProfileStore, L: AlertLedger, S: AlertSink, E: EventSink>(
         &mut self,
         ports: &mut Ports<'_, P, L, S, E>,
-        rules: &CheckedRules,
+        rules: &InForce,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
         now: Timestamp,
@@ -91,7 +93,7 @@ impl<C: CooldownStore> Anomaly<C> {
         };
         let judged = self
             .detector
-            .judge_part(ports.profiles, &rules.rules, deliveries, changes)
+            .judge_part(ports.profiles, rules, deliveries, changes)
             .await;
         let Part {
             found,
@@ -101,12 +103,15 @@ impl<C: CooldownStore> Anomaly<C> {
             Ok(judged) => judged,
             Err(error) => return Outcome::failed(first.delivery, error),
         };
-        let findings = found.len();
+        let findings = found.iter();
+        let findings = findings.filter(|found| found.verdict.flagged().is_some());
+        let findings = findings.count();
+        let shadowed = found.len() - findings;
         if let Some(first_found) = found.first() {
             // What was judged before it, and nothing found, is done.
             let delivery = first_found.delivery;
-            let findings = with_positions(deliveries, found);
-            if let Err(error) = self.tell(ports, rules, findings, now).await {
+            let found = with_positions(deliveries, found);
+            if let Err(error) = self.tell(ports, rules, found, now).await {
                 return Outcome {
                     damaged,
                     ..Outcome::failed(delivery, error)
@@ -119,6 +124,7 @@ impl<C: CooldownStore> Anomaly<C> {
         });
         Outcome {
             findings,
+            shadowed,
             damaged,
             undone,
         }
@@ -127,19 +133,26 @@ impl<C: CooldownStore> Anomaly<C> {
     async fn tell<P, L: AlertLedger, S: AlertSink, E: EventSink>(
         &mut self,
         ports: &mut Ports<'_, P, L, S, E>,
-        rules: &CheckedRules,
-        findings: Vec<(Position, AnomalyFlagged)>,
+        rules: &InForce,
+        found: Vec<(Position, Verdict)>,
         now: Timestamp,
     ) -> Result<(), PortError> {
         let mut batch = EventBatch::default();
-        for (_, flagged) in &findings {
-            let event = Event::AnomalyFlagged(Box::new(flagged.clone()));
-            batch.push_event(event).map_err(|error| {
+        for (_, verdict) in &found {
+            batch.push_event(verdict.to_event()).map_err(|error| {
                 let context = "a finding cannot be written as JSON";
                 PortError::caused(ErrorKind::Permanent, context, error)
             })?;
         }
-        let policy = rules.rules.alerts();
+        // Nobody is told of what rules find that are only tried.
+        let findings = found
+            .into_iter()
+            .filter_map(|(position, verdict)| match verdict {
+                Verdict::Flagged(flagged) => Some((position, flagged)),
+                Verdict::Shadowed(_) => None,
+            });
+        let findings = findings.collect();
+        let policy = rules.active.rules.alerts();
         self.alerting
             .handle(ports.ledger, ports.sink, policy, findings, now)
             .await?;
@@ -155,6 +168,7 @@ impl Outcome {
     fn failed(delivery: usize, error: PortError) -> Self {
         Self {
             findings: 0,
+            shadowed: 0,
             damaged: Vec::new(),
             undone: Some(Undone {
                 delivery,
@@ -166,17 +180,14 @@ impl Outcome {
 
 /// Findings with the positions of the events that caused them, each once: a batch may hold a change
 /// twice.
-fn with_positions(
-    deliveries: &[Delivery<'_>],
-    found: Vec<Found>,
-) -> Vec<(Position, AnomalyFlagged)> {
+fn with_positions(deliveries: &[Delivery<'_>], found: Vec<Found>) -> Vec<(Position, Verdict)> {
     let mut ids = BTreeSet::new();
     let mut findings = Vec::with_capacity(found.len());
-    for Found { delivery, flagged } in found {
+    for Found { delivery, verdict } in found {
         if let Some(delivery) = deliveries.get(delivery)
-            && ids.insert(flagged.id().to_owned())
+            && ids.insert(verdict.id().to_owned())
         {
-            findings.push((delivery.position.clone(), flagged));
+            findings.push((delivery.position.clone(), verdict));
         }
     }
     findings

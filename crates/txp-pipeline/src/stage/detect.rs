@@ -11,11 +11,29 @@
 use crate::batch::Delivery;
 use crate::port::{PortError, ProfileKey, ProfileStore};
 use crate::stage::aggregate::Change;
-use txp_domain::event::{AnomalyFlagged, Event, RowEvent, RowOutcome};
+use txp_domain::event::{AnomalyFlagged, AnomalyShadowed, Event, RowEvent, RowOutcome, Verdict};
 use txp_domain::finding::Finding;
 use txp_domain::profile::{Profile, RECOGNISED_MAX};
 use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{Conflict, Judged, Occasion, RuleSet, Seen, see};
+
+/// The rules that are asked of each change, all from the same past.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'r> {
+    /// The rules that judge.
+    pub active: &'r RuleSet,
+    /// Rules that are tried: what they find is recorded, and that is all.
+    pub shadow: Option<&'r RuleSet>,
+}
+
+impl<'r> From<&'r RuleSet> for Judging<'r> {
+    fn from(active: &'r RuleSet) -> Self {
+        Self {
+            active,
+            shadow: None,
+        }
+    }
+}
 
 /// A finding, and the delivery that caused it.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +41,7 @@ pub struct Found {
     /// The delivery's index in its batch.
     pub delivery: usize,
     /// What is to be appended to the history.
-    pub flagged: AnomalyFlagged,
+    pub verdict: Verdict,
 }
 
 /// What judging the first changes of a batch gave.
@@ -66,13 +84,14 @@ impl Detector {
     /// # Errors
     /// A port failed, and no finding is handed out. The host has to go back to the profiles as they
     /// were before, or to judge by [`Self::judge_part`].
-    pub async fn judge<P: ProfileStore>(
+    pub async fn judge<'r, P: ProfileStore>(
         &mut self,
         profiles: &mut P,
-        rules: &RuleSet,
+        rules: impl Into<Judging<'r>>,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Vec<Found>, PortError> {
+        let rules = rules.into();
         self.look(profiles, deliveries, changes, |at, seen| {
             Found::by(rules, at, seen)
         })
@@ -85,13 +104,14 @@ impl Detector {
     ///
     /// # Errors
     /// A port failed. No finding is handed out; judging the same changes again gives all of them.
-    pub async fn judge_part<P: ProfileStore>(
+    pub async fn judge_part<'r, P: ProfileStore>(
         &mut self,
         profiles: &mut P,
-        rules: &RuleSet,
+        rules: impl Into<Judging<'r>>,
         deliveries: &[Delivery<'_>],
         changes: &[Change],
     ) -> Result<Part, PortError> {
+        let rules = rules.into();
         let judge = |at: At<'_>, seen: &Seen<'_>| Found::by(rules, at, seen);
         self.look_first(profiles, deliveries, changes, Some(RECOGNISED_MAX), judge)
             .await
@@ -226,12 +246,15 @@ fn index_of(at: &u128) -> usize {
 }
 
 impl Found {
-    fn by(rules: &RuleSet, at: At<'_>, seen: &Seen<'_>) -> Option<Self> {
-        let finding = seen.judge(rules)?;
-        Some(Self {
-            delivery: at.delivery,
-            flagged: at.flagged(finding),
-        })
+    /// What the rules find, those that judge first.
+    fn by(rules: Judging<'_>, at: At<'_>, seen: &Seen<'_>) -> impl Iterator<Item = Self> + use<> {
+        let flagged = seen.judge(rules.active);
+        let flagged = flagged.map(|finding| Verdict::Flagged(at.flagged(finding)));
+        let shadowed = rules.shadow.and_then(|rules| seen.judge(rules));
+        let shadowed = shadowed.map(|finding| Verdict::Shadowed(at.shadowed(finding)));
+        let delivery = at.delivery;
+        let verdicts = flagged.into_iter().chain(shadowed);
+        verdicts.map(move |verdict| Self { delivery, verdict })
     }
 }
 
@@ -243,6 +266,12 @@ impl At<'_> {
             finding,
             time: self.row.uploaded_at,
         }
+    }
+
+    /// What is recorded of a finding in it of rules that are tried.
+    #[must_use]
+    pub fn shadowed(&self, finding: Finding) -> AnomalyShadowed {
+        AnomalyShadowed::new(finding, self.row.uploaded_at)
     }
 }
 

@@ -8,12 +8,18 @@
 //! A file that is no sound rule file is refused each time that it is looked at ([`Rulebook::refusal`]
 //! is for the log); what was activated last goes on judging. Only where nothing ever was, judging
 //! waits.
+//!
+//! A second file may name rules that are tried beside them, for as long as it is there. Trying rules
+//! never keeps those that judge waiting for longer than a retry.
+
+mod shadow;
 
 use crate::batch::EventBatch;
 use crate::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, EventSink, PortError, Written};
 use crate::rulefile::{self, CheckedRules};
+use crate::stage::detect::Judging;
 use crate::stage::ingest::arrival_of;
-use txp_domain::event::{Event, RulesetActivated};
+use txp_domain::event::{Event, RulesetActivated, RulesetShadowed};
 use txp_domain::time::Timestamp;
 
 /// How long rules judge before their file is looked at again.
@@ -42,7 +48,34 @@ pub struct Activation {
     pub is_announced: bool,
 }
 
-/// Where processes agree which rules judge.
+/// A change of the rules that are tried, as it is registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadowing {
+    /// The event.
+    pub event: RulesetShadowed,
+    /// Whether it is in the history.
+    pub is_announced: bool,
+}
+
+/// Rules that judge, and what is tried beside them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InForce {
+    /// The rules that judge.
+    pub active: CheckedRules,
+    /// Rules that are tried.
+    pub shadow: Option<CheckedRules>,
+}
+
+impl<'r> From<&'r InForce> for Judging<'r> {
+    fn from(rules: &'r InForce) -> Self {
+        Self {
+            active: &rules.active.rules,
+            shadow: rules.shadow.as_ref().map(|shadow| &shadow.rules),
+        }
+    }
+}
+
+/// Where processes agree which rules judge, and which are tried.
 pub trait RuleRegistry {
     /// The latest activation.
     fn latest(&mut self) -> impl Future<Output = Result<Option<Activation>, PortError>>;
@@ -55,6 +88,18 @@ pub trait RuleRegistry {
 
     /// Notes that an activation is in the history.
     fn announced(&mut self, activation: u64) -> impl Future<Output = Result<(), PortError>>;
+
+    /// The latest change of the rules that are tried.
+    fn latest_shadow(&mut self) -> impl Future<Output = Result<Option<Shadowing>, PortError>>;
+
+    /// Registers such a change, if the latest is the one before it.
+    fn register_shadow(
+        &mut self,
+        event: &RulesetShadowed,
+    ) -> impl Future<Output = Result<Written, PortError>>;
+
+    /// Notes that such a change is in the history.
+    fn shadow_announced(&mut self, change: u64) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// The rules that judge, and where they come from.
@@ -62,9 +107,10 @@ pub trait RuleRegistry {
 pub struct Rulebook<R, S> {
     registry: R,
     source: Option<S>,
-    current: Option<CheckedRules>,
+    shadow_source: Option<S>,
+    current: Option<InForce>,
     looked_at: Option<Timestamp>,
-    refusal: Option<String>,
+    refusals: Vec<String>,
 }
 
 impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
@@ -73,19 +119,29 @@ impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
         Self {
             registry,
             source,
+            shadow_source: None,
             current: None,
             looked_at: None,
-            refusal: None,
+            refusals: Vec::new(),
         }
     }
 
-    /// Why the file was refused when it was looked at, once after each time.
-    pub fn refusal(&mut self) -> Option<String> {
-        self.refusal.take()
+    /// With rules that are tried while this file is there; without one, none are.
+    #[must_use]
+    pub fn trying(self, shadow_source: Option<S>) -> Self {
+        Self {
+            shadow_source,
+            ..self
+        }
     }
 
-    /// The rules to judge by now. Looks at the file if that was not done lately, and announces rules
-    /// that are new.
+    /// Why files were refused when they were looked at, once after each time.
+    pub fn refusals(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.refusals)
+    }
+
+    /// The rules to judge by now, and those to try. Looks at the files if that was not done lately,
+    /// and announces rules that are new.
     ///
     /// # Errors
     /// A port failed, or there are no sound rules at all.
@@ -93,13 +149,14 @@ impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
         &mut self,
         events: &mut E,
         now: Timestamp,
-    ) -> Result<&CheckedRules, PortError> {
+    ) -> Result<&InForce, PortError> {
         let is_fresh = self.looked_at.is_some_and(|at| {
             now.0.saturating_sub(at.0) < RULES_FRESH_SECONDS * NANOSECONDS_PER_SECOND
         });
         if !is_fresh || self.current.is_none() {
-            let rules = self.look(events, now).await?;
-            self.current = Some(rules);
+            let active = self.look(events, now).await?;
+            let shadow = self.look_at_shadow(events, &active, now).await?;
+            self.current = Some(InForce { active, shadow });
             self.looked_at = Some(now);
         }
         self.current.as_ref().ok_or_else(no_rules)
@@ -117,7 +174,7 @@ impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
                 Some(source) => match read(source).await {
                     Ok(rules) => Some((rules, source.name())),
                     Err(refusal) => {
-                        self.refusal = Some(refusal);
+                        self.refusals.push(refusal);
                         None
                     }
                 },
@@ -150,14 +207,16 @@ impl<R: RuleRegistry, S: RuleSource> Rulebook<R, S> {
         events: &mut E,
         event: &RulesetActivated,
     ) -> Result<(), PortError> {
-        let mut batch = EventBatch::default();
-        let activation = event.activation;
-        let event = Event::RulesetActivated(Box::new(event.clone()));
-        batch.push_event(event).map_err(unwritable)?;
-        events.append(&mut batch).await?;
-        events.flush().await?;
-        self.registry.announced(activation).await
+        append(events, Event::RulesetActivated(Box::new(event.clone()))).await?;
+        self.registry.announced(event.activation).await
     }
+}
+
+async fn append<E: EventSink>(events: &mut E, event: Event<'static>) -> Result<(), PortError> {
+    let mut batch = EventBatch::default();
+    batch.push_event(event).map_err(unwritable)?;
+    events.append(&mut batch).await?;
+    events.flush().await
 }
 
 /// The file's rules, if it has sound ones; else what is wrong.
@@ -183,7 +242,16 @@ fn defaults() -> Result<CheckedRules, PortError> {
 
 /// The rules of an activation.
 pub(crate) fn activated_rules(event: &RulesetActivated) -> Result<CheckedRules, PortError> {
-    CheckedRules::recorded(&event.rules).map_err(|error| {
+    recorded_rules(&event.rules)
+}
+
+/// The rules that are tried from this change on.
+pub(crate) fn shadowed_rules(event: &RulesetShadowed) -> Result<Option<CheckedRules>, PortError> {
+    event.rules.as_ref().map(recorded_rules).transpose()
+}
+
+fn recorded_rules(rules: &serde_json::Value) -> Result<CheckedRules, PortError> {
+    CheckedRules::recorded(rules).map_err(|error| {
         let context = "activated rules cannot be read; activate others";
         PortError::caused(ErrorKind::Corrupt, context, error)
     })

@@ -26,11 +26,15 @@ pub enum LocalBug {
     QuarantineIgnored,
     /// The active rules are not in the checkpoint.
     RulesForgotten,
+    /// The rules that are tried are not in the checkpoint.
+    TrialForgotten,
+    /// What they found and waits for the log is not in the checkpoint.
+    ShadowedForgotten,
 }
 
 impl LocalBug {
     /// Every bug.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::LogBeforeSync,
         Self::TornTailStays,
         Self::PositionTooFar,
@@ -42,5 +46,7 @@ impl LocalBug {
         Self::MarksForgotten,
         Self::QuarantineIgnored,
         Self::RulesForgotten,
+        Self::TrialForgotten,
+        Self::ShadowedForgotten,
     ];
 }

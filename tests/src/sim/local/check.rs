@@ -13,6 +13,7 @@ use std::path::Path;
 use std::{fs, io};
 use txp_domain::alert::{Decision, Notice};
 use txp_domain::card::CardNumber;
+use txp_domain::event::{Decoded, decode};
 use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_local::alerts::{AlertEntry, Delivery, Newest};
@@ -35,6 +36,7 @@ const CURRENCIES: [&str; 3] = ["USD", "EUR", "JPY"];
 pub(super) struct Counted {
     pub(super) events: usize,
     pub(super) findings: usize,
+    pub(super) shadowed: usize,
     pub(super) messages: usize,
     pub(super) digests: usize,
 }
@@ -62,15 +64,30 @@ pub(super) fn stopped(node: &Node, workload: &Workload) -> Result<Counted, Vec<S
     }
     let (messages, digests) = alerts(node, &findings, &mut broken);
     broken.0.extend(parity(node));
+    let shadowed = shadowed(&events, &mut broken);
     if !broken.0.is_empty() {
         return Err(broken.0);
     }
     Ok(Counted {
         events: events.len(),
         findings: findings.len(),
+        shadowed,
         messages,
         digests,
     })
+}
+
+/// How many findings the log has of rules that were tried, each once.
+fn shadowed(events: &[Vec<u8>], broken: &mut Broken) -> usize {
+    let mut ids = BTreeSet::new();
+    for event in events {
+        if let Ok(Decoded::AnomalyShadowed(shadowed)) = decode(event)
+            && !ids.insert(shadowed.id().to_owned())
+        {
+            broken.say(format!("finding {} is in the log twice", shadowed.id()));
+        }
+    }
+    ids.len()
 }
 
 /// Judged again from its log by the rules that the log names, every finding is as it is recorded.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use txp_domain::time::Timestamp;
 use txp_local::host::{HostError, Stepped, SteppedOptions};
+use txp_pipeline::rulefile::{self, CheckedRules, RuleEntry, default_rules};
 
 /// Files live in memory where that is possible: nothing here hangs on a real disk's syncs.
 const MEMORY_DIR: &str = "/dev/shm";
@@ -57,6 +58,30 @@ pub(super) struct Happened {
     pub(super) checkpoints: u32,
 }
 
+/// Other rules that are now and then tried beside those that judge. Drawn apart from all else, so that
+/// a seed means what it meant before there were any.
+pub(super) struct Trials {
+    random: Random,
+    rules: CheckedRules,
+}
+
+/// Steps in a thousand in which a trial begins or ends.
+const TRIALS_PERMILLE: u32 = 30;
+
+impl Trials {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut file = default_rules().unwrap().file;
+        file.version = "tried-1".to_owned();
+        file.rules
+            .retain(|rule| !matches!(rule, RuleEntry::AmountLow { .. }));
+        let rules = rulefile::parse(file.to_json().as_bytes()).unwrap();
+        Self {
+            random: Random::new(!seed),
+            rules,
+        }
+    }
+}
+
 /// The directory, and the process if it lives.
 pub(super) struct Node {
     pub(super) dir: PathBuf,
@@ -66,6 +91,7 @@ pub(super) struct Node {
     pub(super) tape: SharedTape,
     pub(super) random: Random,
     pub(super) plan: LocalPlan,
+    trials: Trials,
     bug: Option<LocalBug>,
     pub(super) now: Timestamp,
     pub(super) is_calm: bool,
@@ -82,6 +108,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(
         mut random: Random,
+        trials: Trials,
         plan: LocalPlan,
         bug: Option<LocalBug>,
         now: Timestamp,
@@ -106,6 +133,7 @@ impl Node {
             process: None,
             tape: Rc::new(RefCell::new(tape)),
             random,
+            trials,
             plan,
             bug,
             now,
@@ -177,6 +205,17 @@ impl Node {
             let durable = before.map_or(0, |bytes| bytes.len() as u64);
             image::cut_behind(&mut self.random, &quarantine, durable);
         }
+    }
+
+    /// Begins or ends a trial of other rules, now and then.
+    pub(super) fn try_rules(&mut self) -> Result<(), HostError> {
+        if !self.trials.random.permille(TRIALS_PERMILLE) {
+            return Ok(());
+        }
+        let begins = self.trials.random.permille(600);
+        let rules = begins.then(|| self.trials.rules.clone());
+        let now = self.now;
+        self.process().try_rules(rules.as_ref(), "analyst", now)
     }
 
     /// One step of the log's side.

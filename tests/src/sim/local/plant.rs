@@ -54,6 +54,10 @@ pub(super) fn at_crash(bug: LocalBug, random: &mut Random, dir: &Path, log: LogE
                 meta["alerted_through"] = meta["as_of"]["sequence"].clone()
             });
         }
+        LocalBug::TrialForgotten => change_meta(&state, |meta| meta["shadow"] = Value::Null),
+        LocalBug::ShadowedForgotten => {
+            change_meta(&state, |meta| meta["outstanding_shadowed"] = json!([]));
+        }
         LocalBug::RulesForgotten => change_meta(&state, |meta| meta["rules"] = Value::Null),
         LocalBug::AlertsBeforeSync => {
             let table = dir.join("alerts/table.jsonl");

@@ -241,7 +241,7 @@ fn told(found: Vec<Found>, deliveries: &[Delivery<'_>]) -> Vec<(Position, Anomal
     let position = |found: &Found| deliveries[found.delivery].position.clone();
     found
         .into_iter()
-        .map(|found| (position(&found), found.flagged))
+        .filter_map(|found| Some((position(&found), found.verdict.flagged()?.clone())))
         .collect()
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Fake {
     next: u64,
     /// When it was made.
     pub(crate) since_millis: i64,
+    /// It forgets nothing.
+    pub(crate) keeps_all: bool,
 }
 
 impl Fake {
@@ -180,7 +182,10 @@ impl ReadShards for Fake {
         self.throttle()?;
         Ok(Retained {
             since_millis: self.since_millis,
-            for_millis: RETAINED_MILLIS,
+            for_millis: match self.keeps_all {
+                true => i64::MAX / 2,
+                false => RETAINED_MILLIS,
+            },
         })
     }
 

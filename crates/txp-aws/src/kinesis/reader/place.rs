@@ -18,6 +18,10 @@ struct ShardDocument {
     /// The last sequence number read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<String>,
+    /// Up to when all that had arrived was read, Unix milliseconds: what tells later whether the
+    /// stream still has what comes behind. Places of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_to: Option<i64>,
     /// All of it was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
@@ -29,7 +33,13 @@ pub(super) fn write(stream: &str, shards: &Shards) -> String {
         // Of one that has ended nothing is read again.
         let last = shard.last.clone().filter(|_| !ended);
         let is_begun = ended || last.is_some();
-        is_begun.then(|| (shard.id.clone(), ShardDocument { last, ended }))
+        let read_to = shard.read_to_millis.filter(|_| last.is_some());
+        let document = ShardDocument {
+            last,
+            read_to,
+            ended,
+        };
+        is_begun.then(|| (shard.id.clone(), document))
     };
     let document = Document {
         stream: stream.to_owned(),
@@ -48,8 +58,13 @@ pub(super) fn read(place: &str, stream: &str) -> Result<Shards, PortError> {
         return Err(PortError::new(ErrorKind::Permanent, context));
     };
     let mut shards = Shards::default();
-    for (id, ShardDocument { last, ended }) in document.shards {
-        shards.resume(id, last, ended);
+    for (id, document) in document.shards {
+        let ShardDocument {
+            last,
+            read_to,
+            ended,
+        } = document;
+        shards.resume(id, last, read_to, ended);
     }
     Ok(shards)
 }

@@ -11,6 +11,8 @@ pub(super) struct Shard {
     pub(super) state: State,
     /// The last sequence number read.
     pub(super) last: Option<String>,
+    /// Up to when all that had arrived was read, Unix milliseconds.
+    pub(super) read_to_millis: Option<i64>,
     pub(super) iterator: Option<String>,
     /// When it may be asked again, Unix milliseconds.
     pub(super) due_millis: i64,
@@ -39,7 +41,13 @@ pub(super) struct Shards {
 
 impl Shards {
     /// Takes up a shard of a place that was written down.
-    pub(super) fn resume(&mut self, id: String, last: Option<String>, has_ended: bool) {
+    pub(super) fn resume(
+        &mut self,
+        id: String,
+        last: Option<String>,
+        read_to_millis: Option<i64>,
+        has_ended: bool,
+    ) {
         let state = if has_ended {
             State::Ended
         } else {
@@ -49,6 +57,7 @@ impl Shards {
             id: id.clone(),
             state,
             last,
+            read_to_millis,
             ..Shard::default()
         };
         self.by_id.insert(id, shard);
@@ -114,6 +123,16 @@ impl Shards {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Shard> {
         self.by_id.values()
+    }
+
+    /// Those that were read to some place, and not to their end.
+    pub(super) fn begun(&self) -> impl Iterator<Item = &Shard> {
+        let begun = |shard: &&Shard| shard.last.is_some() && shard.state != State::Ended;
+        self.all().filter(begun)
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.by_id.contains_key(id)
     }
 
     fn open(&self) -> impl Iterator<Item = &Shard> {

@@ -32,6 +32,7 @@ proptest! {
             }
         }
         stream.faults = (throttled, expired);
+        stream.keeps_all = true;
         let open = async |window| {
             StreamSource::open(stream.clone(), TestClock::default(), window).await.unwrap()
         };
@@ -98,4 +99,54 @@ fn a_trimmed_parent_is_passed_over() {
     let given = now(source::read_all(&mut now(source).unwrap()));
     let given: Vec<_> = given.into_iter().map(|event| event.bytes).collect();
     assert_eq!(given, expected);
+}
+
+/// Whoever goes on from a place that the stream has forgotten is told what may be missing, and is not
+/// given what is left of it as if that were all.
+#[test]
+fn a_place_that_is_forgotten_is_not_gone_on_from() {
+    let mut stream = Fake::with_shards(2);
+    for _ in 0..=PAGE {
+        stream.append(3);
+    }
+    let clock = TestClock::default();
+    let open = |stream: &Fake, after: String| {
+        let window = Window {
+            after: Some(after),
+            ..Window::default()
+        };
+        now(StreamSource::open(stream.clone(), clock.clone(), window))
+    };
+    let mut source = now(StreamSource::open(
+        stream.clone(),
+        clock.clone(),
+        Window::default(),
+    ))
+    .unwrap();
+    // One full page: the reader is behind, and what it read arrived long ago.
+    let mut batch = SourceBatch::default();
+    while batch.is_empty() {
+        let _progress = now(source.next(&mut batch)).unwrap();
+    }
+    let error = open(&stream, source.cursor()).err().unwrap();
+    assert!(!error.is_retryable());
+    let told = error.to_string();
+    assert!(
+        told.contains("of shard shardId-000000000000 what arrived from 2023-"),
+        "{told}"
+    );
+    assert!(told.contains("s3://BUCKET/PREFIX+kinesis:events"), "{told}");
+    // Read to its end, all that came by then is known.
+    now(source::read_all(&mut source));
+    let at_end = source.cursor();
+    assert!(open(&stream, at_end.clone()).is_ok());
+    let day = u64::try_from(super::fake::RETAINED_MILLIS).unwrap();
+    now(clock.sleep(day + 1));
+    assert!(open(&stream, at_end.clone()).is_err());
+    stream.keeps_all = true;
+    assert!(open(&stream, at_end.clone()).is_ok());
+    // A shard that is not listed any more is gone with what was not read of it.
+    stream.split(3);
+    stream.gone = 1;
+    assert!(open(&stream, at_end).is_err());
 }

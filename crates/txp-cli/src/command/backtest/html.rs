@@ -67,7 +67,7 @@ pub(super) fn page(report: &Report) -> anyhow::Result<String> {
     let manifest = serde_json::to_string_pretty(&report.manifest)?;
     writeln!(
         out,
-        "<h2>What this was made from</h2>\n<details><summary>Manifest</summary><pre>{}</pre></details>\n</main>\n</body>\n</html>",
+        "<h2>What this was made from</h2>\n<details><summary>Manifest</summary><pre tabindex=\"0\">{}</pre></details>\n</main>\n</body>\n</html>",
         escaped(&manifest)
     )?;
     Ok(out)
@@ -145,7 +145,8 @@ fn measured(out: &mut String, report: &Report) -> anyhow::Result<()> {
         days.test_days,
         days.first_test_day
     )?;
-    out.push_str("<div class=\"wide\"><table>\n<thead><tr><th>Metric</th><th>Rules tried</th><th>Compared with</th></tr></thead>\n<tbody>\n");
+    out.push_str(&wide("Held against the labels"));
+    out.push_str("<table>\n<thead><tr><th>Metric</th><th>Rules tried</th><th>Compared with</th></tr></thead>\n<tbody>\n");
     let shown = |metrics: Option<&Metrics>, value: fn(&Metrics) -> Option<f64>| {
         let value = metrics.and_then(value);
         value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
@@ -174,8 +175,9 @@ fn counted<'a>(
     }
     writeln!(
         out,
-        "<h2>{title}</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>{what}</th><th>Tried</th><th>Compared with</th>\
-         <th>New</th><th>Lost</th><th>Kept</th><th>Money in new</th><th>Money in lost</th></tr></thead>\n<tbody>"
+        "<h2>{title}</h2>\n{}<table>\n<thead><tr><th>{what}</th><th>Tried</th><th>Compared with</th>\
+         <th>New</th><th>Lost</th><th>Kept</th><th>Money in new</th><th>Money in lost</th></tr></thead>\n<tbody>",
+        wide(title)
     )?;
     for (name, counts) in rows {
         let Counts {
@@ -215,14 +217,13 @@ fn curves(out: &mut String, report: &Report) -> anyhow::Result<()> {
         }
     )?;
     for curve in &report.curves {
-        let svg = plot(curve, is_labelled)?;
+        let title = format!("{}: {}", escaped(&curve.rule), parameter(curve.parameter));
+        let svg = plot(curve, &title, is_labelled)?;
         writeln!(
             out,
-            "<figure><figcaption>{}: {}</figcaption>{svg}<details><summary>Numbers</summary>",
-            escaped(&curve.rule),
-            parameter(curve.parameter)
+            "<figure><figcaption>{title}</figcaption>{svg}<details><summary>Numbers</summary>"
         )?;
-        settings(out, &curve.settings)?;
+        settings(out, &title, &curve.settings)?;
         out.push_str("</details></figure>\n");
     }
     out.push_str("</div>\n");
@@ -240,9 +241,10 @@ fn parameter(name: &str) -> &'static str {
     }
 }
 
-fn settings(out: &mut String, settings: &[SettingReport]) -> anyhow::Result<()> {
+fn settings(out: &mut String, title: &str, settings: &[SettingReport]) -> anyhow::Result<()> {
+    out.push_str(&wide(title));
     out.push_str(
-        "<div class=\"wide\"><table><thead><tr><th>Setting</th><th>Hits</th><th>Precision</th><th>Recall</th>\
+        "<table><thead><tr><th>Setting</th><th>Hits</th><th>Precision</th><th>Recall</th>\
          <th>Found by all rules</th><th>Precision</th><th>Recall</th></tr></thead><tbody>\n",
     );
     let shown =
@@ -271,8 +273,9 @@ fn findings(out: &mut String, title: &str, findings: &[FindingReport]) -> anyhow
     }
     writeln!(
         out,
-        "<h2>{title}</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>Transaction</th><th>Merchant</th><th>Score</th>\
-         <th>Amount</th><th>When</th><th>Why</th></tr></thead>\n<tbody>"
+        "<h2>{title}</h2>\n{}<table>\n<thead><tr><th>Transaction</th><th>Merchant</th><th>Score</th>\
+         <th>Amount</th><th>When</th><th>Why</th></tr></thead>\n<tbody>",
+        wide(title)
     )?;
     for finding in findings {
         writeln!(
@@ -290,8 +293,15 @@ fn findings(out: &mut String, title: &str, findings: &[FindingReport]) -> anyhow
     Ok(())
 }
 
-/// A plot of a number's settings, ascending from left to right.
-fn plot(curve: &CurveReport, is_labelled: bool) -> anyhow::Result<String> {
+/// The beginning of what scrolls by itself where the screen is narrow: by keyboard as well, so it can
+/// be reached and says what it is.
+fn wide(title: &str) -> String {
+    format!("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\">")
+}
+
+/// A plot of a number's settings, ascending from left to right. Who cannot see it is told what it
+/// shows; the numbers stand below it.
+fn plot(curve: &CurveReport, title: &str, is_labelled: bool) -> anyhow::Result<String> {
     let mut settings: Vec<&SettingReport> = curve.settings.iter().collect();
     settings.sort_by_key(|setting| setting.setting);
     let most = settings.iter().map(|s| s.hits).max().unwrap_or(0).max(1);
@@ -317,7 +327,15 @@ fn plot(curve: &CurveReport, is_labelled: bool) -> anyhow::Result<String> {
     // The page gives it its width.
     let (width, height) = PLOT_SIZE;
     let size = format!("width=\"{width}\" height=\"{height}\"");
-    Ok(svg.replacen(&size, "role=\"img\"", 1))
+    let shows = match is_labelled {
+        true => "precision and recall",
+        false => "sales hit",
+    };
+    let role = format!(
+        "role=\"img\" aria-label=\"{title}; {shows} at {} settings\"",
+        settings.len()
+    );
+    Ok(svg.replacen(&size, &role, 1))
 }
 
 type Line = (RGBColor, Vec<(f64, f64)>);

@@ -24,7 +24,11 @@ pub(super) struct ParityReport {
     pub(super) recorded: u64,
     /// Findings made now.
     pub(super) found: u64,
-    /// All differences.
+    /// Findings recorded of rules that were only tried.
+    pub(super) shadow_recorded: u64,
+    /// Such findings made now.
+    pub(super) shadow_found: u64,
+    /// All differences, of both.
     pub(super) differences: u64,
     /// Those of them that are of order only.
     pub(super) of_order: u64,
@@ -103,6 +107,8 @@ pub(super) async fn run(
     Ok(ParityReport {
         recorded: outcome.recorded,
         found: outcome.found,
+        shadow_recorded: outcome.shadow_recorded,
+        shadow_found: outcome.shadow_found,
         differences: outcome.differences,
         of_order: outcome.of_order,
         named: outcome.named.iter().map(named).collect(),
@@ -161,6 +167,13 @@ impl ParityReport {
             out,
             "parity: {recorded} findings recorded, {found} found by judging again; {differences} differences, {of_order} of order"
         )?;
+        if self.shadow_recorded > 0 || self.shadow_found > 0 {
+            let [recorded, found] = [self.shadow_recorded, self.shadow_found].map(output::grouped);
+            writeln!(
+                out,
+                "of rules that were tried: {recorded} findings recorded, {found} found by judging again"
+            )?;
+        }
         for named in self.outcome.named.iter().take(SHOWN_MAX) {
             writeln!(out, "  {} {}", named.id, named.difference)?;
         }

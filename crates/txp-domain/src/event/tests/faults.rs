@@ -153,6 +153,7 @@ fn what_cannot_be_is_named() {
             "data.transaction_id or data.merchant_id",
         ),
         ("upload.parsed.1.json", ":parsed\"", ":failed\"", "id"),
+        ("anomaly.shadowed.1.json", ":shadow\"", ":other\"", "id"),
         (
             "anomaly.flagged.1.json",
             "\"data\":{\"id\":\"",

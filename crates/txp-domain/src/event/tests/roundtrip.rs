@@ -368,7 +368,11 @@ proptest! {
             },
             ..base
         };
-        roundtrip(&Event::AnomalyFlagged(Box::new(AnomalyFlagged { finding, time: facts.timestamp })));
+        let (flagged, time) = (finding.clone(), facts.timestamp);
+        roundtrip(&Event::AnomalyFlagged(Box::new(AnomalyFlagged { finding: flagged, time })));
+        let shadowed = AnomalyShadowed::new(finding.clone(), time);
+        assert_eq!(shadowed.as_judged(), finding);
+        roundtrip(&Event::AnomalyShadowed(Box::new(shadowed)));
     }
 
     #[test]
@@ -376,6 +380,15 @@ proptest! {
         let [version, sha256, activated_by, text] = words;
         let rules = serde_json::json!({ "text": text, "list": [number, null, true] });
         let activated_at = samples::arrival();
+        let shadowed = RulesetShadowed {
+            change: activation,
+            version: version.clone(),
+            sha256: sha256.clone(),
+            shadowed_by: activated_by.clone(),
+            shadowed_at: activated_at,
+            rules: (number > 0).then(|| rules.clone()),
+        };
+        roundtrip(&Event::RulesetShadowed(Box::new(shadowed)));
         roundtrip(&Event::RulesetActivated(Box::new(RulesetActivated {
             activation, version, sha256, activated_by, activated_at, rules,
         })));

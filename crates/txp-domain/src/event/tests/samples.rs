@@ -249,6 +249,10 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
         ("anomaly.flagged.1.json", flagged(finding())),
         ("anomaly.flagged.1.conflict.json", flagged(conflict())),
         (
+            "anomaly.shadowed.1.json",
+            Event::AnomalyShadowed(Box::new(AnomalyShadowed::new(finding(), arrival()))),
+        ),
+        (
             "ruleset.activated.1.json",
             Event::RulesetActivated(Box::new(RulesetActivated {
                 activation: 2,
@@ -262,8 +266,30 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
                 }),
             })),
         ),
+        (
+            "ruleset.shadowed.1.json",
+            Event::RulesetShadowed(Box::new(shadowing())),
+        ),
+        (
+            "ruleset.shadowed.1.ended.json",
+            Event::RulesetShadowed(Box::new(shadowing().ended("analyst", arrival()))),
+        ),
     ]);
     all
+}
+
+fn shadowing() -> RulesetShadowed {
+    RulesetShadowed {
+        change: 3,
+        version: "next-1".into(),
+        sha256: "0123456789abcdef".repeat(4),
+        shadowed_by: "operator".into(),
+        shadowed_at: arrival(),
+        rules: Some(serde_json::json!({
+            "version": "next-1",
+            "rules": [{ "id": "amount_high", "thresholds": { "USD": 500_000 } }],
+        })),
+    }
 }
 
 fn failed() -> Vec<(&'static str, Event<'static>)> {

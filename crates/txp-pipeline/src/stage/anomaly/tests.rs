@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use txp_domain::alert::{Cooldowns, Message};
 use txp_domain::card::{Brand, Fingerprint, Last4};
-use txp_domain::event::{RowEvent, RowOutcome};
+use txp_domain::event::{Event, RowEvent, RowOutcome};
 use txp_domain::id::UploadId;
 use txp_domain::money::{Amount, Currency};
 use txp_domain::position::{Bucket, Sequence};
@@ -48,6 +48,8 @@ impl Fault {
 #[derive(Default)]
 struct World {
     fault: Fault,
+    /// The default ones where there are none.
+    rules: Option<InForce>,
     profiles: BTreeMap<ProfileKey, Profile>,
     alerts: BTreeMap<String, (AlertRecord, u32)>,
     told: Vec<String>,
@@ -141,7 +143,10 @@ impl World {
             sink: &mut Sink(&self.fault, &mut self.told),
             events: &mut History(&self.fault, &mut self.appended),
         };
-        let rules = default_rules().unwrap();
+        let rules = self.rules.clone().unwrap_or_else(|| InForce {
+            active: default_rules().unwrap(),
+            shadow: None,
+        });
         let mut stage = Anomaly::<Cooldowns>::default();
         now(stage.judge(&mut ports, &rules, deliveries, changes, NOON))
     }
@@ -202,18 +207,43 @@ fn feed(amounts: &[u64], cards: u8) -> (Vec<Delivery<'static>>, Vec<Change>) {
 
 #[test]
 fn a_batch_that_fails_anywhere_and_comes_again_loses_nothing() {
+    fails_anywhere(None);
+}
+
+/// The same findings are told as without rules that are tried; what these find is appended as well.
+#[test]
+fn what_rules_find_that_are_tried_is_appended_and_told_to_no_one() {
+    let mut file = default_rules().unwrap().file;
+    file.version = "next".to_owned();
+    let shadow = crate::rulefile::parse(file.to_json().as_bytes()).unwrap();
+    fails_anywhere(Some(InForce {
+        active: default_rules().unwrap(),
+        shadow: Some(shadow),
+    }));
+}
+
+fn fails_anywhere(rules: Option<InForce>) {
+    let tried = rules.as_ref().is_some_and(|rules| rules.shadow.is_some());
+    let again_from = || World {
+        rules: rules.clone(),
+        ..World::default()
+    };
     // One of each merchant is found, so that each is told by itself.
     let (deliveries, changes) = feed(&[500, 2_000_000, 2_000_000, 50, 2_000_000, 500], 3);
-    let mut world = World::default();
+    let mut world = again_from();
     let outcome = world.judge(&deliveries, &changes[..4]);
     assert!(outcome.undone.is_none());
     assert_eq!(outcome.findings, 3);
+    assert_eq!(outcome.shadowed, if tried { 3 } else { 0 });
     let calls = world.fault.calls.get();
     let expected = (world.told.clone(), world.appended.clone());
     assert_eq!(expected.0.len(), 3);
-    assert_eq!(expected.0, expected.1);
+    let (shadowed, flagged): (Vec<_>, Vec<_>) =
+        (expected.1.iter().cloned()).partition(|id| id.ends_with(":next:1:shadow"));
+    assert_eq!(expected.0, flagged);
+    assert_eq!(shadowed.len(), outcome.shadowed);
     for (call, has_effect) in (0..calls).flat_map(|call| [(call, false), (call, true)]) {
-        let mut again = World::default();
+        let mut again = again_from();
         again.fault.at.set(Some((call, has_effect)));
         let failed = again.judge(&deliveries, &changes[..4]).undone.unwrap();
         assert!(failed.error.is_some());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, Written};
-use crate::rulefile::default_rules;
+use crate::rulefile::{RuleEntry, default_rules};
 use crate::stage::aggregate::tests::memory::now;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -161,10 +161,10 @@ fn expected(deliveries: &[Delivery<'_>], changes: &[Change]) -> Vec<Found> {
         let profile = profiles.entry(judged.facts.card.fingerprint).or_default();
         found.extend(judge(&rules, &judged, profile).map(|finding| Found {
             delivery: change.delivery,
-            flagged: AnomalyFlagged {
+            verdict: Verdict::Flagged(AnomalyFlagged {
                 finding,
                 time: row.uploaded_at,
-            },
+            }),
         }));
     }
     found
@@ -315,4 +315,51 @@ fn a_damaged_profile_does_not_keep_the_other_cards_waiting() {
     assert_eq!(part.damaged, damaged);
     let error = now(stage.judge(&mut memory, &rules, &deliveries, &changes)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt);
+}
+
+/// Rules that are tried see the same past as those that judge, and what these find is the same with
+/// and without them.
+#[test]
+fn rules_that_are_tried_find_what_they_would_find_alone_and_change_nothing() {
+    let active = default_rules().unwrap().rules;
+    let mut file = default_rules().unwrap().file;
+    file.version = "next".to_owned();
+    file.rules
+        .retain(|rule| matches!(rule, RuleEntry::CardVelocity { .. }));
+    let tried = crate::rulefile::parse(file.to_json().as_bytes()).unwrap();
+    let sent: Vec<_> = (0..20).map(|at| sale(at % 2, 2_000_000, 0)).collect();
+    let (deliveries, changes) = feed(&sent);
+    let judging = Judging {
+        active: &active,
+        shadow: Some(&tried.rules),
+    };
+    let (mut memory, mut detector) = (Memory::default(), Detector::default());
+    let found = now(detector.judge(&mut memory, judging, &deliveries, &changes)).unwrap();
+    let calls = memory.calls;
+    let alone = |rules| {
+        let mut memory = Memory::default();
+        let judge = now(Detector::default().judge(&mut memory, rules, &deliveries, &changes));
+        assert_eq!(memory.calls, calls);
+        judge.unwrap()
+    };
+    let (mut flagged, mut shadowed) = (Vec::new(), Vec::new());
+    for found in found {
+        match &found.verdict {
+            Verdict::Flagged(_) => flagged.push(found),
+            Verdict::Shadowed(finding) => shadowed.push((found.delivery, finding.as_judged())),
+        }
+    }
+    assert_eq!(flagged, alone(&active));
+    let alone = alone(&tried.rules);
+    let alone: Vec<_> = alone
+        .iter()
+        .map(|found| {
+            (
+                found.delivery,
+                found.verdict.flagged().unwrap().finding.clone(),
+            )
+        })
+        .collect();
+    assert!(!alone.is_empty() && alone.len() < flagged.len());
+    assert_eq!(shadowed, alone);
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 #[derive(Clone, Default)]
 struct Registry {
     latest: Rc<RefCell<Option<Activation>>>,
+    latest_shadow: Rc<RefCell<Option<Shadowing>>>,
 }
 
 impl RuleRegistry for Registry {
@@ -32,6 +33,30 @@ impl RuleRegistry for Registry {
     async fn announced(&mut self, activation: u64) -> Result<(), PortError> {
         if let Some(latest) = self.latest.borrow_mut().as_mut() {
             latest.is_announced |= latest.event.activation == activation;
+        }
+        Ok(())
+    }
+
+    async fn latest_shadow(&mut self) -> Result<Option<Shadowing>, PortError> {
+        Ok(self.latest_shadow.borrow().clone())
+    }
+
+    async fn register_shadow(&mut self, event: &RulesetShadowed) -> Result<Written, PortError> {
+        let mut latest = self.latest_shadow.borrow_mut();
+        let before = latest.as_ref().map_or(0, |latest| latest.event.change);
+        if before + 1 != event.change {
+            return Ok(Written::Conflict);
+        }
+        *latest = Some(Shadowing {
+            event: event.clone(),
+            is_announced: false,
+        });
+        Ok(Written::Stored)
+    }
+
+    async fn shadow_announced(&mut self, change: u64) -> Result<(), PortError> {
+        if let Some(latest) = self.latest_shadow.borrow_mut().as_mut() {
+            latest.is_announced |= latest.event.change == change;
         }
         Ok(())
     }
@@ -97,7 +122,7 @@ fn version_at<S: RuleSource>(
     seconds: i64,
 ) -> Result<String, PortError> {
     let rules = now(book.rules(history, at(seconds)))?;
-    Ok(rules.rules.version().to_owned())
+    Ok(rules.active.rules.version().to_owned())
 }
 
 #[test]
@@ -110,7 +135,7 @@ fn a_changed_file_is_activated_once_it_is_looked_at_and_a_bad_one_never() {
     // Looked at a minute ago at most.
     assert_eq!(version_at(&mut book, &mut history, 59).unwrap(), "one");
     assert_eq!(version_at(&mut book, &mut history, 60).unwrap(), "two");
-    assert_eq!(book.refusal(), None);
+    assert_eq!(book.refusals(), [""; 0]);
     for bad in [Some(b"{".to_vec()), None] {
         *file.0.borrow_mut() = bad;
         // A new process has the last good ones too.
@@ -118,11 +143,9 @@ fn a_changed_file_is_activated_once_it_is_looked_at_and_a_bad_one_never() {
         for book in [&mut book, &mut other] {
             assert_eq!(version_at(book, &mut history, 200).unwrap(), "two");
             book.looked_at = None;
-            assert!(
-                book.refusal()
-                    .unwrap()
-                    .starts_with("s3://b/rules.json is refused")
-            );
+            let refusals = book.refusals();
+            assert_eq!(refusals.len(), 1);
+            assert!(refusals[0].starts_with("s3://b/rules.json is refused"));
         }
     }
     assert_eq!(history.ids, ["ruleset:one:1", "ruleset:two:2"]);
@@ -171,4 +194,82 @@ fn without_any_sound_rules_judging_waits() {
     assert!(version_at(&mut book, &mut history, 0).is_err());
     file.set("one");
     assert_eq!(version_at(&mut book, &mut history, 1).unwrap(), "one");
+}
+
+fn tried_at(
+    book: &mut Rulebook<Registry, File>,
+    history: &mut History,
+    seconds: i64,
+) -> Option<String> {
+    let rules = now(book.rules(history, at(seconds))).unwrap();
+    assert_eq!(rules.active.rules.version(), "one");
+    let shadow = rules.shadow.as_ref();
+    shadow.map(|shadow| shadow.rules.version().to_owned())
+}
+
+#[test]
+fn rules_are_tried_while_their_file_is_there_and_history_knows_before() {
+    let (registry, file, tried) = (Registry::default(), File::of("one"), File(Rc::default()));
+    let book = || Rulebook::new(registry.clone(), Some(file.clone())).trying(Some(tried.clone()));
+    let (mut first, mut history) = (book(), History::default());
+    assert_eq!(tried_at(&mut first, &mut history, 0), None);
+    tried.set("next");
+    assert_eq!(tried_at(&mut first, &mut history, 60), Some("next".into()));
+    // Another process finds it announced.
+    assert_eq!(tried_at(&mut book(), &mut history, 60), Some("next".into()));
+    // What makes no sense, or goes by the name of the rules that judge, is refused.
+    let mut same_name = default_rules().unwrap().file;
+    same_name.version = "one".to_owned();
+    same_name.rules.pop();
+    for bad in [b"{".to_vec(), same_name.to_json().into_bytes()] {
+        *tried.0.borrow_mut() = Some(bad);
+        first.looked_at = None;
+        assert_eq!(tried_at(&mut first, &mut history, 200), Some("next".into()));
+        let refusals = first.refusals();
+        assert_eq!(refusals.len(), 1);
+        assert!(refusals[0].contains("goes on being tried"), "{refusals:?}");
+    }
+    // Rules that judge are not tried as well.
+    tried.set("one");
+    assert_eq!(tried_at(&mut first, &mut history, 300), None);
+    tried.set("again");
+    assert_eq!(
+        tried_at(&mut first, &mut history, 400),
+        Some("again".into())
+    );
+    *tried.0.borrow_mut() = None;
+    assert_eq!(tried_at(&mut first, &mut history, 500), None);
+    assert_eq!(tried_at(&mut book(), &mut history, 500), None);
+    assert_eq!(
+        history.ids,
+        [
+            "ruleset:one:1",
+            "ruleset:next:1:shadow",
+            "ruleset:next:2:shadow",
+            "ruleset:again:3:shadow",
+            "ruleset:again:4:shadow",
+        ]
+    );
+    assert!(
+        registry
+            .latest_shadow
+            .borrow()
+            .as_ref()
+            .unwrap()
+            .is_announced
+    );
+}
+
+#[test]
+fn a_trial_ends_where_no_file_is_named_any_more() {
+    let (registry, file) = (Registry::default(), File::of("one"));
+    let mut history = History::default();
+    let book = Rulebook::new(registry.clone(), Some(file.clone()));
+    let mut trying = book.trying(Some(File::of("next")));
+    assert_eq!(tried_at(&mut trying, &mut history, 0), Some("next".into()));
+    let mut without = Rulebook::new(registry.clone(), Some(file));
+    assert_eq!(tried_at(&mut without, &mut history, 1), None);
+    let ended = registry.latest_shadow.borrow().clone().unwrap().event;
+    assert_eq!((ended.rules, ended.version), (None, "next".to_owned()));
+    assert_eq!(ended.shadowed_by, "txp (no rules to try)");
 }
