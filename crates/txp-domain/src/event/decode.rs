@@ -236,41 +236,13 @@ fn decode_data<'a>(
     envelope: &Envelope<'_>,
     data: &'a str,
 ) -> Result<Decoded<'a>, DecodeError> {
-    let uploaded_at = envelope.time;
     Ok(match event_type {
         EventType::TransactionAccepted | EventType::TransactionDisputed => {
             transaction(event_type, envelope, data)?
         }
         EventType::RowRejected => rejected(envelope, data)?,
-        EventType::UploadReceived => {
-            let data: UploadReceived = serde_json::from_str(data)?;
-            let upload_id = upload_id(envelope, "received")?;
-            Decoded::Upload(Box::new(UploadEvent::Received(UploadReceived {
-                upload_id,
-                uploaded_at,
-                trace: envelope.trace(),
-                ..data
-            })))
-        }
-        EventType::UploadParsed => {
-            let data: UploadParsed = serde_json::from_str(data)?;
-            let upload_id = upload_id(envelope, "parsed")?;
-            Decoded::Upload(Box::new(UploadEvent::Parsed(UploadParsed {
-                upload_id,
-                uploaded_at,
-                trace: envelope.trace(),
-                ..data
-            })))
-        }
-        EventType::UploadFailed => {
-            let data: UploadFailed = serde_json::from_str(data)?;
-            let upload_id = upload_id(envelope, "failed")?;
-            Decoded::Upload(Box::new(UploadEvent::Failed(UploadFailed {
-                upload_id,
-                uploaded_at,
-                trace: envelope.trace(),
-                ..data
-            })))
+        EventType::UploadReceived | EventType::UploadParsed | EventType::UploadFailed => {
+            Decoded::Upload(Box::new(upload(event_type, envelope, data)?))
         }
         EventType::AnomalyFlagged => {
             let data: AnomalyFlagged = serde_json::from_str(data)?;
@@ -306,6 +278,36 @@ fn decode_data<'a>(
                 ..data
             }))
         }
+    })
+}
+
+/// An event of an upload's life.
+fn upload(
+    event_type: EventType,
+    envelope: &Envelope<'_>,
+    data: &str,
+) -> Result<UploadEvent, DecodeError> {
+    let uploaded_at = envelope.time;
+    let trace = envelope.trace();
+    Ok(match event_type {
+        EventType::UploadReceived => UploadEvent::Received(UploadReceived {
+            upload_id: upload_id(envelope, "received")?,
+            uploaded_at,
+            trace,
+            ..serde_json::from_str(data)?
+        }),
+        EventType::UploadFailed => UploadEvent::Failed(UploadFailed {
+            upload_id: upload_id(envelope, "failed")?,
+            uploaded_at,
+            trace,
+            ..serde_json::from_str(data)?
+        }),
+        _ => UploadEvent::Parsed(UploadParsed {
+            upload_id: upload_id(envelope, "parsed")?,
+            uploaded_at,
+            trace,
+            ..serde_json::from_str(data)?
+        }),
     })
 }
 
