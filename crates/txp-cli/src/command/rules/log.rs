@@ -168,7 +168,7 @@ fn describe(known: &Known) -> anyhow::Result<String> {
         )?;
         lines.push((&shadowing.position.sequence, out));
     }
-    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    lines.sort_by_key(|(sequence, _)| *sequence);
     if lines.is_empty() {
         return Ok("no rules were activated yet\n".to_owned());
     }
