@@ -32,7 +32,8 @@ pub(crate) enum Turn {
     Through,
     /// So it does, and the body of its answer is changed.
     Changed(Rewrite),
-    /// So it does, and the answer comes in pieces of so many bytes with a pause before each.
+    /// So it does, and what was asked for comes in pieces of so many bytes with a pause before each.
+    /// The emulator gives all of an object's version, whatever was asked for: the rest comes at once.
     Slowly(usize, Duration),
     /// This status and body instead; the emulator hears nothing.
     Instead(u16, String),
@@ -102,6 +103,13 @@ impl Request {
     pub(crate) fn operation(&self) -> &str {
         let target = self.header("x-amz-target").unwrap_or_default();
         target.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The first byte that is asked for.
+    fn range_start(&self) -> usize {
+        let range = self.header("range").unwrap_or_default();
+        let start = range.strip_prefix("bytes=").and_then(|r| r.split_once('-'));
+        start.map_or(0, |(start, _)| start.parse().unwrap())
     }
 
     /// Changes a body of JSON.
@@ -195,16 +203,14 @@ fn converse(
         let Some((line, headers, mut body)) = request.send(port) else {
             return Ok(());
         };
-        let mut pace = (body.len().max(1), Duration::ZERO);
+        let mut pace = None;
         match turn {
             Turn::Lost => return Ok(()),
-            Turn::Changed(change) => {
-                body = change(&body);
-                pace.0 = body.len().max(1);
-            }
-            Turn::Slowly(bytes, pause) => pace = (bytes, pause),
+            Turn::Changed(change) => body = change(&body),
+            Turn::Slowly(bytes, pause) => pace = Some((bytes, pause)),
             _ => {}
         }
+        let is_part = line.contains(" 206 ");
         let mut text = line + "\r\n";
         for (name, value) in &headers {
             let name = name.to_ascii_lowercase();
@@ -217,8 +223,14 @@ fn converse(
             text += &format!("content-length: {}\r\n", body.len());
         }
         writer.write_all((text + "\r\n").as_bytes())?;
-        let (bytes, pause) = pace;
-        for piece in body.chunks(bytes) {
+        let Some((bytes, pause)) = pace else {
+            writer.write_all(&body)?;
+            continue;
+        };
+        let start = if is_part { 0 } else { request.range_start() };
+        let (before, asked) = body.split_at(start.min(body.len()));
+        writer.write_all(before)?;
+        for piece in asked.chunks(bytes) {
             // Nobody wakes it sooner.
             thread::park_timeout(pause);
             writer.write_all(piece)?;
