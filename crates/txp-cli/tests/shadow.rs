@@ -114,7 +114,11 @@ fn what_is_tried_finds_for_the_history_alone() {
         (&4.into(), &4.into())
     );
 
-    // Who tried what, since when.
+    the_log_tells_who_tried_what(&place);
+    a_trace_tells_of_it_where_the_log_is_searched(&place);
+}
+
+fn the_log_tells_who_tried_what(place: &Place) {
     let (_, log) = place.json(["rules", "log"]);
     let shadows = log["shadows"].as_array().unwrap().iter();
     let shadows: Vec<_> = shadows
@@ -136,8 +140,9 @@ fn what_is_tried_finds_for_the_history_alone() {
     assert!(log.contains("tried-2  tried beside, now"), "{log}");
     let now = place.run(["rules", "shadow"]).stdout;
     assert!(now.starts_with("tried-2 is tried: from event"), "{now}");
+}
 
-    // The trace tells of it where the log is searched, and says where it is not.
+fn a_trace_tells_of_it_where_the_log_is_searched(place: &Place) {
     let (_, trace) = place.json(["trace", "b-1", "--scan"]);
     assert_eq!(trace["findings"], serde_json::json!([]));
     let shadow = &trace["shadow_findings"][0];
