@@ -246,6 +246,14 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
                 tally: tally(),
             })),
         ),
+    ]);
+    all.extend(of_rules());
+    all
+}
+
+/// What rules found, and which rules they are.
+fn of_rules() -> [(&'static str, Event<'static>); 6] {
+    [
         ("anomaly.flagged.1.json", flagged(finding())),
         ("anomaly.flagged.1.conflict.json", flagged(conflict())),
         (
@@ -274,8 +282,7 @@ pub(crate) fn others() -> Vec<(&'static str, Event<'static>)> {
             "ruleset.shadowed.1.ended.json",
             Event::RulesetShadowed(Box::new(shadowing().ended("analyst", arrival()))),
         ),
-    ]);
-    all
+    ]
 }
 
 fn shadowing() -> RulesetShadowed {
