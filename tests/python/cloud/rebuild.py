@@ -55,6 +55,12 @@ def run(report, run, txp, work):
     report.equal(f"{name}: the stream is what the archive says", (code, same.get("drift")), (0, 0))
     report.check(f"{name}: events of both were compared", same.get("events", 0) > whole, same)
 
+    # Whose events nobody can count without reading all of them.
+    for unknown, why in ((source, "objects are not fetched for a plan"), (stream, "a stream says how many events it holds")):
+        code, plan = command("replay", "--source", unknown, "--into", "local:planned", "--plan")
+        report.equal(f"{name}: events of a plan over {unknown}", (code, plan.get("events", "no plan")), (0, None))
+        report.check(f"{name}: why it does not say", plan.get("events_from", "").startswith(why), plan)
+
     # A new table.
     code, made = command("replay", "--source", source, "--into", f"dynamodb:{beside}", "--work-dir", work / "beside")
     report.equal(f"{name}: items of the new table", (code, made.get("items", {}).get("new")), (0, whole))
