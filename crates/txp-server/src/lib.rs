@@ -28,6 +28,7 @@ mod series;
 mod serve;
 mod site;
 mod spool;
+mod unread;
 mod wire;
 
 pub use options::{Log, Options};

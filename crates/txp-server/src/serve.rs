@@ -9,9 +9,9 @@ use crate::refuse::refuse;
 use crate::router::router;
 use crate::run::ServeError;
 use crate::series;
+use crate::unread::drained;
 use crate::wire::{AnswerBody, Exchange, Wire};
 use axum::Router;
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -138,9 +138,10 @@ async fn connection(app: &App, router: Router, stream: TcpStream, peer: Peer, wa
     let exchange = Arc::new(Exchange::default());
     let wire = Wire::new(stream, Arc::clone(&exchange));
     let asked = Arc::clone(&exchange);
+    let idle = app.options.body_idle_timeout;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         asked.ask();
-        let mut request = request.map(Body::new);
+        let mut request = drained(request, idle);
         request.extensions_mut().insert(peer);
         // A router is always ready.
         let answer = router.clone().call(request);

@@ -3,6 +3,9 @@
 use super::harness::{Server, file, receive, wait_for};
 use std::time::Duration;
 
+/// More than the system holds of a connection on its own.
+const BIG: usize = 32 << 20;
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn wrong_requests_are_told_what_is_wrong() {
@@ -281,6 +284,50 @@ fn more_at_once_than_allowed_is_refused_and_one_link_takes_one_request() {
     health(429);
     drop((first, waiting));
     health(200);
+    server.running.stop().unwrap();
+}
+
+#[test]
+fn who_is_refused_in_the_middle_of_sending_reads_why() {
+    let server = Server::with(|options| {
+        options.uploads_per_client_max = 1;
+        options.upload_bytes_max = BIG as u64;
+    });
+    let key = server.client("shop", &["m"]);
+    let (_, path) = server.link(&key, "");
+    let (_, other) = server.link(&key, "");
+    let head = Server::head("PUT", &path, &[("if-none-match", "*")], Some(5));
+    let first = server.raw(head.as_bytes());
+    let spool = server.path().join("uploads");
+    wait_for(|| (std::fs::read_dir(&spool).unwrap().count() == 1).then_some(()));
+    let big = "x".repeat(BIG);
+    let answer = server.put(&other, &big);
+    assert_eq!(answer.problem(), "too_many_requests");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    drop(first);
+    let larger = "x".repeat(BIG + 1);
+    assert_eq!(server.put(&other, &larger).problem(), "too_large");
+    assert_eq!(
+        server.put("/uploads/none/content", &big).problem(),
+        "link_refused"
+    );
+    assert_eq!(server.post(&key, &[], &big).problem(), "too_large");
+    // A connection that is kept is used again after what was thrown away.
+    let keep = |length: usize| {
+        format!(
+            "PUT /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{}",
+            "x".repeat(length)
+        )
+    };
+    let last = "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let answers = receive(server.raw((keep(BIG) + last).as_bytes()));
+    assert_eq!(answers.status, 404);
+    assert!(answers.body.contains("HTTP/1.1 200"), "{}", answers.body);
+    // Who waits to be asked is answered at once, and is not asked.
+    let head = Server::head("PUT", &other, &[("expect", "100-continue")], Some(BIG));
+    let head = head.replace("HTTP/1.0", "HTTP/1.1");
+    let answer = receive(server.raw(head.as_bytes()));
+    assert_eq!(answer.problem(), "precondition_required");
     server.running.stop().unwrap();
 }
 
