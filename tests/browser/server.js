@@ -10,8 +10,10 @@ const { spawn, execFileSync } = require('child_process');
 const STOP_MILLIS = 30000;
 
 class Server {
-  constructor(txp, work) {
+  /** `nice`: by how much it gives way to who asks it. */
+  constructor(txp, work, nice = 0) {
     this.txp = txp;
+    this.nice = nice;
     this.work = work;
     this.data = path.join(work, 'data');
     // The fingerprint key goes to the user's configuration folder: here, to one of this run.
@@ -36,7 +38,8 @@ class Server {
   async start() {
     const listen = this.origin ? new URL(this.origin).host : '127.0.0.1:0';
     const log = fs.openSync(path.join(this.work, 'serve.log'), 'a');
-    this.process = spawn(this.txp, ['serve', '--listen', listen, '--json'], { env: this.env, stdio: ['ignore', 'pipe', log] });
+    const command = [this.txp, 'serve', '--listen', listen, '--json'];
+    this.process = spawn('nice', ['-n', this.nice, ...command].map(String), { env: this.env, stdio: ['ignore', 'pipe', log] });
     fs.closeSync(log);
     this.ended = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
     const said = new Promise((resolve) => {

@@ -19,6 +19,10 @@ const UPLOADS_AT_ONCE = 64;
 const ROWS_PER_FILE = 20000;
 const STATUS_PER_SECOND = 500;
 const STATUS_CONNECTIONS = 16;
+// Who asks and who sends have machines of their own elsewhere. Here an answer would wait for its reader
+// to get a processor, so the server gives way to the reader, and the senders to the server.
+const SERVER_NICE = 5;
+const SENDER_NICE = 19;
 const FLOOD_SECONDS = 3;
 const FLOOD_CONNECTIONS = 64;
 const TOO_MANY_REQUESTS = 429;
@@ -29,25 +33,29 @@ function upload(python, server, key, work, files, seed) {
   const script = path.join(__dirname, 'upload.py');
   const options = ['--url', server.origin, '--rows', ROWS_PER_FILE, '--files', files, '--parallel', UPLOADS_AT_ONCE, '--seed', seed];
   const env = { ...process.env, TXP_API_KEY: key, PYTHONDONTWRITEBYTECODE: '1' };
-  const sender = spawn(python, [script, ...options, '--txp', server.txp, '--json', figures].map(String), { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const sender = spawn('nice', ['-n', SENDER_NICE, python, script, ...options, '--txp', server.txp, '--json', figures].map(String), { env, stdio: ['ignore', 'inherit', 'inherit'] });
   const begun = new Promise((resolve) => { sender.once('spawn', resolve); });
   const ended = new Promise((resolve) => { sender.once('exit', (code) => resolve({ code, told: JSON.parse(fs.readFileSync(figures, 'utf8')) })); });
   return { begun, ended };
 }
 
-/** Transactions of a file that is there. */
-function ids(file) {
-  const [header, ...rows] = fs.readFileSync(file, 'utf8').trim().split('\n');
-  const at = header.split(',').indexOf('transaction_id');
-  return rows.map((row) => row.split(',')[at]).filter((id) => /^[\w-]+$/.test(id));
+/** The transactions that there are. */
+function ids(server, work) {
+  const file = path.join(work, 'known.ndjson');
+  server.run('transactions', '--format', 'ndjson', '--out', file);
+  return fs.readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line).transaction_id);
 }
 
-/** Asks at this rate until it is told to stop. */
+/**
+ * Asks at this rate until it is told to stop. Times are those of single answers: the tool's correction
+ * for those that were asked late takes them to be due every millisecond, whatever the rate.
+ */
 function ask(server, key, known) {
   const headers = { 'x-api-key': key };
   const requests = known.map((id) => ({ method: 'GET', path: `/status/${id}`, headers }));
   const running = autocannon({
     url: server.origin, connections: STATUS_CONNECTIONS, overallRate: STATUS_PER_SECOND, duration: 3600, requests,
+    ignoreCoordinatedOmission: true,
   });
   const seen = {};
   running.on('response', (_client, status) => { seen[status] = (seen[status] || 0) + 1; });
@@ -77,7 +85,7 @@ async function main() {
     counts[holds ? 'passed' : 'failed'] += 1;
     if (!holds) console.log(`FAILED  ${what}: ${JSON.stringify(found)}`);
   };
-  const server = new Server(path.resolve(txp), path.resolve(work));
+  const server = new Server(path.resolve(txp), path.resolve(work), SERVER_NICE);
   const merchant = server.client('merchant', '*');
   const reader = server.client('reader', '*');
   const flooder = server.client('flooder', '*');
@@ -88,10 +96,11 @@ async function main() {
   try {
     const sent = upload(python, server, merchant, work, Number(files), 2);
     await sent.begun;
-    const asked = ask(server, reader, ids(known));
+    const asked = ask(server, reader, ids(server, work));
     const { code, told } = await sent.ended;
-    const { latency } = await asked.stop();
-    console.log(`status while ${UPLOADS_AT_ONCE} files are sent at once: ${JSON.stringify(asked.seen)} answers by status`);
+    const { latency, duration } = await asked.stop();
+    const rate = Math.round(asked.seen[200] / duration);
+    console.log(`status while ${UPLOADS_AT_ONCE} files are sent at once: ${JSON.stringify(asked.seen)} answers by status, ${rate} a second`);
     console.log(`status, milliseconds: p50 ${latency.p50}, p90 ${latency.p90}, p99 ${latency.p99}, most ${latency.max}`);
     check('every file is completed with the rows that it has', code === 0 && told.failed === 0, told);
     check('every question is answered', Object.keys(asked.seen).join() === '200', asked.seen);

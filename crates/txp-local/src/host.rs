@@ -50,6 +50,7 @@ use crate::webhooks::Putter;
 use alerting::{Alerter, ToAlerts};
 use append::{ToLog, Writer};
 use fold::Fold;
+use parking_lot::{FairMutex, FairMutexGuard};
 use prepare::{Prepared, prepare};
 use standing::Backlog;
 use std::path::{Path, PathBuf};
@@ -122,7 +123,10 @@ pub struct Host {
 struct Shared {
     dir: PathBuf,
     fingerprinter: Fingerprinter,
-    fold: Mutex<Fold>,
+    /// Whose turn it is to change the fold or to publish it; taken before the fold itself.
+    turn: Mutex<()>,
+    /// Fair: who asks would otherwise wait until the thread that folds has nothing to do.
+    fold: FairMutex<Fold>,
     to_log: Mutex<Option<Sender<ToLog>>>,
     alerts: Arc<AlertCounts>,
     meter: Registry,
@@ -376,11 +380,23 @@ impl Host {
         self.publish()
     }
 
-    /// Publishes the state as it is now.
+    /// Publishes the state as it is now. What takes long holds up the fold, not those who ask.
     fn publish(&self) -> Result<(), HostError> {
-        let mut fold = self.lock_fold();
-        let through = self.alerted_through(&fold);
-        fold.checkpoint(through)
+        let _turn = lock(&self.shared.turn);
+        let mut from = Some(0);
+        while let Some(place) = from {
+            from = self.lock_fold().state.write_profiles(place)?;
+        }
+        let begun = {
+            let mut fold = self.lock_fold();
+            let through = self.alerted_through(&fold);
+            fold.begin_checkpoint(through)?
+        };
+        let written = begun.write();
+        let retired = self.lock_fold().state.end_checkpoint(written)?;
+        // Their files are removed once the state can be asked again.
+        drop(retired);
+        Ok(())
     }
 
     /// Ends: readers stop at a safe point, all that was appended is folded and published, and the
@@ -475,8 +491,8 @@ impl Host {
         }
     }
 
-    fn lock_fold(&self) -> MutexGuard<'_, Fold> {
-        lock(&self.shared.fold)
+    fn lock_fold(&self) -> FairMutexGuard<'_, Fold> {
+        self.shared.fold.lock()
     }
 
     fn is_stopping(&self) -> bool {

@@ -23,6 +23,7 @@
 mod block;
 mod bytes;
 mod cache;
+mod checkpoint;
 mod compaction;
 mod cursor;
 mod error;
@@ -38,6 +39,7 @@ mod table;
 mod tests;
 mod writer;
 
+pub use checkpoint::{BegunCheckpoint, Retired, WrittenCheckpoint};
 pub use error::StateError;
 pub use merge::{Entry, Iter};
 pub use reader::StoreReader;

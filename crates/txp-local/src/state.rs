@@ -14,7 +14,9 @@ mod view;
 pub(crate) use view::ids_of;
 pub use view::{Place, StateView, UploadPage};
 
-use crate::runs::{Keyspace, Options, StateError, Store};
+use crate::runs::{
+    BegunCheckpoint, Keyspace, Options, Retired, StateError, Store, WrittenCheckpoint,
+};
 use hot::{Home, HotProfile, HotProfiles};
 use order::UploadOrder;
 use std::collections::BTreeMap;
@@ -131,13 +133,42 @@ impl State {
     /// # Errors
     /// It cannot be written; what is pending stays so.
     pub fn checkpoint(&mut self, meta: &[u8]) -> Result<(), StateError> {
+        let begun = self.begin_checkpoint(meta)?;
+        self.end_checkpoint(begun.write()).map(drop)
+    }
+
+    /// Begins to publish all that was folded; until it is ended nothing more can be.
+    ///
+    /// # Errors
+    /// Another checkpoint is on its way.
+    pub fn begin_checkpoint(&mut self, meta: &[u8]) -> Result<BegunCheckpoint, StateError> {
         self.write_open_uploads()?;
+        let mut from = Some(0);
+        while let Some(place) = from {
+            from = self.write_profiles(place)?;
+        }
+        self.store.begin_checkpoint(meta)
+    }
+
+    /// Goes over to what was published.
+    ///
+    /// # Errors
+    /// It could not be; what is pending stays so.
+    pub fn end_checkpoint(&mut self, written: WrittenCheckpoint) -> Result<Retired, StateError> {
+        self.store.end_checkpoint(written)
+    }
+
+    /// Puts profiles in memory down for the next checkpoint, some thousand from a place on, and gives
+    /// the place behind them: where others wait for the state, that is done in parts.
+    ///
+    /// # Errors
+    /// A checkpoint is on its way.
+    pub fn write_profiles(&mut self, from: usize) -> Result<Option<usize>, StateError> {
         let mut home = Profiles {
             store: &mut self.store,
             value: &mut self.value,
         };
-        self.profiles.write_all(&mut home)?;
-        self.store.checkpoint(meta)
+        self.profiles.write_from(from, &mut home)
     }
 
     fn load_open_uploads(&mut self) -> Result<(), StateError> {

@@ -6,6 +6,7 @@
 
 use crate::answer::chain;
 use crate::app::App;
+use rustix::process::setpriority_process;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +20,10 @@ use txp_pipeline::stage::ingest::IngestError;
 
 /// How long to wait after a file could not be read for a reason that is not its own, by try.
 const RETRY_SECONDS: [u64; 4] = [1, 5, 30, 300];
+
+/// What the threads that read files give way by, to those that answer: on Linux a thread has a nice value
+/// of its own (setpriority(2), "C library/kernel differences").
+const READING_NICE: i32 = 10;
 
 /// Where a host keeps what dry runs write.
 const SCRATCH_DIR: &str = "tmp";
@@ -188,6 +193,11 @@ fn has_ended(app: &App, upload_id: UploadId) -> std::io::Result<bool> {
 }
 
 fn read_all(app: &App) {
+    if let Err(error) = setpriority_process(None, READING_NICE) {
+        app.log(&format!(
+            "files are read at the priority of all else: {error}"
+        ));
+    }
     while let Some(waiting) = app.queue.next() {
         let upload_id = waiting.arrival.upload_id;
         let read = read(app, &waiting.arrival);

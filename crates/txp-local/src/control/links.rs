@@ -132,15 +132,23 @@ pub enum Issued {
 /// Every link of a data directory.
 #[derive(Debug)]
 pub struct Links {
-    path: PathBuf,
-    inner: Mutex<Inner>,
+    /// Taken before what is known, by who writes: the disk holds up nobody who only reads.
+    journal: Mutex<Journal>,
+    index: Mutex<Index>,
 }
 
+/// The file.
 #[derive(Debug)]
-struct Inner {
+struct Journal {
+    path: PathBuf,
     file: File,
     bytes: u64,
     lines: usize,
+}
+
+/// What its lines come to.
+#[derive(Debug)]
+struct Index {
     known: BTreeMap<UploadId, Known>,
     by_key: HashMap<[u8; 32], UploadId>,
     by_client: HashMap<String, usize>,
@@ -155,21 +163,23 @@ impl Links {
     /// They cannot be read, or a line makes no sense.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, ControlError> {
         let path = file::folder(dir)?.join(LINKS_FILE);
-        let known = known::read(&path)?;
-        let mut inner = Inner {
-            file: open_for_append(&path)?,
-            bytes: 0,
-            lines: 0,
-            known,
+        let mut index = Index {
+            known: known::read(&path)?,
             by_key: HashMap::new(),
             by_client: HashMap::new(),
             pruned_at: now,
         };
-        inner.prune(now);
-        inner.rewrite(&path)?;
-        Ok(Self {
+        let mut journal = Journal {
+            file: open_for_append(&path)?,
             path,
-            inner: Mutex::new(inner),
+            bytes: 0,
+            lines: 0,
+        };
+        index.prune(now);
+        journal.rewrite(&index.lines(&journal.path)?)?;
+        Ok(Self {
+            journal: Mutex::new(journal),
+            index: Mutex::new(index),
         })
     }
 
@@ -178,43 +188,24 @@ impl Links {
     /// # Errors
     /// It cannot be written.
     pub fn issue(&self, link: Link, now: Timestamp) -> Result<Issued, ControlError> {
-        let mut inner = self.lock();
-        if now.unix_seconds() >= inner.pruned_at.unix_seconds() + PRUNE_SECONDS {
-            inner.prune(now);
+        let mut journal = lock(&self.journal);
+        if let Some(known) = self.index().refused_or_given(&link, now) {
+            return Ok(known);
         }
+        self.append(&mut journal, &Step::Issued(link.clone()))?;
+        let mut index = self.index();
         if let Some(request) = &link.idempotency {
-            let before = inner.by_key.get(&request.key);
-            let before = before
-                .and_then(|id| inner.known.get(id))
-                .map(|known| &known.link);
-            if let Some(before) = before.filter(|before| is_remembered(before, now)) {
-                let same = before
-                    .idempotency
-                    .as_ref()
-                    .is_some_and(|b| b.body == request.body);
-                return Ok(match same {
-                    true => Issued::Link(Box::new(before.clone())),
-                    false => Issued::KeyReused,
-                });
-            }
+            index.by_key.insert(request.key, link.upload_id);
         }
-        let open = inner.by_client.get(&link.client_id).copied().unwrap_or(0);
-        if inner.known.len() >= LINKS_MAX || open >= LINKS_PER_CLIENT_MAX {
-            return Ok(Issued::TooMany);
-        }
-        inner.append(&self.path, &Step::Issued(link.clone()))?;
-        if let Some(request) = &link.idempotency {
-            inner.by_key.insert(request.key, link.upload_id);
-        }
-        *inner.by_client.entry(link.client_id.clone()).or_default() += 1;
-        apply(&mut inner.known, Step::Issued(link.clone()));
+        *index.by_client.entry(link.client_id.clone()).or_default() += 1;
+        apply(&mut index.known, Step::Issued(link.clone()));
         Ok(Issued::Link(Box::new(link)))
     }
 
     /// What is known of a link.
     #[must_use]
     pub fn get(&self, upload_id: UploadId) -> Option<Known> {
-        self.lock().known.get(&upload_id).cloned()
+        self.index().known.get(&upload_id).cloned()
     }
 
     /// A client's links, or everyone's, newest first.
@@ -225,9 +216,9 @@ impl Links {
         before: Option<UploadId>,
         limit: usize,
     ) -> Vec<Known> {
-        let inner = self.lock();
+        let index = self.index();
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
-        let older = inner.known.range((Bound::Unbounded, end)).rev();
+        let older = index.known.range((Bound::Unbounded, end)).rev();
         older
             .map(|(_, known)| known)
             .filter(|known| client_id.is_none_or(|id| known.link.client_id == id))
@@ -264,37 +255,48 @@ impl Links {
     /// Whether not one link is known, as where their file was lost.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lock().known.is_empty()
+        self.index().known.is_empty()
     }
 
     /// Files that arrived and are not processed, oldest first.
     #[must_use]
     pub fn waiting(&self) -> Vec<Arrival> {
-        let inner = self.lock();
-        let waiting = inner.known.values().filter(|known| !known.has_ended);
+        let index = self.index();
+        let waiting = index.known.values().filter(|known| !known.has_ended);
         waiting
             .filter_map(|known| known.arrival.as_deref().cloned())
             .collect()
     }
 
     fn step(&self, step: Step) -> Result<(), ControlError> {
-        let mut inner = self.lock();
-        inner.append(&self.path, &step)?;
-        apply(&mut inner.known, step);
+        let mut journal = lock(&self.journal);
+        self.append(&mut journal, &step)?;
+        apply(&mut self.index().known, step);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn append(&self, journal: &mut Journal, step: &Step) -> Result<(), ControlError> {
+        let stale_from = STALE_LINES_MAX + 2 * self.index().known.len();
+        if journal.lines > stale_from {
+            let lines = self.index().lines(&journal.path)?;
+            journal.rewrite(&lines)?;
+        }
+        journal.append(step)
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
     }
 }
 
-impl Inner {
-    fn append(&mut self, path: &Path, step: &Step) -> Result<(), ControlError> {
-        if self.lines > STALE_LINES_MAX + 2 * self.known.len() {
-            self.rewrite(path)?;
-        }
-        let mut line = serde_json::to_vec(step).map_err(super::kept::damaged(path))?;
+/// What a holder that panicked did is whole: a line is written first, and known after.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Journal {
+    fn append(&mut self, step: &Step) -> Result<(), ControlError> {
+        let mut line = serde_json::to_vec(step).map_err(super::kept::damaged(&self.path))?;
         line.push(b'\n');
         let written = self
             .file
@@ -305,29 +307,58 @@ impl Inner {
             // the next start takes the line off.
             self.file.set_len(self.bytes).ok();
             self.file.seek(SeekFrom::End(0)).ok();
-            return Err(ControlError::io("write", path)(error));
+            return Err(ControlError::io("write", &self.path)(error));
         }
         self.bytes += line.len() as u64;
         self.lines += 1;
         Ok(())
     }
 
-    /// Writes the file anew, without what is forgotten.
-    fn rewrite(&mut self, path: &Path) -> Result<(), ControlError> {
-        let mut bytes = Vec::new();
-        let mut lines = 0;
-        for known in self.known.values() {
-            for step in steps(known) {
-                serde_json::to_writer(&mut bytes, &step).map_err(super::kept::damaged(path))?;
-                bytes.push(b'\n');
-                lines += 1;
+    /// Writes the file anew, with these lines.
+    fn rewrite(&mut self, lines: &[u8]) -> Result<(), ControlError> {
+        file::replace(&self.path, lines)?;
+        self.file = open_for_append(&self.path)?;
+        self.bytes = lines.len() as u64;
+        self.lines = memchr::memchr_iter(b'\n', lines).count();
+        Ok(())
+    }
+}
+
+impl Index {
+    /// What a request for a link comes to without a new one: the link that it was given before, or
+    /// why there is none.
+    fn refused_or_given(&mut self, link: &Link, now: Timestamp) -> Option<Issued> {
+        if now.unix_seconds() >= self.pruned_at.unix_seconds() + PRUNE_SECONDS {
+            self.prune(now);
+        }
+        if let Some(request) = &link.idempotency {
+            let before = self.by_key.get(&request.key);
+            let before = before
+                .and_then(|id| self.known.get(id))
+                .map(|known| &known.link);
+            if let Some(before) = before.filter(|before| is_remembered(before, now)) {
+                let same = before
+                    .idempotency
+                    .as_ref()
+                    .is_some_and(|b| b.body == request.body);
+                return Some(match same {
+                    true => Issued::Link(Box::new(before.clone())),
+                    false => Issued::KeyReused,
+                });
             }
         }
-        file::replace(path, &bytes)?;
-        self.file = open_for_append(path)?;
-        self.bytes = bytes.len() as u64;
-        self.lines = lines;
-        Ok(())
+        let open = self.by_client.get(&link.client_id).copied().unwrap_or(0);
+        (self.known.len() >= LINKS_MAX || open >= LINKS_PER_CLIENT_MAX).then_some(Issued::TooMany)
+    }
+
+    /// Every line that is needed still.
+    fn lines(&self, path: &Path) -> Result<Vec<u8>, ControlError> {
+        let mut bytes = Vec::new();
+        for step in self.known.values().flat_map(steps) {
+            serde_json::to_writer(&mut bytes, &step).map_err(super::kept::damaged(path))?;
+            bytes.push(b'\n');
+        }
+        Ok(bytes)
     }
 
     fn prune(&mut self, now: Timestamp) {

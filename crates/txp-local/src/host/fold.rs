@@ -5,6 +5,7 @@
 //! a crash in between neither loses a finding nor appends it twice.
 
 use super::HostError;
+use crate::runs::BegunCheckpoint;
 use crate::state::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -217,6 +218,20 @@ impl Fold {
 
     /// Publishes the state.
     pub(crate) fn checkpoint(&mut self, alerted_through: u64) -> Result<(), HostError> {
+        let meta = self.meta(alerted_through)?;
+        Ok(self.state.checkpoint(&meta)?)
+    }
+
+    /// Begins to publish the state.
+    pub(crate) fn begin_checkpoint(
+        &mut self,
+        alerted_through: u64,
+    ) -> Result<BegunCheckpoint, HostError> {
+        let meta = self.meta(alerted_through)?;
+        Ok(self.state.begin_checkpoint(&meta)?)
+    }
+
+    fn meta(&self, alerted_through: u64) -> Result<Vec<u8>, HostError> {
         let (flagged, shadowed): (Vec<_>, Vec<_>) = self
             .outstanding
             .values()
@@ -231,8 +246,7 @@ impl Fold {
             shadow: self.shadow.clone(),
             findings: self.findings,
         };
-        let meta = serde_json::to_vec(&meta).map_err(HostError::Meta)?;
-        Ok(self.state.checkpoint(&meta)?)
+        serde_json::to_vec(&meta).map_err(HostError::Meta)
     }
 
     /// Folds a batch, in order. A change of rules holds from its own position on.

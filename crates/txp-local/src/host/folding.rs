@@ -2,7 +2,7 @@
 //! now and then.
 
 use super::append::{ToFold, ToLog};
-use super::{Host, HostError};
+use super::{Host, HostError, lock};
 use crate::block_on::block_on;
 use crate::clock::now;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -31,13 +31,14 @@ pub(super) fn run(host: &Host, from: &Receiver<ToFold>) -> Result<(), HostError>
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        let mut fold = host.lock_fold();
-        let is_due =
-            last_checkpoint.elapsed() >= CHECKPOINT_EVERY && fold.as_of().sequence > published;
-        if is_due || fold.state.pending_bytes() >= CHECKPOINT_PENDING_BYTES {
-            let through = host.alerted_through(&fold);
-            fold.checkpoint(through)?;
-            published = fold.as_of().sequence;
+        let (through, pending_bytes) = {
+            let fold = host.lock_fold();
+            (fold.as_of().sequence, fold.state.pending_bytes())
+        };
+        let is_due = last_checkpoint.elapsed() >= CHECKPOINT_EVERY && through > published;
+        if is_due || pending_bytes >= CHECKPOINT_PENDING_BYTES {
+            host.publish()?;
+            published = through;
             last_checkpoint = Instant::now();
         }
     }
@@ -82,6 +83,7 @@ fn fold_batch(
         if deliveries.is_empty() {
             return Ok(());
         }
+        let _turn = lock(&host.shared.turn);
         let mut fold = host.lock_fold();
         let folded = block_on(fold.fold(&deliveries))?;
         // Before anyone else can publish the fold: a checkpoint in between would say that these are

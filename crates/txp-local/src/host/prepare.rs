@@ -11,6 +11,7 @@ use crate::format;
 use crate::lock::DirLock;
 use crate::log::{LogWriter, OpenOptions};
 use crate::meter::Registry;
+use parking_lot::FairMutex;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver};
@@ -70,7 +71,8 @@ pub(super) fn prepare(
     let shared = Shared {
         dir: dir.to_path_buf(),
         fingerprinter,
-        fold: Mutex::new(fold),
+        turn: Mutex::default(),
+        fold: FairMutex::new(fold),
         to_log: Mutex::new(Some(to_log)),
         alerts: Arc::new(AlertCounts::starting_at(alerted_through)),
         meter: Registry::new(),

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use super::cursor::RunCursor;
 use super::error::StateError;
 use super::merge::{Merge, Source};
-use super::run::{Run, RunIndex, RunInfo};
+use super::run::{RunIndex, RunInfo};
+use super::table::Published;
 use super::writer::RunWriter;
 
 /// Runs below this are all of level 0, in bytes.
@@ -77,13 +78,21 @@ pub(super) struct NewRun {
     pub(super) run: Option<(RunInfo, RunIndex)>,
 }
 
+impl NewRun {
+    /// Where it belongs among these, newest first: in the place of the first that it replaces, else in front.
+    pub(super) fn place_in(&self, mut runs: impl Iterator<Item = u64>) -> usize {
+        runs.position(|run| self.replaces.contains(&run))
+            .unwrap_or(0)
+    }
+}
+
 impl Compaction {
     /// Starts to merge `due.runs` of a table's runs into run `id`.
     pub(super) fn start(
         directory: &Path,
         id: u64,
         table: usize,
-        runs: &[Run],
+        runs: &[Published],
         due: &Due,
     ) -> Result<Self, StateError> {
         let inputs = runs.get(due.runs.clone()).unwrap_or_default();

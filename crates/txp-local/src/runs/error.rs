@@ -56,6 +56,9 @@ pub enum StateError {
         /// The index.
         index: u8,
     },
+    /// Written to, or published again, while a checkpoint is on its way.
+    #[error("a checkpoint is on its way: end it first")]
+    Publishing,
     /// A key or value over its limit.
     #[error("a {what} of {bytes} bytes is over the limit of {max_bytes}: store less under one key")]
     TooLarge {

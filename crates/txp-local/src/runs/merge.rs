@@ -18,9 +18,19 @@ pub struct Entry<'a> {
 /// The sorted entries of a pending table.
 #[derive(Debug)]
 pub(super) struct PendingCursor<'a> {
-    pub(super) pending: &'a Pending,
-    pub(super) rest: &'a [(u64, u32)],
-    pub(super) index: u32,
+    pending: &'a Pending,
+    rest: std::vec::IntoIter<(u64, u32)>,
+    index: u32,
+}
+
+impl<'a> PendingCursor<'a> {
+    pub(super) fn new(pending: &'a Pending, order: Vec<(u64, u32)>) -> Self {
+        Self {
+            pending,
+            rest: order.into_iter(),
+            index: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -35,11 +45,10 @@ impl Source<'_> {
         match self {
             Self::Run(cursor) => cursor.advance(),
             Self::Pending(cursor) => {
-                let Some((&(_, index), rest)) = cursor.rest.split_first() else {
+                let Some((_, index)) = cursor.rest.next() else {
                     return Ok(false);
                 };
                 cursor.index = index;
-                cursor.rest = rest;
                 Ok(true)
             }
         }

@@ -39,7 +39,6 @@ pub(super) struct Pending {
     wasted_bytes: usize,
     written_bytes: usize,
     arena_peak_bytes: usize,
-    order: Vec<(u64, u32)>,
 }
 
 impl Pending {
@@ -65,7 +64,6 @@ impl Pending {
     pub(super) fn memory_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<u64>()
             + self.entries.capacity() * size_of::<PendingEntry>()
-            + self.order.capacity() * size_of::<(u64, u32)>()
             + self.arena_peak_bytes.max(self.arena.len())
     }
 
@@ -183,27 +181,25 @@ impl Pending {
         );
     }
 
-    /// Puts the entries in key order.
-    pub(super) fn sort(&mut self) {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(
-            (0..)
-                .zip(&self.entries)
-                .map(|(index, entry)| (entry.hash, index)),
-        );
+    /// Hash and index of every entry, in key order.
+    pub(super) fn sorted(&self) -> Vec<(u64, u32)> {
+        self.sorted_from(0)
+    }
+
+    /// The same from the first entry of this hash or a greater one on.
+    pub(super) fn sorted_from(&self, hash: u64) -> Vec<(u64, u32)> {
+        let entries = (0..).zip(&self.entries);
+        let mut order: Vec<(u64, u32)> = entries
+            .filter(|(_, entry)| entry.hash >= hash)
+            .map(|(index, entry)| (entry.hash, index))
+            .collect();
         order.sort_unstable();
         for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
             if same_hash.len() > 1 {
                 same_hash.sort_unstable_by(|a, b| self.key(a.1).cmp(self.key(b.1)));
             }
         }
-        self.order = order;
-    }
-
-    /// The result of the last [`Self::sort`].
-    pub(super) fn order(&self) -> &[(u64, u32)] {
-        &self.order
+        order
     }
 
     /// Brings the entries of a part of the order close to the processor.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::block::EntryReader;
 use super::bytes::slice;
 use super::cache::{BlockCache, Place};
+use super::checkpoint::Frozen;
 use super::cursor::RunCursor;
 use super::error::StateError;
 use super::manifest::{FILE_NAME, Manifest};
@@ -18,9 +19,17 @@ use super::{Keyspace, MemoryUse, Options};
 /// One keyspace: pending writes (none in a reader) over runs, newest first.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub(super) name: String,
-    pub(super) pending: Pending,
+    name: String,
+    /// Shared while a checkpoint writes it.
+    pub(super) pending: Arc<Pending>,
     pub(super) runs: Vec<Run>,
+}
+
+/// A run as merges and manifests see it.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) info: RunInfo,
+    pub(super) index: Arc<RunIndex>,
 }
 
 /// All keyspaces and the caches that they share.
@@ -79,7 +88,7 @@ impl Tables {
         for name in names {
             tables.push(Table {
                 name: (*name).to_owned(),
-                pending: Pending::default(),
+                pending: Arc::default(),
                 runs: Vec::new(),
             });
         }
@@ -126,6 +135,30 @@ impl Tables {
                 budget * u128::from(run.info.held_bytes) / wanted
             };
             run.limit_held_bytes(usize::try_from(share).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// What a checkpoint writes and names, and merges start from.
+    pub(super) fn frozen(&self) -> Vec<Frozen> {
+        let published = |run: &Run| Published {
+            info: run.info.clone(),
+            index: Arc::clone(&run.index),
+        };
+        let frozen = |table: &Table| Frozen {
+            name: table.name.clone(),
+            pending: Arc::clone(&table.pending),
+            runs: table.runs.iter().map(published).collect(),
+        };
+        self.tables.iter().map(frozen).collect()
+    }
+
+    /// All that was pending is in runs now.
+    pub(super) fn forget_pending(&mut self) {
+        for table in &mut self.tables {
+            match Arc::get_mut(&mut table.pending) {
+                Some(pending) => pending.clear(),
+                None => table.pending = Arc::default(),
+            }
         }
     }
 
@@ -277,12 +310,7 @@ impl Tables {
             .tables
             .get_mut(keyspace.index())
             .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
-        table.pending.sort();
-        let pending = PendingCursor {
-            pending: &table.pending,
-            rest: table.pending.order(),
-            index: 0,
-        };
+        let pending = PendingCursor::new(&table.pending, table.pending.sorted());
         let runs = table
             .runs
             .iter()
@@ -301,14 +329,8 @@ impl Tables {
             .tables
             .get_mut(keyspace.index())
             .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
-        table.pending.sort();
-        let order = table.pending.order();
-        let passed = order.partition_point(|&(of, _)| of < hash);
-        let mut sources = vec![Source::Pending(PendingCursor {
-            pending: &table.pending,
-            rest: order.get(passed..).unwrap_or_default(),
-            index: 0,
-        })];
+        let pending = PendingCursor::new(&table.pending, table.pending.sorted_from(hash));
+        let mut sources = vec![Source::Pending(pending)];
         for run in table
             .runs
             .iter()
@@ -321,8 +343,10 @@ impl Tables {
 }
 
 impl Table {
-    pub(super) fn infos(&self) -> Vec<RunInfo> {
-        self.runs.iter().map(|run| run.info.clone()).collect()
+    /// To write to; not while a checkpoint does.
+    #[inline]
+    pub(super) fn pending_mut(&mut self) -> Result<&mut Pending, StateError> {
+        Arc::get_mut(&mut self.pending).ok_or(StateError::Publishing)
     }
 
     fn locate(&mut self, hash: u64, key: &[u8], cache: &mut BlockCache) -> Result<Hit, StateError> {

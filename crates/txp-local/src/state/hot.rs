@@ -13,6 +13,9 @@ use txp_pipeline::port::{ErrorKind, PortError, ProfileKey};
 /// Profiles that are waited for together.
 const WARMED_TOGETHER: usize = 64;
 
+/// Places that are written in one go, while whoever asks for the state waits: about a millisecond.
+const WRITTEN_TOGETHER: usize = 2_048;
+
 /// Profiles in memory; one takes from 200 bytes to 1.2 KiB.
 const PLACES_MAX: usize = 60_000;
 
@@ -88,9 +91,16 @@ impl HotProfiles {
         self.index.find(hash_of(key), is_it).map(|at| *at as usize)
     }
 
-    /// Writes every profile that has changed.
-    pub(super) fn write_all<H: Home>(&mut self, home: &mut H) -> Result<(), StateError> {
-        for places in self.places.chunks_mut(WARMED_TOGETHER) {
+    /// Writes the profiles that have changed of so many places from one on; the place behind them, if
+    /// there are more.
+    pub(super) fn write_from<H: Home>(
+        &mut self,
+        from: usize,
+        home: &mut H,
+    ) -> Result<Option<usize>, StateError> {
+        let end = (from + WRITTEN_TOGETHER).min(self.places.len());
+        let places = self.places.get_mut(from..end).unwrap_or_default();
+        for places in places.chunks_mut(WARMED_TOGETHER) {
             let seen = look_through(|| places.iter().filter(|hot| hot.is_dirty));
             std::hint::black_box(seen);
             for hot in places.iter_mut().filter(|hot| hot.is_dirty) {
@@ -98,7 +108,7 @@ impl HotProfiles {
                 hot.is_dirty = false;
             }
         }
-        Ok(())
+        Ok(Some(end).filter(|end| *end < self.places.len()))
     }
 
     fn take_in<H: Home>(&mut self, key: ProfileKey, home: &mut H) -> Result<usize, PortError> {
@@ -214,7 +224,10 @@ mod tests {
             }
             assert!(hot.places.len() <= PLACES_MAX && hot.index.len() == hot.places.len());
         }
-        hot.write_all(&mut home).expect("it is there");
+        let mut from = Some(0);
+        while let Some(place) = from {
+            from = hot.write_from(place, &mut home).expect("it is there");
+        }
         let sales: u64 = home.0.values().map(Profile::revision).sum();
         assert_eq!(sales, 2 * cards);
         assert_eq!(home.0.len() as u64, cards);
