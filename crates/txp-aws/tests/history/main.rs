@@ -16,6 +16,7 @@ mod bucket;
 #[allow(dead_code, reason = "the tables are for other tests")]
 mod emulator;
 mod faulty;
+mod paging;
 #[path = "../dynamodb/proxy.rs"]
 #[allow(dead_code, reason = "other tests slow calls down and change answers")]
 mod proxy;
