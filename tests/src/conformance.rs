@@ -6,7 +6,11 @@
 //! holds.
 
 pub mod alerts;
+pub mod events;
+pub mod objects;
 pub mod profiles;
+pub mod quarantine;
+pub mod reports;
 pub mod source;
 pub mod transactions;
 pub mod uploads;

@@ -2,22 +2,35 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests: a panic is how they say no"
 )]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind as IoErrorKind, Seek as _, SeekFrom};
+use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use txp_domain::alert::Cooldowns;
+use txp_domain::card::Fingerprinter;
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::Upload;
 use txp_local::alerts::Ledger;
+use txp_local::host::{
+    Host, HostOptions, LOG_DIR, Quarantine, REJECTS_DIR, RejectsFile, read_quarantine,
+};
 use txp_local::log::{FrameBuilder, LogSource, LogWriter, OpenOptions};
 use txp_local::state::State;
-use txp_pipeline::port::Window;
-use txp_tests::conformance::{NOW, alerts, profiles, source, transactions, uploads};
+use txp_pipeline::port::{ErrorKind, Window};
+use txp_tests::conformance::quarantine::Kept;
+use txp_tests::conformance::source::{Given, read_all};
+use txp_tests::conformance::{
+    NOW, alerts, events, objects, profiles, quarantine, reports, source, transactions, upload_id,
+    uploads,
+};
 
 /// The embedded adapters never wait: a future that is polled is done.
 fn now<T>(future: impl Future<Output = T>) -> T {
@@ -121,4 +134,116 @@ fn the_log_conforms() {
     now(source::a_foreign_place_is_refused(async |window| {
         open(window)
     }));
+}
+
+fn host(dir: &Path) -> Host {
+    let options = HostOptions {
+        command: "conformance",
+        fingerprinter: Fingerprinter::new([7; 32]),
+        is_durable: true,
+        alerts: true,
+        terminal: None,
+    };
+    Host::open(dir, options).unwrap()
+}
+
+async fn history(dir: &Path) -> Vec<Given> {
+    let log = LogSource::open(&dir.join(LOG_DIR), Window::default(), 0);
+    read_all(&mut log.unwrap()).await
+}
+
+#[test]
+fn appending_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path());
+    let read = async || history(dir.path()).await;
+    let mut sink = host.event_sink();
+    now(events::nothing_adds_nothing(&mut sink, read));
+    let repeats = now(events::what_is_flushed_is_there_in_order(&mut sink, read));
+    assert_eq!(repeats, 0);
+    let mut other = host.event_sink();
+    now(events::two_keep_their_orders(&mut sink, &mut other, read));
+    let stop = async || host.stop().unwrap();
+    let kind = ErrorKind::Permanent;
+    let failed =
+        events::one_that_failed_takes_nothing_more(&mut sink, stop, async || {}, read, kind);
+    now(failed);
+}
+
+#[test]
+fn the_quarantine_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = async || Quarantine::open(dir.path()).unwrap();
+    let read = async || kept_in(dir.path());
+    now(quarantine::an_event_is_kept_once(open, read));
+    let mut opened = now(open());
+    now(quarantine::many_are_kept_at_once(&mut opened, read));
+    now(quarantine::a_reason_is_masked(&mut opened, read));
+    let gone = dir.path().join("gone");
+    let mut opened = Quarantine::open(&gone).unwrap();
+    now(quarantine::what_failed_is_kept_when_it_is_put_again(
+        &mut opened,
+        async || fs::create_dir(&gone).unwrap(),
+        async || kept_in(&gone),
+    ));
+}
+
+fn kept_in(dir: &Path) -> Vec<Kept> {
+    let kept = read_quarantine(dir).unwrap().into_iter();
+    kept.map(|event| Kept {
+        bucket: event.bucket,
+        sequence: event.sequence,
+        stage: event.stage,
+        reason: event.reason,
+    })
+    .collect()
+}
+
+#[test]
+fn reports_conform() {
+    let whole = tempfile::tempdir().unwrap();
+    let dir = whole.path();
+    let path = |id| dir.join(REJECTS_DIR).join(format!("{id}.csv"));
+    let of = |number| {
+        let id = upload_id(number);
+        let begin = async move || RejectsFile::create(dir, id).unwrap();
+        (begin, async move || published(&path(id)))
+    };
+    let (open, read) = of(1);
+    now(reports::a_report_is_there_once_it_is_published(open, read));
+    let (open, read) = of(2);
+    now(reports::a_report_is_whole_or_none(open, read));
+    let (open, read) = of(3);
+    now(reports::a_discarded_report_is_none(open, read));
+    let (open, read) = of(4);
+    let taken = path(upload_id(4));
+    fs::create_dir(&taken).unwrap();
+    now(reports::what_failed_is_whole_when_it_is_published_again(
+        now(open()),
+        &[7; 1_000_000],
+        async || fs::remove_dir(&taken).unwrap(),
+        read,
+    ));
+}
+
+fn published(path: &Path) -> Option<Vec<u8>> {
+    match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == IoErrorKind::NotFound => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn files_conform() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file.csv");
+    let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+    fs::write(&path, &bytes).unwrap();
+    let open = async |offset| {
+        let mut file = fs::File::open(&path).unwrap();
+        file.seek(SeekFrom::Start(offset)).unwrap();
+        file
+    };
+    now(objects::an_object_is_read_from_any_offset(open, &bytes));
 }

@@ -20,6 +20,7 @@ mod key;
 mod prepare;
 mod quarantine;
 mod recover;
+mod report;
 mod rules;
 mod sink;
 mod standing;
@@ -34,9 +35,11 @@ pub use key::{
     FINGERPRINT_KEY_FILE, RECEIPT_KEY_FILE, load_or_create as load_or_create_key,
     load_or_create_receipt_key,
 };
-pub(crate) use quarantine::Quarantine;
 pub(crate) use quarantine::mark_redriven;
-pub use quarantine::{Quarantined, read as read_quarantine, read_all as read_all_quarantined};
+pub use quarantine::{
+    Quarantine, Quarantined, read as read_quarantine, read_all as read_all_quarantined,
+};
+pub use report::RejectsFile;
 pub use rules::RulesRefused;
 pub use stepped::{Stepped, SteppedOptions};
 

@@ -146,11 +146,21 @@ pub trait ObjectStore {
     fn open(&mut self, offset: u64) -> impl Future<Output = Result<Self::Source, PortError>>;
 }
 
-/// Where the report of rejected rows is kept, and how it gets there: in parts, as the rows come.
-pub trait ReportStore {
+/// Where the report of rejected rows goes. Until it is published there is none, or the whole one that
+/// was published before.
+pub trait ReportSink {
     /// Takes all of the bytes, in bounded memory.
     fn take(&mut self, bytes: &mut Vec<u8>) -> impl Future<Output = Result<(), PortError>>;
 
+    /// Publishes the report, durably. What failed to be published may be published again.
+    fn publish(&mut self) -> impl Future<Output = Result<(), PortError>>;
+
+    /// Lets go of it: no row was rejected.
+    fn discard(&mut self) -> impl Future<Output = Result<(), PortError>>;
+}
+
+/// One that is written by one reader after another, in parts, as the rows come.
+pub trait ReportStore: ReportSink {
     /// Makes durable what was taken, and gives what is needed to go on from there: some 100 KB of
     /// text at most.
     fn save(&mut self) -> impl Future<Output = Result<String, PortError>>;
@@ -158,12 +168,6 @@ pub trait ReportStore {
     /// Goes on from what [`save`](Self::save) gave; nothing of an earlier try is left without.
     /// [`ErrorKind::Corrupt`] if that cannot be: the file is to be read from its start.
     fn resume(&mut self, saved: Option<&str>) -> impl Future<Output = Result<(), PortError>>;
-
-    /// Publishes the report.
-    fn publish(&mut self) -> impl Future<Output = Result<(), PortError>>;
-
-    /// Lets go of it: no row was rejected.
-    fn discard(&mut self) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// How far an object is read, durably, and who reads it.
@@ -370,7 +374,8 @@ pub struct Poison {
 
 /// Where events go that cannot be processed, so that the rest goes on.
 pub trait Quarantine {
-    /// Keeps a poison event's position and reason; the same position again changes nothing.
+    /// Keeps a poison event's position and reason, durably and masked. The same position again is the
+    /// same event, under one of the reasons given.
     fn put(&mut self, poison: &Poison) -> impl Future<Output = Result<(), PortError>>;
 
     /// Keeps several, so that a store may write them at the same time. After an error any of them

@@ -13,10 +13,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_runtime_api::http::Response;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use txp_domain::id::UploadId;
-use txp_pipeline::port::{ErrorKind, PortError, ReportStore};
+use txp_pipeline::port::{ErrorKind, PortError, ReportSink, ReportStore};
 
 /// The bytes of a part but the last: the least that S3 takes.
 const PART_BYTES: usize = 5 << 20;
@@ -103,7 +104,19 @@ impl RejectsReport {
         Ok(id)
     }
 
-    async fn put_part(&mut self, body: Vec<u8>) -> Result<(), PortError> {
+    /// Sends the first bytes of the tail as a part. If that fails they stay where they were: whoever
+    /// publishes all the same must not leave them out.
+    async fn put_part(&mut self, length: usize) -> Result<(), PortError> {
+        let rest = self.tail.split_off(length);
+        let part = Bytes::from(std::mem::replace(&mut self.tail, rest));
+        let sent = self.send_part(part.clone()).await;
+        if sent.is_err() {
+            self.tail.splice(..0, part);
+        }
+        sent
+    }
+
+    async fn send_part(&mut self, body: Bytes) -> Result<(), PortError> {
         let id = self.multipart().await?;
         let number = i32::try_from(self.saved.parts.len() + 1).unwrap_or(i32::MAX);
         let put = self.bucket.client().upload_part();
@@ -226,7 +239,7 @@ fn bare(tag: Option<&str>) -> String {
     tag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
-impl ReportStore for RejectsReport {
+impl ReportSink for RejectsReport {
     async fn take(&mut self, bytes: &mut Vec<u8>) -> Result<(), PortError> {
         if self.saved.parts.len() >= PARTS_MAX {
             bytes.clear();
@@ -234,13 +247,39 @@ impl ReportStore for RejectsReport {
         }
         self.tail.append(bytes);
         while self.tail.len() >= PART_BYTES && self.saved.parts.len() < PARTS_MAX {
-            let rest = self.tail.split_off(PART_BYTES);
-            let part = std::mem::replace(&mut self.tail, rest);
-            self.put_part(part).await?;
+            self.put_part(PART_BYTES).await?;
         }
         Ok(())
     }
 
+    async fn publish(&mut self) -> Result<(), PortError> {
+        if self.saved.multipart.is_none() {
+            return self.put_whole().await;
+        }
+        if !self.tail.is_empty() && self.saved.parts.len() < PARTS_MAX {
+            self.put_part(self.tail.len()).await?;
+        }
+        let id = self.multipart().await?;
+        if self.complete(&id, &self.saved.parts).await? {
+            return Ok(());
+        }
+        let tags = self.tags(&id).await?;
+        if self.complete(&id, &tags).await? {
+            return Ok(());
+        }
+        let context = format!("{}: its parts changed meanwhile; try again", self.writing());
+        Err(PortError::new(ErrorKind::Transient, context))
+    }
+
+    async fn discard(&mut self) -> Result<(), PortError> {
+        self.tail.clear();
+        self.abort().await?;
+        self.saved = Saved::default();
+        Ok(())
+    }
+}
+
+impl ReportStore for RejectsReport {
     async fn save(&mut self) -> Result<String, PortError> {
         let at = self.report_bytes();
         if self.tail.is_empty() {
@@ -276,33 +315,6 @@ impl ReportStore for RejectsReport {
             self.tail = tail.ok_or_else(|| corrupt("had written is gone"))?;
         }
         self.saved = saved;
-        Ok(())
-    }
-
-    async fn publish(&mut self) -> Result<(), PortError> {
-        if self.saved.multipart.is_none() {
-            return self.put_whole().await;
-        }
-        if !self.tail.is_empty() && self.saved.parts.len() < PARTS_MAX {
-            let part = std::mem::take(&mut self.tail);
-            self.put_part(part).await?;
-        }
-        let id = self.multipart().await?;
-        if self.complete(&id, &self.saved.parts).await? {
-            return Ok(());
-        }
-        let tags = self.tags(&id).await?;
-        if self.complete(&id, &tags).await? {
-            return Ok(());
-        }
-        let context = format!("{}: its parts changed meanwhile; try again", self.writing());
-        Err(PortError::new(ErrorKind::Transient, context))
-    }
-
-    async fn discard(&mut self) -> Result<(), PortError> {
-        self.tail.clear();
-        self.abort().await?;
-        self.saved = Saved::default();
         Ok(())
     }
 }

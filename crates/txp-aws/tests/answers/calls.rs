@@ -30,8 +30,8 @@ use txp_domain::upload::ClassCounts;
 use txp_pipeline::history::archive::ArchiveSource;
 use txp_pipeline::port::{
     Advance, AlertLedger as _, AlertSink as _, ArchiveSink as _, Handed, Poison, PortError,
-    ProfileKey, ProfileStore as _, Quarantine as _, ReportStore as _, TransactionStore as _,
-    UploadStore as _, Window,
+    ProfileKey, ProfileStore as _, Quarantine as _, ReportSink as _, ReportStore as _,
+    TransactionStore as _, UploadStore as _, Window,
 };
 use txp_pipeline::retry::RetryPolicy;
 use txp_pipeline::stage::alert::CooldownStore as _;

@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 use txp_aws::dynamodb::tables::{Key, Table};
 
 /// It starts in less than a second on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often to ask whether it has started.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+pub(crate) const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const MISSING: &str =
     "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only test`";

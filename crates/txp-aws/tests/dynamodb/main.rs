@@ -22,6 +22,7 @@ mod paging;
 mod proxy;
 mod rebuild;
 mod suppressions;
+mod topic;
 mod webhooks;
 
 use aws_sdk_dynamodb::Client;

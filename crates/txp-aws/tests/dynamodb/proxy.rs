@@ -35,6 +35,8 @@ pub(crate) enum Turn {
     /// So it does, and what was asked for comes in pieces of so many bytes with a pause before each.
     /// The emulator gives all of an object's version, whatever was asked for: the rest comes at once.
     Slowly(usize, Duration),
+    /// So it does, and so many bytes of its answer's body come before the connection is closed.
+    Cut(usize),
     /// This status and body instead; the emulator hears nothing.
     Instead(u16, String),
     /// It goes to the emulator, and the connection is closed instead of an answer.
@@ -197,16 +199,17 @@ fn converse(
                 }
                 continue;
             }
-            Turn::Through | Turn::Changed(_) | Turn::Slowly(..) | Turn::Lost => {}
+            Turn::Through | Turn::Changed(_) | Turn::Slowly(..) | Turn::Cut(_) | Turn::Lost => {}
         }
         let is_head = request.line.starts_with("HEAD ");
         let Some((line, headers, mut body)) = request.send(port) else {
             return Ok(());
         };
-        let mut pace = None;
+        let (mut pace, mut cut) = (None, None);
         match turn {
             Turn::Lost => return Ok(()),
             Turn::Changed(change) => body = change(&body),
+            Turn::Cut(bytes) => cut = Some(bytes.min(body.len())),
             Turn::Slowly(bytes, pause) => pace = Some((bytes, pause)),
             _ => {}
         }
@@ -223,6 +226,9 @@ fn converse(
             text += &format!("content-length: {}\r\n", body.len());
         }
         writer.write_all((text + "\r\n").as_bytes())?;
+        if let Some(bytes) = cut {
+            return writer.write_all(&body[..bytes]);
+        }
         let Some((bytes, pause)) = pace else {
             writer.write_all(&body)?;
             continue;

@@ -1,4 +1,4 @@
-//! The archive, written and read again, and the quarantine, as objects in a bucket. Against
+//! The archive, written and read again, the quarantine, and reports, as objects in a bucket. Against
 //! ministack, a third party's emulator.
 //!
 //! `cargo xtask ci --only test` makes the emulator's Python environment and runs this.
@@ -15,6 +15,12 @@ mod bucket;
 #[path = "../dynamodb/emulator.rs"]
 #[allow(dead_code, reason = "the tables are for other tests")]
 mod emulator;
+mod faulty;
+mod paging;
+#[path = "../dynamodb/proxy.rs"]
+#[allow(dead_code, reason = "other tests slow calls down and change answers")]
+mod proxy;
+mod stores;
 
 use emulator::Emulator;
 use std::collections::BTreeMap;

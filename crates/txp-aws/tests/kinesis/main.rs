@@ -11,6 +11,7 @@
     reason = "tests: a panic is how they say no"
 )]
 
+mod appending;
 #[path = "../history/bucket.rs"]
 mod bucket;
 #[path = "../dynamodb/emulator.rs"]

@@ -21,7 +21,7 @@ use txp_domain::time::Timestamp;
 use txp_lambda::validation::frugal;
 use txp_pipeline::api::Terms;
 use txp_pipeline::port::{
-    CheckpointStore, Kept, ObjectSource, ObjectStore, PortError, ReportStore, Written,
+    CheckpointStore, Kept, ObjectSource, ObjectStore, PortError, ReportSink, ReportStore, Written,
 };
 use txp_pipeline::stage::ingest::{BATCH_BYTES, Job, Outcome, ReadingRules, Stepwise, Tries};
 
@@ -129,7 +129,7 @@ impl PutRecords for Slow {
 #[derive(Default)]
 struct Parts(Vec<u8>);
 
-impl ReportStore for Parts {
+impl ReportSink for Parts {
     async fn take(&mut self, bytes: &mut Vec<u8>) -> Result<(), PortError> {
         self.0.append(bytes);
         if self.0.len() >= 5 << 20 {
@@ -138,19 +138,21 @@ impl ReportStore for Parts {
         Ok(())
     }
 
-    async fn save(&mut self) -> Result<String, PortError> {
-        Ok(String::new())
-    }
-
-    async fn resume(&mut self, _saved: Option<&str>) -> Result<(), PortError> {
-        Ok(())
-    }
-
     async fn publish(&mut self) -> Result<(), PortError> {
         Ok(())
     }
 
     async fn discard(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl ReportStore for Parts {
+    async fn save(&mut self) -> Result<String, PortError> {
+        Ok(String::new())
+    }
+
+    async fn resume(&mut self, _saved: Option<&str>) -> Result<(), PortError> {
         Ok(())
     }
 }

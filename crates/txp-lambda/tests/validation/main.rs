@@ -24,7 +24,6 @@ mod world;
 use txp_domain::upload::UploadState;
 use txp_lambda::validation::event::ValidationEvent;
 use txp_pipeline::api::Terms;
-use txp_pipeline::port::{ErrorKind, ReportStore};
 use world::{World, direct, terms};
 
 /// About five batches of events.
@@ -89,30 +88,6 @@ async fn a_clean_file_has_no_report() {
     world.take(event, 60_000).await.unwrap();
     assert_eq!(world.report(id).await, None);
     assert_eq!(world.ending(id).await["type"], "upload.parsed");
-}
-
-#[tokio::test]
-async fn a_large_report_is_written_in_parts_by_one_after_another() {
-    let world = World::new().await;
-    let id = world.id(5);
-    let bytes: Vec<u8> = (0..12_000_000_u32).map(|n| (n % 251) as u8).collect();
-    let mut saved = None;
-    for part in bytes.chunks(3_500_000) {
-        let mut report = world.new_report(id);
-        report.resume(saved.as_deref()).await.unwrap();
-        report.take(&mut part.to_vec()).await.unwrap();
-        saved = Some(report.save().await.unwrap());
-        // What came after the checkpoint is lost, and written again.
-        report.take(&mut vec![0; 6_000_000]).await.unwrap();
-    }
-    for _ in 0..2 {
-        let mut report = world.new_report(id);
-        report.resume(saved.as_deref()).await.unwrap();
-        report.publish().await.unwrap();
-        assert!(world.report(id).await.unwrap() == bytes);
-    }
-    let gone = world.new_report(world.id(6)).resume(saved.as_deref()).await;
-    assert_eq!(gone.unwrap_err().kind, ErrorKind::Corrupt);
 }
 
 #[tokio::test]

@@ -24,7 +24,6 @@ use txp_aws::kinesis::deaggregate::deaggregate;
 use txp_aws::kinesis::producer::Settings;
 use txp_aws::kinesis::put::StreamWriter;
 use txp_aws::kinesis::source::bucket_of;
-use txp_aws::s3::report::RejectsReport;
 use txp_aws::s3::{Bucket, key};
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Defaults, Event, Merchants, UploadEvent, UploadReceived, decode};
@@ -397,10 +396,6 @@ impl World {
         let answer = answer(&mut api, event, &Invocation::default()).await;
         assert_eq!(answer.status_code, 200, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
-    }
-
-    pub(crate) fn new_report(&self, id: UploadId) -> RejectsReport {
-        RejectsReport::new(self.function.reports.clone(), id)
     }
 
     pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {

@@ -70,7 +70,7 @@ fn written_beside(path: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
 }
 
 /// Makes a new name in a folder durable.
-pub(super) fn sync_parent(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> std::io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),

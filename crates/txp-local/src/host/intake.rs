@@ -1,10 +1,11 @@
 //! One file, from its arrival to the last of its rows folded.
 
+use super::report::{RejectsFile, make_rejects_dir, path_of};
 use super::sink::LogSink;
-use super::{Host, HostError, HostOptions, REJECTS_DIR};
+use super::{Host, HostError, HostOptions};
 use crate::block_on::block_on;
 use std::fs::{self, File};
-use std::io::{BufWriter, Seek};
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use txp_domain::id::UploadId;
 use txp_domain::upload::{Upload, UploadState, Watermarks};
 use txp_pipeline::batch::UploadContext;
 use txp_pipeline::csv::{FileDigest, ReadError, RecordReader};
+use txp_pipeline::port::{EventSink, ReportSink as _};
 use txp_pipeline::rejects::RejectsWriter;
 use txp_pipeline::stage::ingest::{
     Ending, IngestError, Progress, ReadingRules, RowIngest, check, ended, failure_of, ingest,
@@ -22,9 +24,6 @@ use txp_pipeline::telemetry::{Metric, count, upload_completed};
 
 /// Where scratch directories of dry runs lie, in the data directory.
 const SCRATCH_DIR: &str = "tmp";
-
-/// Reports are written through a buffer of this size.
-const REJECTS_BUFFER_BYTES: usize = 256 * 1024;
 
 /// A file to be read.
 #[derive(Clone, Debug)]
@@ -126,7 +125,13 @@ impl Host {
     /// Where the report of an upload's rejected rows lies once it was read.
     #[must_use]
     pub fn rejects_path(&self, id: UploadId) -> PathBuf {
-        self.dir().join(REJECTS_DIR).join(format!("{id}.csv"))
+        path_of(self.dir(), id)
+    }
+
+    /// The history, for appending.
+    #[must_use]
+    pub fn event_sink(&self) -> impl EventSink + use<> {
+        LogSink::new(self)
     }
 
     /// The upload with a file of this identity that was not wholly read, if there is one.
@@ -182,17 +187,17 @@ impl Host {
             Ok(reader) => reader,
             Err(error) => return Ok(refused(&error, &rows)),
         };
-        let mut report = Report::start(self, intake.received.upload_id, &reader)?;
+        let mut report = start_report(self, intake.received.upload_id, &reader)?;
         let mut sink = LogSink::new(self);
         let ending = block_on(ingest(
             reader,
             &mut rows,
             &mut sink,
-            &mut report.writer,
+            &mut report,
             folded,
             &mut told,
         ))?;
-        report.finish(rows.tally().rejected_records())?;
+        finish_report(report, rows.tally().rejected_records())?;
         Ok(match ending {
             Ending::Parsed(tally) if checked.is_some() && checked != tally.sha256 => {
                 Ending::Failed(file_changed(), tally)
@@ -213,9 +218,9 @@ impl Host {
             Ok(reader) => reader,
             Err(error) => return Ok(refused(&error, &rows)),
         };
-        let mut report = Report::start(self, intake.received.upload_id, &reader)?;
-        let ending = block_on(check(reader, &mut rows, &mut report.writer, told))?;
-        report.finish(rows.tally().rejected_records())?;
+        let mut report = start_report(self, intake.received.upload_id, &reader)?;
+        let ending = block_on(check(reader, &mut rows, &mut report, told))?;
+        finish_report(report, rows.tally().rejected_records())?;
         Ok(ending)
     }
 
@@ -329,45 +334,21 @@ fn file_changed() -> FailureReason {
     }
 }
 
-/// The report of rejected rows while it is written: beside its place until it is whole.
-struct Report {
-    writer: RejectsWriter<BufWriter<File>>,
-    part: PathBuf,
-    path: PathBuf,
+fn start_report<R: std::io::Read>(
+    host: &Host,
+    id: UploadId,
+    reader: &RecordReader<R>,
+) -> Result<RejectsWriter<RejectsFile>, HostError> {
+    let file = RejectsFile::create(host.dir(), id)?;
+    Ok(RejectsWriter::new(file, reader.header()).map_err(IngestError::Rejects)?)
 }
 
-impl Report {
-    fn start<R: std::io::Read>(
-        host: &Host,
-        id: UploadId,
-        reader: &RecordReader<R>,
-    ) -> Result<Self, HostError> {
-        make_rejects_dir(host.dir())?;
-        let path = host.rejects_path(id);
-        let part = path.with_extension("csv.part");
-        let file =
-            File::create(&part).map_err(HostError::io("writing the rejects report", &part))?;
-        let buffered = BufWriter::with_capacity(REJECTS_BUFFER_BYTES, file);
-        let writer = RejectsWriter::new(buffered, reader.header()).map_err(IngestError::Rejects)?;
-        Ok(Self { writer, part, path })
-    }
-
-    fn finish(self, rejected: u64) -> Result<(), HostError> {
-        let Self { writer, part, path } = self;
-        let file = writer.finish().map_err(IngestError::Rejects)?;
-        let file = file
-            .into_inner()
-            .map_err(|error| IngestError::Rejects(error.into_error()))?;
-        if rejected == 0 {
-            return fs::remove_file(&part)
-                .map_err(HostError::io("removing the empty rejects report", &part));
-        }
-        file.sync_all().map_err(IngestError::Rejects)?;
-        fs::rename(&part, &path).map_err(HostError::io("keeping the rejects report as", &path))
-    }
-}
-
-fn make_rejects_dir(dir: &Path) -> Result<(), HostError> {
-    let rejects = dir.join(REJECTS_DIR);
-    fs::create_dir_all(&rejects).map_err(HostError::io("creating", &rejects))
+fn finish_report(report: RejectsWriter<RejectsFile>, rejected: u64) -> Result<(), HostError> {
+    let mut file = report.finish().map_err(IngestError::Rejects)?;
+    let finished = if rejected == 0 {
+        block_on(file.discard())
+    } else {
+        block_on(file.publish())
+    };
+    finished.map_err(HostError::Port)
 }

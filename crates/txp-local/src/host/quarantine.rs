@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use txp_domain::redact::redact;
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{ErrorKind, Poison, PortError};
 
@@ -36,14 +37,18 @@ struct Redriven {
 
 /// The quarantine, open for writing.
 #[derive(Debug)]
-pub(crate) struct Quarantine {
+pub struct Quarantine {
     path: PathBuf,
     known: BTreeSet<u64>,
     file: Option<File>,
 }
 
 impl Quarantine {
-    pub(crate) fn open(dir: &Path) -> Result<Self, HostError> {
+    /// Opens that of a data directory.
+    ///
+    /// # Errors
+    /// What is there cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, HostError> {
         let known = read(dir).map_err(HostError::io("reading the quarantine in", dir))?;
         let known = known.into_iter().map(|event| event.sequence).collect();
         Ok(Self {
@@ -61,41 +66,39 @@ impl Quarantine {
             .is_some_and(|sequence| !self.known.contains(&sequence))
     }
 
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
+    fn append(&mut self, event: &Quarantined) -> io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        // What a failed write leaves of a line is cut off when the file is opened again.
+        let mut file = match self.file.take() {
             Some(file) => file,
-            None => self.file.insert(lines::open(&self.path)?),
+            None => lines::open(&self.path)?,
         };
-        file.write_all(line)?;
-        file.sync_data()
+        file.write_all(&line)?;
+        file.sync_data()?;
+        self.file = Some(file);
+        Ok(())
     }
 }
 
 impl txp_pipeline::port::Quarantine for Quarantine {
     async fn put(&mut self, poison: &Poison) -> Result<(), PortError> {
         let sequence = poison.position.sequence.as_u64().unwrap_or(0);
-        if !self.known.insert(sequence) {
+        if self.known.contains(&sequence) {
             return Ok(());
         }
         let event = Quarantined {
             bucket: poison.position.bucket.0,
             sequence,
             stage: poison.stage.to_owned(),
-            reason: poison.reason.clone(),
+            reason: redact(&poison.reason).into_owned(),
         };
-        let failed = |error: io::Error| {
+        self.append(&event).map_err(|error| {
             let context = format!("the quarantine {} cannot be written", self.path.display());
             PortError::caused(ErrorKind::Permanent, context, error)
-        };
-        let mut line = serde_json::to_vec(&event).map_err(|error| failed(error.into()))?;
-        line.push(b'\n');
-        match self.append(&line) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let context = format!("the quarantine {} cannot be written", self.path.display());
-                Err(PortError::caused(ErrorKind::Permanent, context, error))
-            }
-        }
+        })?;
+        self.known.insert(sequence);
+        Ok(())
     }
 }
 

@@ -39,7 +39,10 @@ impl LogSink {
                 .emptied
                 .recv_timeout(std::time::Duration::from_millis(200))
             {
-                Ok(batch) => return Ok(batch),
+                Ok(mut batch) => {
+                    batch.clear();
+                    return Ok(batch);
+                }
                 Err(_) if self.host.has_failed() => return Err(self.host.failure()),
                 Err(_) => {}
             }
@@ -53,6 +56,10 @@ fn port_error(error: HostError) -> PortError {
 
 impl EventSink for LogSink {
     async fn append(&mut self, batch: &mut EventBatch) -> Result<(), PortError> {
+        if batch.is_empty() {
+            // No frame would take it along, so it would not come back.
+            return Ok(());
+        }
         let empty = self.empty_batch().map_err(port_error)?;
         let full = std::mem::replace(batch, empty);
         let recycle = Some(self.recycle.clone());

@@ -3,7 +3,7 @@
 use super::super::tries::{TRIES_FAILED_MAX, TRIES_LOST_MAX};
 use super::*;
 use crate::batch::EventBatch;
-use crate::port::ObjectSource;
+use crate::port::{ObjectSource, ReportSink};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -119,12 +119,24 @@ struct Report {
     broken: Option<ErrorKind>,
 }
 
-impl ReportStore for Report {
+impl ReportSink for Report {
     async fn take(&mut self, bytes: &mut Vec<u8>) -> Result<(), PortError> {
         self.bytes.append(bytes);
         Ok(())
     }
 
+    async fn publish(&mut self) -> Result<(), PortError> {
+        self.published = Some(self.bytes.clone());
+        Ok(())
+    }
+
+    async fn discard(&mut self) -> Result<(), PortError> {
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+impl ReportStore for Report {
     async fn save(&mut self) -> Result<String, PortError> {
         let name = self.bytes.len().to_string();
         self.saved.insert(name.clone(), self.bytes.clone());
@@ -139,16 +151,6 @@ impl ReportStore for Report {
             None => Vec::new(),
             Some(name) => self.saved.get(name).cloned().unwrap(),
         };
-        Ok(())
-    }
-
-    async fn publish(&mut self) -> Result<(), PortError> {
-        self.published = Some(self.bytes.clone());
-        Ok(())
-    }
-
-    async fn discard(&mut self) -> Result<(), PortError> {
-        self.bytes.clear();
         Ok(())
     }
 }
