@@ -13,7 +13,9 @@ use crate::stage::aggregate::{Aggregator, Change};
 use crate::stage::detect::{At, Detector};
 use crate::stage::rulebook::activated_rules;
 use std::fmt;
-use txp_domain::event::{AnomalyFlagged, Event, RowOutcome, RulesetActivated, decode};
+use txp_domain::event::{
+    AnomalyFlagged, Decoded, Event, RowEvent, RowOutcome, RulesetActivated, decode, read_plain_row,
+};
 use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_domain::position::Position;
@@ -130,6 +132,28 @@ pub struct Backtest {
     pub tally: Tally,
 }
 
+/// An event of the history; nearly all are valid rows as they are written today.
+enum ReadEvent<'a> {
+    Row(RowEvent<'a>),
+    Other(Decoded<'a>),
+}
+
+impl<'a> ReadEvent<'a> {
+    fn of(json: &'a [u8]) -> Option<Self> {
+        match read_plain_row(json) {
+            Some(row) => Some(Self::Row(row)),
+            None => decode(json).ok().map(Self::Other),
+        }
+    }
+
+    fn event(&self) -> Event<'_> {
+        match self {
+            Self::Row(row) => Event::Row(row.clone()),
+            Self::Other(decoded) => decoded.event(),
+        }
+    }
+}
+
 /// A change that was looked at.
 struct Looked {
     delivery: usize,
@@ -202,19 +226,19 @@ impl Backtest {
         wants_disputes: bool,
         output: &mut impl Output,
     ) -> Result<(), PortError> {
-        let mut decoded = Vec::with_capacity(batch.len());
+        let mut read = Vec::with_capacity(batch.len());
         for recorded in batch {
             let is_behind = self.span.is_behind(recorded.arrival_millis);
             if is_behind && !wants_disputes {
                 continue;
             }
-            match decode(recorded.bytes) {
-                Ok(event) => decoded.push((recorded, event, is_behind)),
-                Err(_) => self.totals.unreadable += 1,
+            match ReadEvent::of(recorded.bytes) {
+                Some(event) => read.push((recorded, event, is_behind)),
+                None => self.totals.unreadable += 1,
             }
         }
-        let mut deliveries = Vec::with_capacity(decoded.len());
-        for (recorded, event, is_behind) in &decoded {
+        let mut deliveries = Vec::with_capacity(read.len());
+        for (recorded, event, is_behind) in &read {
             let event = event.event();
             if *is_behind {
                 dispute(&event, output)?;
@@ -308,28 +332,34 @@ impl Backtest {
             baseline: baseline.map(|checked| &checked.rules),
             variations,
         };
+        // Aside, and their places through the stage: it sorts what it is given.
+        let mut all_looked = Vec::with_capacity(folded.changes.len());
         let look = |at: At<'_>, seen: &Seen<'_>| {
             let arrival = deliveries
                 .get(at.delivery)
                 .map(|delivery| delivery.arrival_millis);
             let is_judged = arrival.is_some_and(|arrival| span.is_judged(arrival));
             let judged = seen.judged();
-            Some(Looked {
+            all_looked.push(Looked {
                 delivery: at.delivery,
                 deviation_milli: seen.deviation_milli(),
                 kind: judged.facts.kind,
                 currency: judged.facts.currency,
                 is_first: matches!(judged.occasion, Occasion::FirstAccepted),
                 outcome: is_judged.then(|| judges.look(at, seen)),
-            })
+            });
+            Some(all_looked.len() - 1)
         };
-        let looked = detector
+        let places = detector
             .look(store, deliveries, &folded.changes, look)
             .await?;
-        for looked in looked {
-            totals.count(&looked, judges.baseline.is_some());
-            let points = judges.of_terminal(terminals, deliveries, &looked);
-            let Some(mut outcome) = looked.outcome else {
+        for place in places {
+            let Some(looked) = all_looked.get_mut(place) else {
+                continue;
+            };
+            totals.count(looked, judges.baseline.is_some());
+            let points = judges.of_terminal(terminals, deliveries, looked);
+            let Some(mut outcome) = looked.outcome.take() else {
                 continue;
             };
             if let Some(sale) = &mut outcome.sale {
