@@ -6,8 +6,10 @@
 //! how datapoints are made of values (the caller gives one per period).
 
 mod expression;
+mod world;
 
 pub use expression::{Points, evaluate};
+pub use world::{World, drive};
 
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 
 use crate::config;
 use crate::dynamodb::Connection;
-use crate::dynamodb::alerts::Alerts;
+use crate::dynamodb::alerts::{Alerts, WebhookQueue};
 use crate::dynamodb::uploads::{Due, DueKind, UploadView, Uploads};
 use crate::error::port_error;
 use crate::quarantine;
@@ -191,6 +191,17 @@ impl Deployment {
     /// The table cannot be read.
     pub async fn alerts_waiting(&self, until: Timestamp) -> Result<usize, PortError> {
         Ok(self.alerts.unsent(until, WAITING_MAX).await?.len())
+    }
+
+    /// How many messages wait for endpoints of webhooks, of each partition those that are tried next;
+    /// and when the oldest of them was made.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn webhooks_waiting(&self) -> Result<(usize, Option<Timestamp>), PortError> {
+        let waiting = WebhookQueue::new(self.alerts.clone()).waiting().await?;
+        let oldest = waiting.iter().map(|kept| kept.message.at).min();
+        Ok((waiting.len(), oldest))
     }
 
     /// The stream.

@@ -165,6 +165,10 @@ fn a_serve_tells_uploads_and_alerts() {
         let (_, list) = place.json(["webhooks", "list"]);
         list["webhooks"][0]["latest"].as_array().unwrap().len() == 2
     });
+    support::wait_until("both are counted, and none waits", || {
+        server.tells("txp_webhooks_sent_total 2") && server.tells("txp_oldest_webhook_seconds 0")
+    });
+    assert!(server.tells("txp_webhook_failures_total 0"));
     assert_eq!(server.end(), Some(0));
     // What was told is not told again.
     let (code, sent) = place.json(["webhooks", "send"]);

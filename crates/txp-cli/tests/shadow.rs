@@ -13,6 +13,7 @@ mod support;
 
 use serde_json::Value;
 use std::fs;
+use support::merchant::Merchant;
 use support::{Place, Server, wait_until};
 
 /// Above it the rules that are tried find something, in the currency's smallest unit.
@@ -224,6 +225,13 @@ fn a_running_serve_takes_up_what_is_to_be_tried() {
     let tried = rule_file(&place, "tried-1", TRIED_ABOVE);
     let (code, told) = place.json(["rules", "shadow", &tried]);
     assert_eq!((code, &told["shadow"]["change"]), (Some(0), &1.into()));
+    let merchant = Merchant::new(&place, &server);
+    let link = merchant.link();
+    merchant.put(&link, &fs::read(sales(&place, "a")).unwrap());
+    merchant.completed(&link);
+    wait_until("what they found is counted", || {
+        server.tells("txp_shadow_findings_total{rule=\"high\"} 2")
+    });
     let (code, told) = place.json(["rules", "shadow", "--off"]);
     assert_eq!((code, &told["shadow"]), (Some(0), &Value::Null), "{told}");
     let control = place.data().join("control/rules");

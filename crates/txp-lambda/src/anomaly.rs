@@ -33,7 +33,7 @@ use txp_pipeline::port::{Clock as _, Poison, PortError, Quarantine as _};
 use txp_pipeline::retry::RetryPolicy;
 use txp_pipeline::stage::anomaly::{self, Ports};
 use txp_pipeline::stage::rulebook::Rulebook;
-use txp_pipeline::telemetry::{Metric, count_of};
+use txp_pipeline::telemetry::{Metric, count_of, set};
 use txp_webhook::Http;
 
 /// How long an alert may be on its way before somebody else hands it on: longer than an invocation
@@ -268,7 +268,12 @@ impl Anomaly {
 
     async fn tell_webhooks(&mut self, invocation: &Invocation) -> anyhow::Result<()> {
         if let Some(webhooks) = &mut self.webhooks {
-            let told = Box::pin(webhooks.tell(invocation)).await?;
+            let told = Box::pin(webhooks.tell(invocation)).await;
+            // Of what was not told above all.
+            let oldest = Box::pin(webhooks.oldest_seconds()).await?;
+            // Whole seconds are exact in a float for longer than anything waits.
+            set(Metric::OldestWebhookSeconds, oldest as f64);
+            let told = told?;
             let (delivered, failed, gave_up) = (told.delivered, told.failed, told.gave_up);
             tracing::info!(delivered, failed, gave_up, "told webhooks");
         }

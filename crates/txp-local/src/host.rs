@@ -49,7 +49,7 @@ use crate::lock::DirLock;
 use crate::log::OpenOptions;
 use crate::meter::Registry;
 use crate::state::UploadPage;
-use crate::webhooks::Putter;
+use crate::webhooks::{Oldest, Putter};
 use alerting::{Alerter, ToAlerts};
 use append::{ToLog, Writer};
 use fold::Fold;
@@ -134,6 +134,7 @@ struct Shared {
     alerts: Arc<AlertCounts>,
     meter: Registry,
     backlog: Arc<Backlog>,
+    webhooks: Oldest,
     to_alerts: Mutex<Option<Sender<ToAlerts>>>,
     failure: Mutex<Option<Arc<HostError>>>,
     failed: Condvar,

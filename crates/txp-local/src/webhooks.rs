@@ -5,9 +5,11 @@
 //! answer holds up nothing, and a crash loses nothing: what is not marked is sent again, under the
 //! same id. Without any endpoint set, nothing is kept.
 
+mod oldest;
 mod queue;
 mod sender;
 
+pub(crate) use oldest::Oldest;
 pub use queue::{DAMAGED_QUEUE, Putter, Queue, Waiting};
 pub use sender::{Sender, send_waiting};
 

@@ -16,7 +16,9 @@ pub use table::{DOCUMENT_PATH, TABLE_PATH, document, table};
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use std::time::Duration;
+use txp_domain::alert::Notice;
 use txp_domain::event::UploadReceived;
+use txp_domain::finding::Finding;
 use txp_domain::redact::{needs_redaction, redact};
 use txp_domain::time::Timestamp;
 use txp_domain::upload::ClassCounts;
@@ -109,6 +111,11 @@ pub fn rows_folded(counts: &ClassCounts) {
             count_of(Metric::RowsFolded, "class", class.to_owned(), rows);
         }
     }
+}
+
+/// Tells of what rules found that are only tried.
+pub fn shadow_found(finding: &Finding) {
+    count_of(Metric::ShadowFindings, "rule", Notice::of(finding).rule, 1);
 }
 
 /// Tells of an upload that was completed now how long it took, and whether that was in time. Not of

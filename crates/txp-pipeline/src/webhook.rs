@@ -23,7 +23,7 @@ pub use delivery::{
 };
 pub use endpoint::{BadUrl, Endpoint, SECRET_OVERLAP_SECONDS, Secret, Topic, check_url};
 pub use message::{NEWS_SECONDS, Outgoing};
-pub use round::{Ending, Mark, Round, Told};
+pub use round::{Ending, LATE_SECONDS, Mark, Round, Told};
 
 #[cfg(test)]
 mod tests;

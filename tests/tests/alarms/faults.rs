@@ -1,21 +1,15 @@
 //! The fault that each alarm names. Where the embedded host has the thing that breaks, it is broken
 //! there and what its registry says is what the alarm sees.
 
-use super::world::World;
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use super::{measured, webhooks};
 use txp_domain::alert::{Decision, Message};
-use txp_domain::event::{Merchants, SourceFile, UploadOptions, UploadReceived};
-use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
-use txp_local::host::{Host, HostOptions, Intake};
-use txp_local::meter::Registry;
 use txp_pipeline::port::{
     AlertLedger, AlertRecord, AlertSink, ErrorKind, Handed, PortError, Recorded,
 };
 use txp_pipeline::stage::alert::Alerting;
+use txp_tests::alarm::World;
 use txp_tests::conformance::alerts::record;
-use txp_tests::workload::fingerprinter;
 
 type Made = Box<dyn Fn(&mut World)>;
 
@@ -26,7 +20,7 @@ pub(crate) struct Fault {
     pub(crate) mended: Made,
 }
 
-fn fault(
+pub(crate) fn fault(
     alarm: &'static str,
     broken: impl Fn(&mut World) + 'static,
     mended: impl Fn(&mut World) + 'static,
@@ -40,10 +34,12 @@ fn fault(
 
 pub(crate) fn all() -> Vec<Fault> {
     let mut all = vec![
-        oldest_unprocessed(),
-        sla(),
-        quarantine(),
+        measured::oldest_unprocessed(),
+        measured::sla(),
+        measured::quarantine(),
         alert_delivery(),
+        webhooks::late(),
+        webhooks::given_up(),
         iterator_age("iterator-age-aggregator", "aggregator", 60_001.0),
         iterator_age("iterator-age-anomaly", "anomaly", 300_001.0),
         iterator_age("iterator-age-archiver", "archiver", 900_001.0),
@@ -130,149 +126,16 @@ fn of_aws() -> Vec<Fault> {
     ]
 }
 
-/// An embedded host and what it said last.
-struct Measured {
-    dir: PathBuf,
-    host: Host,
-    _scratch: tempfile::TempDir,
-    uploads: u64,
-}
-
-impl Measured {
-    fn new() -> RefCell<Self> {
-        let scratch = tempfile::tempdir().unwrap();
-        let dir = scratch.path().join("data");
-        let options = HostOptions {
-            command: "alarms",
-            fingerprinter: fingerprinter(0),
-            is_durable: false,
-            alerts: true,
-            terminal: None,
-        };
-        RefCell::new(Self {
-            host: Host::open(&dir, options).unwrap(),
-            dir,
-            _scratch: scratch,
-            uploads: 0,
-        })
-    }
-
-    /// Does something and puts what the host measured of it into the world.
-    fn minute(&mut self, world: &mut World, function: &str, work: impl FnOnce(&mut Self)) {
-        let before = self.host.meter().series();
-        work(self);
-        world.measured(self.host.meter(), &before, function);
-    }
-
-    /// Reads a file that arrived so long ago.
-    fn read(&mut self, seconds_ago: i64) {
-        self.uploads += 1;
-        let path = self.dir.join("file.csv");
-        let rows = format!(
-            "transaction_id,amount,merchant_id,card_number\nt-{},5.00,m,4242424242424242\n",
-            self.uploads
-        );
-        std::fs::write(&path, rows).unwrap();
-        let intake = Intake {
-            received: received(self.host.mint_upload_id(), ago(&self.host, seconds_ago)),
-            path,
-            dry_run: false,
-        };
-        let report = self.host.ingest(&intake, &mut |_| {}).unwrap();
-        assert_eq!(report.upload.counts.accepted, 1);
-    }
-}
-
-fn ago(host: &Host, seconds: i64) -> Timestamp {
-    Timestamp(host.now().0 - seconds * 1_000_000_000)
-}
-
-fn received(upload_id: UploadId, uploaded_at: Timestamp) -> UploadReceived {
-    UploadReceived {
-        upload_id,
-        uploaded_at,
-        client_id: "local".to_owned(),
-        file: SourceFile::default(),
-        options: UploadOptions::default(),
-        merchants: Merchants::All,
-        trace: None,
-    }
-}
-
-/// A file that came ten minutes ago and that nobody reads.
-fn oldest_unprocessed() -> Fault {
-    let shared = std::rc::Rc::new(Measured::new());
-    let broken = std::rc::Rc::clone(&shared);
-    fault(
-        "oldest-unprocessed",
-        move |world| {
-            broken.borrow_mut().minute(world, "validation", |measured| {
-                let host = &measured.host;
-                let stuck = (host.mint_upload_id(), ago(host, 600));
-                host.measure_standing([stuck]);
-            });
-        },
-        move |world| {
-            shared.borrow_mut().minute(world, "validation", |measured| {
-                measured.read(0);
-                measured.host.measure_standing([]);
-            });
-        },
-    )
-}
-
-/// Files that are completed after the promised time.
-fn sla() -> Fault {
-    let shared = std::rc::Rc::new(Measured::new());
-    let broken = std::rc::Rc::clone(&shared);
-    let read = |measured: &RefCell<Measured>, world: &mut World, seconds_ago: i64| {
-        let mut measured = measured.borrow_mut();
-        measured.minute(world, "aggregator", |measured| measured.read(seconds_ago));
-    };
-    fault(
-        "sla",
-        move |world| read(&broken, world, 301),
-        move |world| read(&shared, world, 10),
-    )
-}
-
-/// An event that cannot be read, until somebody takes care of it.
-fn quarantine() -> Fault {
-    let shared = std::rc::Rc::new(Measured::new());
-    let broken = std::rc::Rc::clone(&shared);
-    let file = |dir: &Path| dir.join("quarantine.jsonl");
-    fault(
-        "quarantine",
-        move |world| {
-            broken.borrow_mut().minute(world, "validation", |measured| {
-                let line =
-                    "{\"bucket\":1,\"sequence\":7,\"stage\":\"fold\",\"reason\":\"not JSON\"}\n";
-                std::fs::write(file(&measured.dir), line).unwrap();
-                measured.host.measure_standing([]);
-            });
-        },
-        move |world| {
-            shared.borrow_mut().minute(world, "validation", |measured| {
-                std::fs::remove_file(file(&measured.dir)).ok();
-                measured.host.measure_standing([]);
-            });
-        },
-    )
-}
-
 /// A sink that refuses, under the stage that hands alerts on.
 fn alert_delivery() -> Fault {
     let hand_on = |world: &mut World, refuses: bool| {
-        let registry = Registry::new();
-        let before = registry.series();
-        registry.measure(|| {
+        world.told_by("anomaly", || {
             let mut stage: Alerting = Alerting::default();
             let alerts = [record(1, "m-1", Decision::Send)];
             let (mut ledger, mut sink) = (NoLedger, Sink { refuses });
             let work = stage.hand_on(&mut ledger, &mut sink, &alerts);
             assert_eq!(block_on(work).is_err(), refuses);
         });
-        world.measured(&registry, &before, "anomaly");
     };
     fault(
         "alert-delivery",

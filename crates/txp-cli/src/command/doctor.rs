@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 use txp_local::alerts::Delivery;
+use txp_local::control::Webhooks;
 use txp_local::format::{self, ReplayOf};
 use txp_local::host::{LOG_DIR, REJECTS_DIR, read_quarantine};
 use txp_local::lock;
@@ -22,6 +23,7 @@ use txp_local::log::{LogError, LogReader};
 use txp_local::snapshot::Snapshot;
 use txp_local::webhooks::{DAMAGED_QUEUE, Queue, WEBHOOKS_DIR};
 use txp_pipeline::document::AsOfDocument;
+use txp_pipeline::webhook::LATE_SECONDS;
 use unfinished::Unfinished;
 
 /// How many unfinished uploads and quarantined events are named; all are counted.
@@ -69,6 +71,10 @@ struct Report {
     quarantined: u64,
     alerts: u64,
     alerts_pending: u64,
+    /// Messages that endpoints of webhooks are still to be told.
+    webhooks_waiting: u64,
+    /// How long ago the oldest of them was made.
+    oldest_webhook_seconds: u64,
     /// Files of uploads that wait to be read, or were left behind.
     spool_files: u64,
     spool_bytes: u64,
@@ -372,8 +378,18 @@ fn count_alerts(
 
 /// A queue that cannot be read, and one that was moved aside for that: nobody is told what is in it.
 fn examine_webhooks(dir: &Path, report: &mut Report) {
-    if let Err(error) = Queue::open(dir) {
-        report.problem(&error);
+    match webhooks_waiting(dir) {
+        Ok((waiting, seconds)) => {
+            report.webhooks_waiting = waiting;
+            report.oldest_webhook_seconds = seconds;
+            if seconds > LATE_SECONDS {
+                report.problems.push(format!(
+                    "{waiting} messages wait for endpoints of webhooks, the oldest for {seconds} s"
+                ));
+                report.advise(format!("txp webhooks list --data-dir {}", report.data_dir));
+            }
+        }
+        Err(error) => report.problem(&*error),
     }
     let moved = dir.join(WEBHOOKS_DIR).join(DAMAGED_QUEUE);
     if moved.exists() {
@@ -383,6 +399,19 @@ fn examine_webhooks(dir: &Path, report: &mut Report) {
             output::path(&moved)
         ));
     }
+}
+
+/// How many messages wait, and for how many seconds the oldest.
+fn webhooks_waiting(dir: &Path) -> Result<(u64, u64), Box<dyn std::error::Error>> {
+    let endpoints = Webhooks::to_read(dir).list()?;
+    let waiting = Queue::open(dir)?.waiting(&endpoints);
+    let now = txp_local::now().unix_seconds();
+    let oldest = waiting
+        .iter()
+        .map(|waiting| waiting.at.unix_seconds())
+        .min();
+    let seconds = oldest.map_or(0, |at| u64::try_from(now - at).unwrap_or(0));
+    Ok((waiting.len() as u64, seconds))
 }
 
 fn examine_left_overs(dir: &Path, report: &mut Report) {
@@ -503,6 +532,14 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ),
         ("quarantine", format!("{} event(s)", report.quarantined)),
         ("alerts", alerts),
+        (
+            "webhooks",
+            format!(
+                "{} waiting, the oldest for {} s",
+                output::grouped(report.webhooks_waiting),
+                report.oldest_webhook_seconds
+            ),
+        ),
         (
             "spool",
             format!(

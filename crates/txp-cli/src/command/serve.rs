@@ -52,7 +52,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         log: Arc::new(output::note_redacted),
         ..Options::default()
     };
-    let prepared = Prepared::open(host, options)?;
+    let prepared = Prepared::open(host.clone(), options)?;
     // Now nothing is left to read that could be damaged.
     announce(globals, address)?;
     let told = async move {
@@ -63,8 +63,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         output::note("ending: running requests finish, files being read stop at a safe point");
     };
     let log: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(output::note_redacted);
-    let sender = Sender::start(&globals.data_dir, Http::default(), log)
-        .context("starting what sends webhooks")?;
+    let sender =
+        Sender::start(&host, Http::default(), log).context("starting what sends webhooks")?;
     let served = runtime.block_on(prepared.serve(listener, told));
     sender.stop();
     served?;

@@ -207,6 +207,17 @@ impl Server {
         }
     }
 
+    /// What it measured: whether `/metrics` has this line.
+    pub(crate) fn tells(&self, line: &str) -> bool {
+        let agent = ureq::Agent::config_builder()
+            .proxy(None)
+            .build()
+            .new_agent();
+        let answer = agent.get(format!("{}/metrics", self.url)).call();
+        let answer = answer.unwrap().body_mut().read_to_string().unwrap();
+        answer.lines().any(|found| found == line)
+    }
+
     /// What it printed, once it has ended.
     pub(crate) fn wait(&mut self) -> Output {
         let mut stdout = self.first_line.clone().into_bytes();

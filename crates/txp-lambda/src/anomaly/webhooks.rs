@@ -8,7 +8,7 @@ use crate::runtime::Invocation;
 use std::time::{Duration, Instant};
 use txp_aws::clock::SystemClock;
 use txp_aws::config;
-use txp_aws::dynamodb::alerts::{Alerts, WebhookQueue};
+use txp_aws::dynamodb::alerts::{Alerts, KeptMessage, WebhookQueue};
 use txp_aws::dynamodb::tables;
 use txp_aws::dynamodb::uploads::{Due, DueKind, Uploads};
 use txp_aws::random;
@@ -100,6 +100,28 @@ impl<P: Post> Webhooks<P> {
         let sent = self.queue.send(due, &endpoints, &mut round, clock, is_over);
         sent.await?;
         Ok(round.told())
+    }
+
+    /// How old the oldest message is that an endpoint waits for, of those that are tried next; 0 if none
+    /// waits. While the endpoints are not known, that is every message.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn oldest_seconds(&self) -> Result<u64, PortError> {
+        let waiting = self.queue.waiting().await?;
+        let known = match waiting.as_slice() {
+            [] => None,
+            _ => endpoints(&self.secrets, &self.secret).await.ok(),
+        };
+        let is_awaited = |kept: &KeptMessage| match &known {
+            Some(known) => known.iter().any(|endpoint| kept.is_awaited_by(endpoint)),
+            None => true,
+        };
+        let waiting = waiting.iter().filter(|kept| is_awaited(kept));
+        let oldest = waiting.map(|kept| kept.message.at).min();
+        let now = SystemClock.now();
+        let age = oldest.map_or(0, |at| now.unix_seconds().saturating_sub(at.unix_seconds()));
+        Ok(u64::try_from(age).unwrap_or(0))
     }
 
     /// Keeps an upload's end as a message, then takes down that it is told.

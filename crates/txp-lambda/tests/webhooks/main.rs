@@ -27,10 +27,11 @@ use txp_aws::dynamodb::alerts::{Alerts, WebhookQueue};
 use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_domain::alert::{Decision, Message};
+use txp_domain::time::Timestamp;
 use txp_lambda::anomaly::{Telling, Webhooks};
 use txp_lambda::runtime::Invocation;
 use txp_pipeline::port::{AlertSink, Clock as _, ErrorKind, PortError, UploadStore as _};
-use txp_pipeline::webhook::{Endpoint, Told};
+use txp_pipeline::webhook::{Endpoint, Outgoing, Told, Topic};
 use txp_tests::conformance::alerts::record;
 use txp_tests::conformance::upload_id;
 use txp_tests::conformance::uploads::{failed, received};
@@ -240,6 +241,44 @@ async fn without_its_secret_nothing_is_told_and_nothing_is_lost() {
     let told = webhooks.tell(&invocation()).await.unwrap();
     assert_eq!(told.delivered, 1);
     assert_eq!(receiver.requests().len(), 1);
+}
+
+/// What waits is told by its age, not by when it is tried next; without endpoints to ask, all of it is,
+/// and what no endpoint wants is not.
+#[tokio::test]
+async fn the_oldest_message_that_an_endpoint_waits_for_is_known() {
+    let emulator = Emulator::shared().await;
+    let stack = Stack::new(&emulator).await;
+    let queue = WebhookQueue::new(stack.alerts.clone());
+    let mut webhooks = stack.webhooks();
+    assert_eq!(webhooks.oldest_seconds().await.unwrap(), 0);
+    let now = SystemClock.now();
+    for (id, topic, hours) in [
+        ("ended", Topic::Uploads, 4),
+        ("older", Topic::Alerts, 2),
+        ("newer", Topic::Alerts, 1),
+    ] {
+        let message = Outgoing {
+            id: id.to_owned(),
+            topic,
+            at: Timestamp(now.0 - hours * 3_600_000_000_000),
+            body: "{}".to_owned(),
+        };
+        queue.put(&message).await.unwrap();
+    }
+    let hours = async |webhooks: &Webhooks<Http>| {
+        let seconds = webhooks.oldest_seconds().await.unwrap();
+        (seconds / 3600, seconds % 3600 < 600)
+    };
+    assert_eq!(hours(&webhooks).await, (4, true), "no endpoints are known");
+    let receiver = Receiver::start(503);
+    let list = json!([endpoint(&receiver.url, &["alerts"])]);
+    stack.set(list).await;
+    assert_eq!(hours(&webhooks).await, (2, true));
+    // One is tried and waits for another try; the other waits for its endpoint.
+    let told = webhooks.tell(&invocation()).await.unwrap();
+    assert_eq!((told.delivered, told.failed), (0, 1));
+    assert_eq!(hours(&webhooks).await, (2, true));
 }
 
 /// An invocation that is about to end takes up what ended, and leaves sending to the next.

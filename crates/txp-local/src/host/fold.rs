@@ -20,7 +20,7 @@ use txp_pipeline::port::PortError;
 use txp_pipeline::rulefile::CheckedRules;
 use txp_pipeline::stage::aggregate::{Aggregator, Outcome};
 use txp_pipeline::stage::detect::{Detector, Judging};
-use txp_pipeline::telemetry::rows_folded;
+use txp_pipeline::telemetry::{rows_folded, shadow_found};
 
 /// How far the log is folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -311,8 +311,10 @@ impl Fold {
             }
         }
         for delivery in deliveries {
-            if let Event::AnomalyShadowed(event) = &delivery.event {
-                self.outstanding.remove(event.id());
+            if let Event::AnomalyShadowed(event) = &delivery.event
+                && self.outstanding.remove(event.id()).is_some()
+            {
+                shadow_found(event.finding());
             }
         }
         if let Some(active) = &self.rules {

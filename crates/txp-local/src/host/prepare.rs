@@ -11,6 +11,7 @@ use crate::format;
 use crate::lock::DirLock;
 use crate::log::{LogWriter, OpenOptions};
 use crate::meter::Registry;
+use crate::webhooks::Oldest;
 use parking_lot::FairMutex;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -77,6 +78,7 @@ pub(super) fn prepare(
         alerts: Arc::new(AlertCounts::starting_at(alerted_through)),
         meter: Registry::new(),
         backlog: Arc::default(),
+        webhooks: Oldest::default(),
         to_alerts: Mutex::new(alerts.then_some(to_alerts)),
         failure: Mutex::new(None),
         failed: Condvar::new(),

@@ -47,6 +47,9 @@ impl Host {
             .map_or(0.0, seconds_since);
         // One that cannot be read is told by `txp doctor`.
         let quarantined = read_quarantine(self.dir()).map_or(0, |events| events.len());
+        // What stood stays where it cannot be read: the doctor tells of that too.
+        let webhook = self.shared.webhooks.look(self.dir()).ok();
+        let webhook = webhook.map(|at| at.map_or(0.0, |at| seconds_since(at.unix_millis())));
         let recording = if self.has_failed() { 0.0 } else { 1.0 };
         self.measure(|| {
             set(Metric::UploadsUnfinished, unfinished.len() as f64);
@@ -54,6 +57,9 @@ impl Host {
             set(Metric::LagSeconds, lag);
             set(Metric::QuarantineSize, quarantined as f64);
             set(Metric::Recording, recording);
+            if let Some(seconds) = webhook {
+                set(Metric::OldestWebhookSeconds, seconds);
+            }
         });
     }
 

@@ -163,6 +163,8 @@ pub struct Waiting {
     pub attempts: u32,
     /// When it is to be tried.
     pub due_at: Timestamp,
+    /// When it was made.
+    pub at: Timestamp,
     at_byte: u64,
 }
 
@@ -254,6 +256,7 @@ impl Queue {
                     webhook_id: endpoint.id.clone(),
                     attempts: mark.map_or(0, |mark| mark.attempts),
                     due_at: mark.and_then(|mark| mark.next_at).unwrap_or(place.at),
+                    at: place.at,
                     at_byte: place.at_byte,
                 });
             }

@@ -4,6 +4,7 @@ use super::queue::Queue;
 use crate::block_on::block_on;
 use crate::clock;
 use crate::control::Webhooks;
+use crate::host::Host;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,14 +63,14 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Starts it.
+    /// Starts it over the directory of a host, in whose figures it counts.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start<P: Post + Send + 'static>(dir: &Path, post: P, log: Log) -> io::Result<Self> {
+    pub fn start<P: Post + Send + 'static>(host: &Host, post: P, log: Log) -> io::Result<Self> {
         let (stop, told) = mpsc::channel();
-        let dir = dir.to_path_buf();
-        let body = move || run(&dir, post, &log, &told);
+        let host = host.clone();
+        let body = move || host.measure(|| run(host.dir(), post, &log, &told));
         let named = std::thread::Builder::new().name("webhooks".to_owned());
         let thread = named.spawn(body)?;
         Ok(Self { stop, thread })

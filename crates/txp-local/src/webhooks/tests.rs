@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::control::Webhooks;
+use crate::meter::{Registry, Value};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use txp_domain::time::Timestamp;
+use txp_pipeline::telemetry::{Kind, Metric};
 use txp_pipeline::webhook::{Ending, Outgoing, Post, PostFailure, PostRequest, Told, Topic};
 
 const SECOND: i64 = 1_000_000_000;
@@ -120,8 +122,11 @@ fn what_fails_is_tried_later_and_given_up_at_the_end() {
     let clock = Cell::new(10);
     let mut rounds = 0;
     let mut queue = Queue::open(dir).unwrap();
+    let (registry, oldest) = (Registry::new(), Oldest::default());
     loop {
-        let told = send_waiting(dir, &mut queue, &mut &receiver, || at(clock.get())).unwrap();
+        assert_eq!(oldest.look(dir).unwrap(), Some(at(1)));
+        let round = || send_waiting(dir, &mut queue, &mut &receiver, || at(clock.get())).unwrap();
+        let told = registry.measure(round);
         // Of an endpoint that fails, one message a round.
         assert!(told.failed + told.gave_up <= 2);
         let endpoints = Webhooks::to_read(dir).list().unwrap();
@@ -141,6 +146,20 @@ fn what_fails_is_tried_later_and_given_up_at_the_end() {
         assert_eq!(mark.ending, Some(Ending::GaveUp));
         assert_eq!((mark.attempts, &*mark.answer), (10, "it answered 500"));
     }
+    assert_eq!(oldest.look(dir).unwrap(), None);
+    let counted = registry.series().into_iter();
+    let counted = counted.filter(|series| series.value != Value::Sum(0));
+    let counted = counted.map(|series| (series.metric, series.value));
+    let counted: Vec<_> = counted
+        .filter(|(metric, _)| metric.kind() == Kind::Counter)
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            (Metric::WebhookFailures, Value::Sum(20)),
+            (Metric::WebhooksGivenUp, Value::Sum(2)),
+        ]
+    );
     // Three days of trying.
     assert!(clock.get() > 60 * 3600, "{}", clock.get());
 }

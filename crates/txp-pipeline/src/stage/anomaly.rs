@@ -14,7 +14,7 @@ use crate::stage::aggregate::Change;
 use crate::stage::alert::{Alerting, CooldownStore};
 use crate::stage::detect::{Detector, Found, Part};
 use crate::stage::rulebook::InForce;
-use crate::telemetry::{Metric, count};
+use crate::telemetry::{Metric, count, shadow_found};
 use std::collections::BTreeSet;
 use txp_domain::event::Verdict;
 use txp_domain::position::Position;
@@ -145,13 +145,13 @@ impl<C: CooldownStore> Anomaly<C> {
             })?;
         }
         // Nobody is told of what rules find that are only tried.
-        let findings = found
-            .into_iter()
-            .filter_map(|(position, verdict)| match verdict {
-                Verdict::Flagged(flagged) => Some((position, flagged)),
-                Verdict::Shadowed(_) => None,
-            });
-        let findings = findings.collect();
+        let (mut findings, mut shadowed) = (Vec::new(), Vec::new());
+        for (position, verdict) in found {
+            match verdict {
+                Verdict::Flagged(flagged) => findings.push((position, flagged)),
+                Verdict::Shadowed(finding) => shadowed.push(finding),
+            }
+        }
         let policy = rules.active.rules.alerts();
         self.alerting
             .handle(ports.ledger, ports.sink, policy, findings, now)
@@ -160,6 +160,8 @@ impl<C: CooldownStore> Anomaly<C> {
         ports.events.append(&mut batch).await?;
         ports.events.flush().await?;
         count(Metric::EventsEmitted, events);
+        // No table remembers them: what is delivered again counts again.
+        shadowed.iter().for_each(|one| shadow_found(one.finding()));
         Ok(())
     }
 }

@@ -197,6 +197,8 @@ metrics! {
         "Events that lie in quarantine; on AWS at most 1000 are counted";
     Findings = "findings", Counter, Count, ["rule"], ANOMALY, EMBEDDED,
         "Findings, by their leading rule";
+    ShadowFindings = "shadow_findings", Counter, Count, ["rule"], ANOMALY, EMBEDDED,
+        "What rules found that are only tried, by the leading one; nobody is told";
     MerchantFindings = "merchant_findings", Counter, Count, ["merchant"], ANOMALY, EMBEDDED,
         "Findings, by merchant";
     AlertsSent = "alerts_sent", Counter, Count, [], ANOMALY, EMBEDDED,
@@ -205,6 +207,14 @@ metrics! {
         "Findings without a message of their own: in a digest, suppressed, or on events long past";
     AlertFailures = "alert_failures", Counter, Count, [], ANOMALY, EMBEDDED,
         "Tries to hand on an alert that failed; it is tried again";
+    WebhooksSent = "webhooks_sent", Counter, Count, [], ANOMALY, EMBEDDED,
+        "Messages that endpoints of webhooks took";
+    WebhookFailures = "webhook_failures", Counter, Count, [], ANOMALY, EMBEDDED,
+        "Tries to tell an endpoint of webhooks that failed";
+    WebhooksGivenUp = "webhooks_given_up", Counter, Count, [], ANOMALY, EMBEDDED,
+        "Messages that an endpoint of webhooks is not told, after its last try";
+    OldestWebhookSeconds = "oldest_webhook_seconds", Gauge, Seconds, [], ANOMALY, EMBEDDED,
+        "How old the oldest message is that an endpoint of webhooks waits for; 0 when there is none. On AWS among the 64 of each partition that are tried next";
     EventsArchived = "events_archived", Counter, Count, [], ARCHIVER, AWS_ONLY,
         "Events copied into the archive";
     Requests = "requests", Counter, Count, ["route", "status"], API, EMBEDDED,

@@ -4,6 +4,7 @@
 use super::delivery::{Attempt, Post, attempt, retry_seconds};
 use super::endpoint::Endpoint;
 use super::message::Outgoing;
+use crate::telemetry::{Metric, count};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use txp_domain::time::Timestamp;
@@ -17,6 +18,9 @@ const REST_SECONDS_MAX: u64 = 30 * 60;
 /// A message that is older is not tried again after a failure, however few attempts it had: of an
 /// endpoint that is away for good, messages must not gather for ever.
 const AGE_SECONDS_MAX: u64 = 5 * 24 * 3600;
+
+/// A message that waits for longer is for a person to look after, as the alarm `webhooks-late` says.
+pub const LATE_SECONDS: u64 = 3600;
 
 /// What came of a message at one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,11 +137,19 @@ impl<'p, P: Post> Round<'p, P> {
             }
         }
         match mark.ending {
-            Some(Ending::Delivered) => self.told.delivered += 1,
-            Some(Ending::GaveUp) => self.told.gave_up += 1,
+            Some(Ending::Delivered) => {
+                self.told.delivered += 1;
+                count(Metric::WebhooksSent, 1);
+            }
+            Some(Ending::GaveUp) => {
+                self.told.gave_up += 1;
+                count(Metric::WebhookFailures, 1);
+                count(Metric::WebhooksGivenUp, 1);
+            }
             None => {
                 self.told.failed += 1;
                 self.told.waiting += 1;
+                count(Metric::WebhookFailures, 1);
             }
         }
         mark

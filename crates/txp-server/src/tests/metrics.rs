@@ -7,13 +7,19 @@ use txp_domain::position::Bucket;
 use txp_local::log::{FrameBuilder, LogWriter, OpenOptions};
 use txp_pipeline::telemetry::Metric;
 
-/// Those that say that all is well when they stand at 0, or need a host whose sink fails: the alarms'
-/// tests have them move (`tests/tests/alarms.rs`).
-const ELSEWHERE: [Metric; 4] = [
+/// Those that say that all is well when they stand at 0, or need a sink or an endpoint that fails: the
+/// alarms' tests have them move (`tests/tests/alarms.rs`). And those of webhooks that are taken and of
+/// rules that are tried (`crates/txp-cli/tests/handed_out.rs`, `shadow.rs`).
+const ELSEWHERE: [Metric; 9] = [
     Metric::OldestUnprocessedSeconds,
     Metric::UploadsUnfinished,
     Metric::LagSeconds,
     Metric::AlertFailures,
+    Metric::OldestWebhookSeconds,
+    Metric::WebhookFailures,
+    Metric::WebhooksGivenUp,
+    Metric::WebhooksSent,
+    Metric::ShadowFindings,
 ];
 
 /// Name to the sum over its labels; of a histogram, how many values.

@@ -59,6 +59,12 @@ impl KeptMessage {
         }
     }
 
+    /// Whether an endpoint waits for it.
+    #[must_use]
+    pub fn is_awaited_by(&self, endpoint: &Endpoint) -> bool {
+        self.due_for(endpoint).is_some()
+    }
+
     fn can_tell<P: Post>(&self, endpoint: &Endpoint, round: &Round<'_, P>, now: Timestamp) -> bool {
         round.rests_until(endpoint).is_none()
             && self.due_for(endpoint).is_some_and(|due| due <= now)
@@ -122,6 +128,18 @@ impl WebhookQueue {
     /// # Errors
     /// The table cannot be read.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<KeptMessage>, PortError> {
+        self.until(now).await
+    }
+
+    /// Messages that wait, whenever they are due: of each partition those that are tried next.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn waiting(&self) -> Result<Vec<KeptMessage>, PortError> {
+        self.until(Timestamp(i64::MAX)).await
+    }
+
+    async fn until(&self, latest: Timestamp) -> Result<Vec<KeptMessage>, PortError> {
         let mut found = Vec::new();
         for partition in (0..PARTITIONS).map(waiting_key) {
             let keep = |item: Item| match decode(Fields(&item)) {
@@ -130,7 +148,7 @@ impl WebhookQueue {
                 Err(damage) => pass_over(&corrupt(&self.0.table, damage)),
             };
             self.0
-                .visit_waiting(partition, now, LOOKED_AT_MAX, keep)
+                .visit_waiting(partition, latest, LOOKED_AT_MAX, keep)
                 .await?;
         }
         Ok(found)

@@ -11,6 +11,7 @@ use txp_domain::time::Timestamp;
 use txp_domain::upload::UploadState;
 use txp_pipeline::port::{Clock, PortError};
 use txp_pipeline::telemetry::IN_TIME_SECONDS;
+use txp_pipeline::webhook::LATE_SECONDS;
 
 /// An alert on its way is not one that waits.
 const ALERTS_WAIT_SECONDS: i64 = 300;
@@ -30,6 +31,10 @@ struct Report {
     oldest: Vec<Stuck>,
     quarantined: u64,
     alerts_pending: usize,
+    /// Messages that endpoints of webhooks are still to be told.
+    webhooks_waiting: usize,
+    /// How long ago the oldest of them was made.
+    oldest_webhook_seconds: u64,
     mappings: Vec<Fed>,
     versions: Vec<Code>,
     /// What needs care, in words.
@@ -144,6 +149,9 @@ async fn examine(deployment: &Deployment, environment: &str, now: Timestamp) -> 
             "{waiting} alerts were not handed on for {minutes} min"
         ));
     }
+    if let Some((waiting, oldest)) = report.seen(deployment.webhooks_waiting().await) {
+        report.webhooks(waiting, oldest, now);
+    }
     if let Some(mappings) = report.seen(deployment.mappings().await) {
         mappings.into_iter().for_each(|mapping| report.fed(mapping));
     }
@@ -191,8 +199,7 @@ impl Report {
     }
 
     fn stuck(&mut self, upload: &Unfinished, now: Timestamp) {
-        let seconds = now.unix_seconds() - upload.arrived_at.unix_seconds();
-        let seconds = u64::try_from(seconds).unwrap_or(0);
+        let seconds = seconds_since(upload.arrived_at, now);
         if seconds > IN_TIME_SECONDS {
             let state = upload.state.name();
             let id = upload.upload_id;
@@ -227,6 +234,21 @@ impl Report {
         });
     }
 
+    fn webhooks(&mut self, waiting: usize, oldest: Option<Timestamp>, now: Timestamp) {
+        self.webhooks_waiting = waiting;
+        self.oldest_webhook_seconds = oldest.map_or(0, |at| seconds_since(at, now));
+        if self.oldest_webhook_seconds > LATE_SECONDS {
+            self.problems.push(format!(
+                "{waiting} messages wait for endpoints of webhooks, the oldest for {} s",
+                self.oldest_webhook_seconds
+            ));
+            self.next.push(format!(
+                "aws logs filter-log-events --log-group-name /aws/lambda/anomaly-lambda-{} --filter-pattern '{{ $.message = \"a webhook is*\" }}' --limit 20",
+                self.environment
+            ));
+        }
+    }
+
     fn command_for(&self, state: UploadState) -> String {
         let environment = &self.environment;
         match state {
@@ -256,6 +278,10 @@ impl Report {
     }
 }
 
+fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.unix_seconds() - at.unix_seconds()).unwrap_or(0)
+}
+
 fn describe(report: &Report) -> anyhow::Result<String> {
     let mut out = String::new();
     writeln!(out, "the deployment {}", report.environment)?;
@@ -273,6 +299,13 @@ fn describe(report: &Report) -> anyhow::Result<String> {
         ("lag", format!("{} s", report.lag_seconds)),
         ("quarantine", format!("{} event(s)", report.quarantined)),
         ("alerts", format!("{} pending", report.alerts_pending)),
+        (
+            "webhooks",
+            format!(
+                "{} waiting, the oldest for {} s",
+                report.webhooks_waiting, report.oldest_webhook_seconds
+            ),
+        ),
     ];
     if let Some(stream) = &report.stream {
         lines.push((

@@ -1,32 +1,36 @@
-//! What CloudWatch has of a deployment, minute by minute.
+//! What CloudWatch has of a deployment, minute by minute, and what an alarm makes of it.
 
+use super::{Alarm, Source, State};
 use std::collections::BTreeMap;
 use txp_local::meter::{Registry, Series, Value};
 use txp_pipeline::telemetry::{Kind, Metric};
-use txp_tests::alarm::{Alarm, Source, State};
 
-pub(crate) const OURS: &str = "transaction-processor-${environment}";
+const OURS: &str = "transaction-processor-${environment}";
 const FUNCTIONS: [&str; 5] = ["validation", "aggregator", "anomaly", "api", "archiver"];
 
 /// Datapoints: values of a minute are added up where an alarm's period is longer, or the greatest is
 /// taken, or the mean, as its statistic is; that follows from the metric here.
-#[derive(Default)]
-pub(crate) struct World {
+#[derive(Debug, Default)]
+pub struct World {
     minutes: Vec<BTreeMap<Source, f64>>,
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    /// Before anything was told.
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
-    pub(crate) fn minutes(&self) -> usize {
+    /// How many there were.
+    #[must_use]
+    pub fn minutes(&self) -> usize {
         self.minutes.len()
     }
 
     /// A minute in which nothing comes: the sweeper and the look after digests run, and Lambda counts
     /// their calls. What has no value has no datapoint.
-    pub(crate) fn idle_minute(&mut self) {
+    pub fn idle_minute(&mut self) {
         self.minutes.push(BTreeMap::new());
         for function in ["validation", "anomaly"] {
             self.lambda("Invocations", function, 1.0);
@@ -37,29 +41,33 @@ impl World {
         self.ours("oldest_unprocessed_seconds", "validation", 0.0);
         self.ours("uploads_unfinished", "validation", 0.0);
         self.ours("quarantine_size", "validation", 0.0);
+        self.ours("oldest_webhook_seconds", "anomaly", 0.0);
         self.aws("AWS/ApiGateway", "Count", &[], 0.0);
         for function in FUNCTIONS {
             self.cost(function, "lambda", 400.0);
         }
     }
 
-    pub(crate) fn put(&mut self, source: Source, value: f64) {
+    fn put(&mut self, source: Source, value: f64) {
         self.minutes.last_mut().unwrap().insert(source, value);
     }
 
-    pub(crate) fn drop(&mut self, metric: &str) {
+    /// Nobody tells of a metric in this minute.
+    pub fn drop(&mut self, metric: &str) {
         let minute = self.minutes.last_mut().unwrap();
         minute.retain(|source, _| source.metric != metric);
     }
 
-    pub(crate) fn ours(&mut self, metric: &str, function: &str, value: f64) {
+    /// A function tells one of ours.
+    pub fn ours(&mut self, metric: &str, function: &str, value: f64) {
         self.put(
             source(OURS, metric, &[("function", &lambda(function))]),
             value,
         );
     }
 
-    pub(crate) fn cost(&mut self, function: &str, service: &str, value: f64) {
+    /// A function tells what it cost.
+    pub fn cost(&mut self, function: &str, service: &str, value: f64) {
         let dimensions = [
             ("function", lambda(function)),
             ("service", service.to_owned()),
@@ -70,7 +78,8 @@ impl World {
         self.put(source(OURS, "cost_nano_dollars", &dimensions), value);
     }
 
-    pub(crate) fn lambda(&mut self, metric: &str, function: &str, value: f64) {
+    /// Lambda tells of a function.
+    pub fn lambda(&mut self, metric: &str, function: &str, value: f64) {
         self.aws(
             "AWS/Lambda",
             metric,
@@ -79,31 +88,40 @@ impl World {
         );
     }
 
-    pub(crate) fn aws(
-        &mut self,
-        namespace: &str,
-        metric: &str,
-        dimensions: &[(&str, &str)],
-        value: f64,
-    ) {
+    /// A service of AWS tells.
+    pub fn aws(&mut self, namespace: &str, metric: &str, dimensions: &[(&str, &str)], value: f64) {
         self.put(source(namespace, metric, dimensions), value);
     }
 
     /// What a host measured since `before`, as the functions would tell it: a count that did not grow
     /// is not told.
-    pub(crate) fn measured(&mut self, registry: &Registry, before: &[Series], function: &str) {
-        for series in registry.series().iter().filter(|s| s.labels.is_empty()) {
-            let was = before
-                .iter()
-                .find(|b| b.metric == series.metric && b.labels.is_empty());
+    pub fn measured(&mut self, registry: &Registry, before: &[Series], function: &str) {
+        let function = lambda(function);
+        for series in registry.series() {
+            let is_same = |b: &&Series| b.metric == series.metric && b.labels == series.labels;
+            let was = before.iter().find(is_same);
             if let Some(value) = since(&series.value, was.map(|was| &was.value)) {
-                self.ours(series.metric.name(), function, value);
+                let labels = series.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+                let dimensions: Vec<_> = [("function", function.as_str())]
+                    .into_iter()
+                    .chain(labels)
+                    .collect();
+                self.put(source(OURS, series.metric.name(), &dimensions), value);
             }
         }
     }
 
+    /// What the code of a function measures while it does this work, on this thread.
+    pub fn told_by<T>(&mut self, function: &str, work: impl FnOnce() -> T) -> T {
+        let registry = Registry::default();
+        let done = registry.measure(work);
+        self.measured(&registry, &[], function);
+        done
+    }
+
     /// How an alarm stands at the end of a minute.
-    pub(crate) fn state(&self, alarm: &Alarm, minute: usize, before: State) -> State {
+    #[must_use]
+    pub fn state(&self, alarm: &Alarm, minute: usize, before: State) -> State {
         let period = usize::try_from(alarm.period_seconds / 60).unwrap();
         let datapoints = |source: &Source, age: usize| {
             let end = minute.checked_sub(age * period)?;
@@ -116,6 +134,36 @@ impl World {
         };
         alarm.state(&datapoints, before)
     }
+}
+
+/// The states that an alarm goes through, each once, while it works, is broken, and is mended; each for
+/// so long that what was before is out of sight.
+pub fn drive(
+    alarm: &Alarm,
+    broken: impl Fn(&mut World),
+    mended: impl Fn(&mut World),
+) -> Vec<State> {
+    let period = usize::try_from(alarm.period_seconds / 60).unwrap();
+    let phase = period * (alarm.periods + 3);
+    let mut world = World::new();
+    let (mut states, mut state) = (Vec::new(), State::InsufficientData);
+    for is_broken in [false, true, false] {
+        for _ in 0..phase {
+            world.idle_minute();
+            if is_broken {
+                broken(&mut world);
+            } else {
+                mended(&mut world);
+            }
+            if world.minutes().is_multiple_of(period) {
+                state = world.state(alarm, world.minutes(), state);
+                if states.last() != Some(&state) {
+                    states.push(state);
+                }
+            }
+        }
+    }
+    states
 }
 
 #[expect(clippy::float_arithmetic, reason = "datapoints are no money")]
@@ -159,7 +207,7 @@ fn aggregate(source: &Source, found: &[f64]) -> Option<f64> {
     )
 }
 
-pub(crate) fn source(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Source {
+fn source(namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Source {
     let dimensions = dimensions.iter();
     Source {
         namespace: namespace.to_owned(),
@@ -170,6 +218,6 @@ pub(crate) fn source(namespace: &str, metric: &str, dimensions: &[(&str, &str)])
     }
 }
 
-pub(crate) fn lambda(function: &str) -> String {
+fn lambda(function: &str) -> String {
     format!("{function}-lambda-${{environment}}")
 }
