@@ -1,7 +1,6 @@
 //! One pass over the history: folded, and judged by two rule sets.
 
 use super::curve::bit;
-use super::days::day_of;
 use super::rank::{Terminals, score_of};
 use super::sale::Sale;
 use super::tally::Tally;
@@ -13,13 +12,14 @@ use crate::stage::aggregate::{Aggregator, Change};
 use crate::stage::detect::{At, Detector};
 use crate::stage::rulebook::activated_rules;
 use std::fmt;
+use std::ops::Range;
 use txp_domain::event::{
     AnomalyFlagged, Decoded, Event, RowEvent, RowOutcome, RulesetActivated, decode, read_plain_row,
 };
 use txp_domain::finding::Finding;
 use txp_domain::money::Currency;
 use txp_domain::position::Position;
-use txp_domain::row::TransactionType;
+use txp_domain::row::{Facts, TransactionType};
 use txp_domain::rule::{
     Coverage, Judged, Occasion, RuleSet, Scorecard, Seen, Variation, variations,
 };
@@ -126,6 +126,11 @@ pub struct Backtest {
     detector: Detector,
     terminals: Terminals,
     digest: HistoryDigest,
+    /// What was looked at together, with the counts of settings, and the sale that is handed out: kept
+    /// for their room.
+    looked: Vec<Looked>,
+    settings: Vec<u8>,
+    sale: Sale,
     /// What was counted.
     pub totals: Totals,
     /// What was found.
@@ -155,6 +160,7 @@ impl<'a> ReadEvent<'a> {
 }
 
 /// A change that was looked at.
+#[derive(Debug)]
 struct Looked {
     delivery: usize,
     /// The amount as thousandths of the card's mean.
@@ -167,12 +173,23 @@ struct Looked {
 }
 
 /// What was found in one change.
+#[derive(Debug)]
 struct Outcome {
     tried: Option<AnomalyFlagged>,
     baseline: Option<AnomalyFlagged>,
     /// What the card's past is worth by the scorecard of each, where there is one.
     card_points: [i32; 2],
-    sale: Option<Sale>,
+    sale: Option<SaleSeen>,
+}
+
+/// What was seen in a sale beside what its row says.
+#[derive(Debug)]
+struct SaleSeen {
+    scores: [u32; 2],
+    hits: u64,
+    is_baseline_found: bool,
+    /// Where the counts of settings stand, of all sales that were looked at together.
+    settings: Range<usize>,
 }
 
 impl Backtest {
@@ -189,6 +206,9 @@ impl Backtest {
             detector: Detector::default(),
             terminals: Terminals::default(),
             digest: HistoryDigest::default(),
+            looked: Vec::new(),
+            settings: Vec::new(),
+            sale: Sale::default(),
             totals: Totals::default(),
             tally: Tally::default(),
         }
@@ -321,6 +341,9 @@ impl Backtest {
             terminals,
             totals,
             tally,
+            looked: all_looked,
+            settings: all_settings,
+            sale,
             ..
         } = self;
         let baseline = match baseline {
@@ -333,7 +356,8 @@ impl Backtest {
             variations,
         };
         // Aside, and their places through the stage: it sorts what it is given.
-        let mut all_looked = Vec::with_capacity(folded.changes.len());
+        all_looked.clear();
+        all_settings.clear();
         let look = |at: At<'_>, seen: &Seen<'_>| {
             let arrival = deliveries
                 .get(at.delivery)
@@ -346,7 +370,7 @@ impl Backtest {
                 kind: judged.facts.kind,
                 currency: judged.facts.currency,
                 is_first: matches!(judged.occasion, Occasion::FirstAccepted),
-                outcome: is_judged.then(|| judges.look(at, seen)),
+                outcome: is_judged.then(|| judges.look(at, seen, all_settings)),
             });
             Some(all_looked.len() - 1)
         };
@@ -359,11 +383,19 @@ impl Backtest {
             };
             totals.count(looked, judges.baseline.is_some());
             let points = judges.of_terminal(terminals, deliveries, looked);
-            let Some(mut outcome) = looked.outcome.take() else {
+            let Some(outcome) = looked.outcome.take() else {
                 continue;
             };
-            if let Some(sale) = &mut outcome.sale {
-                judges.rank(sale, outcome.card_points, points);
+            if let Some(seen) = &outcome.sale
+                && let Some(facts) = valid_row(deliveries, looked.delivery)
+            {
+                let [score, baseline_score] = judges.scores(seen, outcome.card_points, points);
+                let settings = all_settings.get(seen.settings.clone());
+                sale.take(facts, settings.unwrap_or_default());
+                sale.score = score;
+                sale.baseline_score = baseline_score;
+                sale.hits = seen.hits;
+                sale.is_baseline_found = seen.is_baseline_found;
                 output.judged(sale)?;
             }
             tally.add(outcome.tried, outcome.baseline);
@@ -430,7 +462,7 @@ struct Judges<'a> {
 }
 
 impl Judges<'_> {
-    fn look(&self, at: At<'_>, seen: &Seen<'_>) -> Outcome {
+    fn look(&self, at: At<'_>, seen: &Seen<'_>, all_settings: &mut Vec<u8>) -> Outcome {
         let (score, tried) = seen.judge_scored(self.tried);
         let (baseline_score, baseline) = match self.baseline {
             Some(rules) => seen.judge_scored(rules),
@@ -441,17 +473,11 @@ impl Judges<'_> {
         } = seen.judged();
         let is_sale =
             matches!(occasion, Occasion::FirstAccepted) && facts.kind == TransactionType::Sale;
-        let sale = is_sale.then(|| Sale {
-            merchant_id: facts.merchant_id.to_owned(),
-            transaction_id: facts.transaction_id.to_owned(),
-            card: facts.card.fingerprint,
-            day: day_of(facts.timestamp),
-            score: score.into(),
-            baseline_score: baseline_score.into(),
+        let sale = is_sale.then(|| SaleSeen {
+            scores: [score.into(), baseline_score.into()],
             hits: tried.as_ref().map_or(0, |finding| self.bits(finding)),
             is_baseline_found: baseline.is_some(),
-            settings: self.settings(seen),
-            is_fraud: None,
+            settings: self.settings(seen, all_settings),
         });
         Outcome {
             tried: tried.map(|finding| at.flagged(finding)),
@@ -475,14 +501,8 @@ impl Judges<'_> {
         deliveries: &[Delivery<'_>],
         looked: &Looked,
     ) -> [i32; 2] {
-        let Some(Event::Row(row)) = deliveries
-            .get(looked.delivery)
-            .map(|delivery| &delivery.event)
-        else {
-            return [0; 2];
-        };
-        match &row.outcome {
-            RowOutcome::Valid { facts, .. } if looked.is_first => {
+        match valid_row(deliveries, looked.delivery) {
+            Some(facts) if looked.is_first => {
                 if facts.kind == TransactionType::Sale {
                     return terminals.sale(facts, looked.deviation_milli, self.scorecards());
                 }
@@ -493,11 +513,11 @@ impl Judges<'_> {
         }
     }
 
-    /// Where a rule set has a scorecard, that makes the score: card and terminal together.
-    fn rank(&self, sale: &mut Sale, card: [i32; 2], terminal: [i32; 2]) {
-        let scores = [&mut sale.score, &mut sale.baseline_score];
+    /// The scores. Where a rule set has a scorecard, that makes it: card and terminal together.
+    fn scores(&self, sale: &SaleSeen, card: [i32; 2], terminal: [i32; 2]) -> [u32; 2] {
+        let mut scores = sale.scores;
         for ((score, card), (scorecard, terminal)) in scores
-            .into_iter()
+            .iter_mut()
             .zip(card)
             .zip(self.scorecards().into_iter().zip(terminal))
         {
@@ -505,6 +525,7 @@ impl Judges<'_> {
                 *score = score_of(card, terminal);
             }
         }
+        scores
     }
 
     /// A bit for each rule that hits.
@@ -516,9 +537,22 @@ impl Judges<'_> {
             .fold(0, |bits, (place, _)| bits | bit(place))
     }
 
-    fn settings(&self, seen: &Seen<'_>) -> Vec<u8> {
+    fn settings(&self, seen: &Seen<'_>, all: &mut Vec<u8>) -> Range<usize> {
         let hits = |variation: &Variation| u8::try_from(variation.hits(seen)).unwrap_or(u8::MAX);
-        self.variations.iter().map(hits).collect()
+        let from = all.len();
+        all.extend(self.variations.iter().map(hits));
+        from..all.len()
+    }
+}
+
+/// What a valid row says.
+fn valid_row<'d>(deliveries: &'d [Delivery<'_>], at: usize) -> Option<&'d Facts<'d>> {
+    match &deliveries.get(at)?.event {
+        Event::Row(row) => match &row.outcome {
+            RowOutcome::Valid { facts, .. } => Some(facts),
+            RowOutcome::Rejected(_) => None,
+        },
+        _ => None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! A sale that was judged, as it is kept until the labels are known: some 100 bytes, in a file.
 
+use super::days::day_of;
 use std::io::{self, Read, Write};
 use txp_domain::card::Fingerprint;
+use txp_domain::row::Facts;
 
 /// A sale that was judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,19 @@ impl Default for Sale {
 }
 
 impl Sale {
+    /// Becomes the sale of a row, with the counts of its settings; what was found stays to be said.
+    pub(super) fn take(&mut self, facts: &Facts<'_>, settings: &[u8]) {
+        self.merchant_id.clear();
+        self.merchant_id.push_str(facts.merchant_id);
+        self.transaction_id.clear();
+        self.transaction_id.push_str(facts.transaction_id);
+        self.card = facts.card.fingerprint;
+        self.day = day_of(facts.timestamp);
+        self.settings.clear();
+        self.settings.extend_from_slice(settings);
+        self.is_fraud = None;
+    }
+
     /// Whether the rules found something in it.
     #[must_use]
     pub fn is_found(&self) -> bool {

@@ -160,6 +160,7 @@ impl Detector {
         }
         let change_at = |at: &u128| changes.get(index_of(at));
         let mut rest = self.order.as_slice();
+        let mut found_of: Vec<Vec<_>> = Vec::new();
         for cards in self.cards.chunks(CARDS_TOGETHER) {
             self.keys.clear();
             self.keys.extend(cards.iter().map(|(key, _)| *key));
@@ -170,7 +171,7 @@ impl Detector {
                 rest = others;
                 of_cards.push(card);
             }
-            let mut found_of: Vec<Vec<_>> = of_cards.iter().map(|_| Vec::new()).collect();
+            found_of.resize_with(of_cards.len(), Vec::new);
             let look_at_card = |at: usize, profile: &mut Profile| {
                 let (Some(card), Some(found)) = (of_cards.get(at), found_of.get_mut(at)) else {
                     return;
@@ -191,7 +192,9 @@ impl Detector {
                 let of_card = card.iter().filter_map(change_at);
                 damaged.extend(of_card.map(|change| (change.delivery, reason.clone())));
             }
-            found.extend(found_of.into_iter().flatten());
+            for found_of_card in &mut found_of {
+                found.append(found_of_card);
+            }
         }
         found.sort_by_key(|(delivery, _)| *delivery);
         damaged.sort();
