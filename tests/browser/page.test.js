@@ -39,7 +39,7 @@ module.exports = async ({ test, browser, open, look, txp, work }) => {
   const key = server.client('shop-client', 'shop');
   const { page, context, faults } = await open(browser, { origin: server.origin });
   const shots = path.join(work, 'shots');
-  const body = file();
+  const body = file().replace('transaction_id', 'txn_ref');
   const go = async (hash, heading) => {
     await page.goto(`${server.origin}/#/${hash}`);
     await page.getByRole('heading', { level: 1, name: heading }).waitFor();
@@ -91,6 +91,11 @@ module.exports = async ({ test, browser, open, look, txp, work }) => {
     }, body);
     await page.locator('.drop').dispatchEvent('drop', { dataTransfer: data });
     await page.getByText('sales.csv').first().waitFor();
+    const columns = page.getByLabel('Columns that have other names');
+    await columns.fill('txn_ref');
+    await page.getByRole('button', { name: 'Send it' }).click();
+    await page.getByRole('alert').getByText('This names no column: txn_ref').waitFor();
+    await columns.fill('txn_ref = transaction_id\n');
     await page.getByRole('button', { name: 'Send it' }).click();
     const run = page.getByRole('region', { name: 'sales.csv' });
     await run.getByText('completed', { exact: true }).waitFor();

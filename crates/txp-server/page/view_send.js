@@ -24,7 +24,7 @@ export async function sendFile({ root, signal, announce }) {
 }
 
 function form(start) {
-  const ids = { key: freshId('key'), file: freshId('file'), currency: freshId('currency'), zone: freshId('zone') };
+  const ids = { key: freshId('key'), file: freshId('file'), currency: freshId('currency'), zone: freshId('zone'), columns: freshId('columns') };
   let file = null;
   const name = h('p', { 'aria-live': 'polite' }, 'No file chosen.');
   const trouble = h('div', { role: 'alert' });
@@ -56,17 +56,26 @@ function form(start) {
       input.focus();
       return;
     }
+    const { columns, wrong } = columnsOf(data.get('columns'));
+    if (wrong) {
+      put(trouble, problemBox(new Problem({ title: `This names no column: ${wrong}`, hint: 'Each line says the name in the file, =, and the name here.' })));
+      form.querySelector('textarea').focus();
+      return;
+    }
     const defaults = Object.fromEntries(['currency', 'time_zone'].map((one) => [one, data.get(one).trim()]).filter(([, value]) => value));
     sessionStorage.setItem(KEY, secret);
     button.disabled = true;
     try {
-      await start(file, { strict: data.has('strict'), dry_run: data.has('dry_run'), ...(Object.keys(defaults).length > 0 && { defaults }) }, secret);
+      const options = { strict: data.has('strict'), dry_run: data.has('dry_run') };
+      if (Object.keys(defaults).length > 0) options.defaults = defaults;
+      if (Object.keys(columns).length > 0) options.columns = columns;
+      await start(file, options, secret);
     } finally {
       button.disabled = false;
     }
   };
   const check = (box, text, hint) => h('label', { class: 'choice' }, h('input', { type: 'checkbox', name: box }), h('span', {}, text, h('span', { class: 'soft small' }, ` ${hint}`)));
-  return h('form', { class: 'sheet stack', 'aria-label': 'Send a file', onsubmit: submit },
+  const form = h('form', { class: 'sheet stack', 'aria-label': 'Send a file', onsubmit: submit },
     session.operator && h('div', { class: 'field' },
       h('label', { for: ids.key }, 'API key of the client that sends'), key,
       h('p', { class: 'hint' }, h('code', {}, 'txp clients add NAME --merchants A,B'), ' prints one. It stays in this tab only.')),
@@ -75,9 +84,24 @@ function form(start) {
       check('dry_run', 'Dry run', 'check it and keep nothing'),
       check('strict', 'Strict', 'one bad row refuses the whole file'),
       h('div', { class: 'field' }, h('label', { for: ids.currency }, 'Currency of rows that name none'), h('input', { id: ids.currency, name: 'currency', placeholder: 'USD', maxlength: 3 })),
-      h('div', { class: 'field' }, h('label', { for: ids.zone }, 'Time zone of times that name none'), h('input', { id: ids.zone, name: 'time_zone', placeholder: 'Europe/Berlin' }))),
+      h('div', { class: 'field' }, h('label', { for: ids.zone }, 'Time zone of times that name none'), h('input', { id: ids.zone, name: 'time_zone', placeholder: 'Europe/Berlin' })),
+      h('div', { class: 'field' }, h('label', { for: ids.columns }, 'Columns that have other names in the file, one a line'),
+        h('textarea', { id: ids.columns, name: 'columns', rows: 2, spellcheck: 'false', placeholder: 'txn_ref = transaction_id' }))),
     trouble,
     h('p', {}, button));
+  return form;
+}
+
+/** The names of columns that a text maps to ours, or the first line that does not. */
+function columnsOf(text) {
+  const columns = {};
+  for (const line of text.split('\n').map((one) => one.trim()).filter(Boolean)) {
+    const at = line.lastIndexOf('=');
+    const [theirs, ours] = [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+    if (at < 0 || !theirs || !ours) return { columns, wrong: line };
+    columns[theirs] = ours;
+  }
+  return { columns, wrong: null };
 }
 
 /** One file on its way. */

@@ -324,13 +324,7 @@ impl Backtest {
         if let Some((_, error)) = folded.failed {
             return Err(error);
         }
-        for delivery in folded
-            .changes
-            .iter()
-            .filter_map(|change| changed(deliveries, change))
-        {
-            dispute(&delivery.event, output)?;
-        }
+        disputes(deliveries, &folded.changes, output)?;
         let Self {
             tried,
             baseline,
@@ -363,15 +357,8 @@ impl Backtest {
                 .get(at.delivery)
                 .map(|delivery| delivery.arrival_millis);
             let is_judged = arrival.is_some_and(|arrival| span.is_judged(arrival));
-            let judged = seen.judged();
-            all_looked.push(Looked {
-                delivery: at.delivery,
-                deviation_milli: seen.deviation_milli(),
-                kind: judged.facts.kind,
-                currency: judged.facts.currency,
-                is_first: matches!(judged.occasion, Occasion::FirstAccepted),
-                outcome: is_judged.then(|| judges.look(at, seen, all_settings)),
-            });
+            let outcome = is_judged.then(|| judges.look(at, seen, all_settings));
+            all_looked.push(Looked::of(at, seen, outcome));
             Some(all_looked.len() - 1)
         };
         let places = detector
@@ -389,18 +376,38 @@ impl Backtest {
             if let Some(seen) = &outcome.sale
                 && let Some(facts) = valid_row(deliveries, looked.delivery)
             {
-                let [score, baseline_score] = judges.scores(seen, outcome.card_points, points);
-                let settings = all_settings.get(seen.settings.clone());
-                sale.take(facts, settings.unwrap_or_default());
-                sale.score = score;
-                sale.baseline_score = baseline_score;
-                sale.hits = seen.hits;
-                sale.is_baseline_found = seen.is_baseline_found;
+                let scores = judges.scores(seen, outcome.card_points, points);
+                seen.put(sale, facts, scores, all_settings);
                 output.judged(sale)?;
             }
             tally.add(outcome.tried, outcome.baseline);
         }
         Ok(())
+    }
+}
+
+impl Looked {
+    fn of(at: At<'_>, seen: &Seen<'_>, outcome: Option<Outcome>) -> Self {
+        let judged = seen.judged();
+        Self {
+            delivery: at.delivery,
+            deviation_milli: seen.deviation_milli(),
+            kind: judged.facts.kind,
+            currency: judged.facts.currency,
+            is_first: matches!(judged.occasion, Occasion::FirstAccepted),
+            outcome,
+        }
+    }
+}
+
+impl SaleSeen {
+    /// Makes `sale` this one, of what its row says.
+    fn put(&self, sale: &mut Sale, facts: &Facts<'_>, scores: [u32; 2], all_settings: &[u8]) {
+        let settings = all_settings.get(self.settings.clone());
+        sale.take(facts, settings.unwrap_or_default());
+        [sale.score, sale.baseline_score] = scores;
+        sale.hits = self.hits;
+        sale.is_baseline_found = self.is_baseline_found;
     }
 }
 
@@ -556,9 +563,17 @@ fn valid_row<'d>(deliveries: &'d [Delivery<'_>], at: usize) -> Option<&'d Facts<
     }
 }
 
-fn changed<'d, 'e>(deliveries: &'d [Delivery<'e>], change: &Change) -> Option<&'d Delivery<'e>> {
-    let delivery = deliveries.get(change.delivery)?;
-    change.standing.is_none().then_some(delivery)
+/// Notes which transactions are named by the disputes that were accepted.
+fn disputes(
+    deliveries: &[Delivery<'_>],
+    changes: &[Change],
+    output: &mut impl Output,
+) -> Result<(), PortError> {
+    let accepted = changes.iter().filter(|change| change.standing.is_none());
+    for delivery in accepted.filter_map(|change| deliveries.get(change.delivery)) {
+        dispute(&delivery.event, output)?;
+    }
+    Ok(())
 }
 
 /// Notes which transaction a dispute names.
