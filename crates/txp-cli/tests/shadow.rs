@@ -227,7 +227,8 @@ fn a_running_serve_takes_up_what_is_to_be_tried() {
     assert_eq!((code, &told["shadow"]["change"]), (Some(0), &1.into()));
     let merchant = Merchant::new(&place, &server);
     let link = merchant.link();
-    merchant.put(&link, &fs::read(sales(&place, "a")).unwrap());
+    let file = fs::read_to_string(sales(&place, "a")).unwrap();
+    merchant.put(&link, file.replace("m-1", Merchant::ID).as_bytes());
     merchant.completed(&link);
     wait_until("what they found is counted", || {
         server.tells("txp_shadow_findings_total{rule=\"high\"} 2")

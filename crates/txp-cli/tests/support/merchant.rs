@@ -11,8 +11,11 @@ pub(crate) struct Merchant {
 }
 
 impl Merchant {
+    /// The one merchant that it may name.
+    pub(crate) const ID: &str = "m1";
+
     pub(crate) fn new(place: &Place, server: &Server) -> Self {
-        let (code, added) = place.json(["clients", "add", "shop", "--merchants", "m1"]);
+        let (code, added) = place.json(["clients", "add", "shop", "--merchants", Self::ID]);
         assert_eq!(code, Some(0), "{added}");
         let config = ureq::Agent::config_builder().proxy(None).build();
         Self {

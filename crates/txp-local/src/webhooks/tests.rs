@@ -123,13 +123,16 @@ fn what_fails_is_tried_later_and_given_up_at_the_end() {
     let mut rounds = 0;
     let mut queue = Queue::open(dir).unwrap();
     let (registry, oldest) = (Registry::new(), Oldest::default());
+    assert_eq!(oldest.look(dir).unwrap(), Some(at(1)));
     loop {
-        assert_eq!(oldest.look(dir).unwrap(), Some(at(1)));
+        let endpoints = Webhooks::to_read(dir).list().unwrap();
+        let waiting = queue.waiting(&endpoints);
+        let oldest_waiting = waiting.iter().map(|waiting| waiting.at).min();
+        assert_eq!(oldest.look(dir).unwrap(), oldest_waiting);
         let round = || send_waiting(dir, &mut queue, &mut &receiver, || at(clock.get())).unwrap();
         let told = registry.measure(round);
         // Of an endpoint that fails, one message a round.
         assert!(told.failed + told.gave_up <= 2);
-        let endpoints = Webhooks::to_read(dir).list().unwrap();
         let Some(next) = queue.waiting(&endpoints).first().map(|w| w.due_at) else {
             break;
         };
