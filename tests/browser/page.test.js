@@ -139,7 +139,7 @@ module.exports = async ({ test, browser, open, look, txp, work }) => {
     await page.getByRole('heading', { name: 'Receipt' }).waitFor();
     await look(page, shots, 'upload');
     await go('alerts', 'Alerts');
-    assert.strictEqual(await page.locator('.alert').count(), 2);
+    await page.waitForFunction(() => document.querySelectorAll('.alert').length === 2);
     await page.getByLabel('Severity').selectOption('high');
     await page.getByLabel('Rule').fill('amount_high');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
