@@ -10,6 +10,7 @@
 --   rows_once     each row of a file once: rows that came to the history again dropped by id
 --   classed_rows  each row with its class: accepted, duplicate, conflict or rejected
 --   totals        accepted rows by type and currency: how many, and how much
+--   findings      what rules found, each once; `is_shadow`: of rules that are only tried
 --
 -- What a class is: the first valid row of a transaction, by position, is accepted. A later one is a
 -- duplicate if it says the same: amount, currency, type, card, original transaction, terminal,
@@ -154,3 +155,25 @@ SELECT transaction_type, currency, count(*) AS transactions, sum(amount) AS amou
 FROM classed_rows
 WHERE class = 'accepted'
 GROUP BY transaction_type, currency;
+
+-- The leading rule is the first of `hits`.
+CREATE OR REPLACE VIEW findings AS
+SELECT
+  id,
+  type = 'anomaly.shadowed' AS is_shadow,
+  data ->> '$.rule_set' AS rule_set,
+  data ->> '$.hits[0].rule' AS rule,
+  data ->> '$.severity' AS severity,
+  CAST(data ->> '$.score' AS UBIGINT) AS score,
+  data ->> '$.event_id' AS event_id,
+  data ->> '$.merchant_id' AS merchant_id,
+  data ->> '$.transaction_id' AS transaction_id,
+  data -> '$.hits' AS hits,
+  time AS uploaded_at,
+  arrival
+FROM events_once
+WHERE type IN ('anomaly.flagged', 'anomaly.shadowed')
+QUALIFY row_number() OVER (
+  PARTITION BY id
+  ORDER BY lpad(position_sequence, 129, '0'), position_subsequence
+) = 1;

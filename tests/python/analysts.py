@@ -34,6 +34,8 @@ WAIT_SECONDS = 60
 POLL_SECONDS = 0.005
 # More than a run writes before it says how far it is.
 FED_BYTES = 32 << 20
+# Tried beside the rules that judge; the ids of its rules are its own.
+TRIED = {"version": "tried", "rules": [{"id": "high", "kind": "amount_high", "thresholds": {"USD": 50_000}}]}
 # Made for what the generator does not make: other minor digits, a reversal, a conflict in each fact.
 EXTRA = """\
 transaction_id,amount,merchant_id,card_number,timestamp,currency,type,original_transaction_id,country,mcc
@@ -64,6 +66,9 @@ class History:
         # Some of its rows are no UTF-8.
         lines = files[0].read_bytes().splitlines(keepends=True)
         files[2].write_bytes(b"".join(lines[:1] + lines[ROWS // 2 :]))
+        rules = work / "tried.json"
+        rules.write_text(json.dumps(TRIED))
+        self.run("rules", "shadow", str(rules), "--data-dir", str(self.data))
         for file in files:
             self.run("process", str(file), "--data-dir", str(self.data))
         self.lines = self.run("events", "--source", f"local:{self.data}").splitlines(keepends=True)
@@ -126,7 +131,7 @@ def athena(history: str) -> duckdb.DuckDBPyConnection:
         time: 'VARCHAR', dataschema: 'VARCHAR', data: 'VARCHAR', arrival: 'VARCHAR',
         position: 'STRUCT(bucket INTEGER, sequence VARCHAR, subsequence BIGINT)'}})"""
     )
-    for view in ("events_once", "rows_once", "classed_rows", "totals"):
+    for view in ("events_once", "rows_once", "classed_rows", "totals", "findings"):
         text = (SQL / f"athena/{view}.sql").read_text()
         [query] = sqlglot.transpile(text, read="athena", write="duckdb")
         connection.execute(f"CREATE VIEW {view} AS {query}")
@@ -165,12 +170,33 @@ def check_views(history: History, connection: duckdb.DuckDBPyConnection) -> None
     assert classes_of(connection) == dict(counted), (classes_of(connection), counted)
 
 
+FINDINGS = """SELECT id, is_shadow, rule_set, rule, severity, score, merchant_id, transaction_id
+FROM findings ORDER BY id"""
+
+
+def check_findings(history: History, connection: duckdb.DuckDBPyConnection) -> None:
+    expected = []
+    for line in history.lines:
+        event = json.loads(line)
+        if event["type"] in ("anomaly.flagged", "anomaly.shadowed"):
+            data, is_shadow = event["data"], event["type"] == "anomaly.shadowed"
+            of = [data[key] for key in ("severity", "score", "merchant_id", "transaction_id")]
+            expected.append((event["id"], is_shadow, data["rule_set"], data["hits"][0]["rule"], *of))
+    assert connection.execute(FINDINGS).fetchall() == sorted(expected)
+    kinds = Counter((is_shadow, rule_set) for _, is_shadow, rule_set, *_ in expected)
+    assert len(kinds) == 2 and kinds[True, "tried"] > 0, kinds
+
+
 def views_for_duckdb_come_to_the_state(history: History) -> None:
-    check_views(history, duckdb_with_views(f"{history.archive}/date=*/*.ndjson.gz"))
+    connection = duckdb_with_views(f"{history.archive}/date=*/*.ndjson.gz")
+    check_views(history, connection)
+    check_findings(history, connection)
 
 
 def views_for_athena_come_to_the_state(history: History) -> None:
-    check_views(history, athena(f"{history.archive}/date=*/*.ndjson.gz"))
+    connection = athena(f"{history.archive}/date=*/*.ndjson.gz")
+    check_views(history, connection)
+    check_findings(history, connection)
 
 
 def an_archive_folds_to_the_same_state(history: History) -> None:

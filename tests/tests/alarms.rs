@@ -1,9 +1,10 @@
 //! Every alarm of `dashboards/alarms.json` is driven from OK to ALARM and back by the fault that it
 //! names, and stays silent on an idle day. What the embedded host measures comes from the embedded
-//! host, with the fault really there. What code for AWS measures is driven where that code is, by its
-//! own faults (`crates/txp-aws/src/alarm_tests.rs`, `crates/txp-lambda/tests/validation/swept.rs`), and
-//! stands here by figures. What only AWS measures comes as AWS documents it: the age of its iterators,
-//! calls of functions, its queues and its gateway are nothing that code of ours counts.
+//! host, with the fault really there. What functions alone measure is driven where their code is as
+//! well: `stream-throttles` in `crates/txp-aws/src/kinesis/producer/tests.rs`, `cost` in
+//! `crates/txp-aws/src/cost.rs`, `sweeper-silent` in `crates/txp-lambda/tests/validation/swept.rs`; here
+//! they stand by figures. The age of iterators, calls of functions, their queues and the gateway's answers
+//! are counted by AWS and by no code of ours: they come as AWS documents them.
 
 #![allow(
     clippy::unwrap_used,

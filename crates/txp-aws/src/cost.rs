@@ -122,6 +122,10 @@ fn table_price(operation: &str, bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use txp_pipeline::telemetry::count;
+    use txp_tests::alarm::{Alarms, State, World, drive};
 
     #[test]
     fn requests_have_the_price_of_what_they_ask_for() {
@@ -180,6 +184,45 @@ mod tests {
                 "{target} {method} {uri}"
             );
         }
+    }
+
+    /// Answers nothing: what is counted is what is asked for.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl HttpConnector for Silent {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let silence = ConnectorError::other("nobody answers".into(), None);
+            HttpConnectorFuture::ready(Err(silence))
+        }
+    }
+
+    /// Writes an item for each of 200 rows.
+    fn write(cloud: &mut World, bytes: usize) {
+        let rows = 200;
+        cloud.told_by("validation", || count(Metric::RowsRead, rows));
+        cloud.told_by("aggregator", || {
+            let connector = CountingConnector(SharedHttpConnector::new(Silent));
+            for _ in 0..rows {
+                let mut request = HttpRequest::new(SdkBody::from(vec![0; bytes]));
+                let headers = request.headers_mut();
+                headers.insert("x-amz-target", "DynamoDB_20120810.PutItem");
+                // It is counted when it is asked, whoever waits for the answer.
+                drop(connector.call(request));
+            }
+        });
+    }
+
+    /// The alarm `cost`, by items that have become large.
+    #[test]
+    fn items_that_grow_raise_the_alarm_of_cost() {
+        let alarms = Alarms::of_the_project();
+        let states = drive(
+            &alarms.alarms["cost"],
+            |cloud| write(cloud, 17 * 1024),
+            |cloud| write(cloud, 900),
+        );
+        assert_eq!(states, [State::Ok, State::Alarm, State::Ok]);
     }
 
     #[test]

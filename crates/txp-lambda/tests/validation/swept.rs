@@ -1,10 +1,12 @@
 //! What was left lying is taken up by the sweeper.
 
 use crate::world::{World, terms};
+use std::cell::RefCell;
 use txp_domain::upload::UploadState;
 use txp_lambda::validation::event::ValidationEvent;
 use txp_pipeline::port::{ErrorKind, PortError};
 use txp_pipeline::stage::ingest::TRIES_FAILED_MAX;
+use txp_tests::alarm::{self, Alarms, State};
 
 const FILE: &[u8] = b"transaction_id,amount,merchant_id,card_number\nt1,1.00,m1,4242424242424242\n";
 
@@ -141,4 +143,25 @@ async fn a_damaged_upload_does_not_stop_the_sweeper() {
     assert!(error.contains("is damaged"), "{error}");
     assert_eq!(world.next_call().map(|task| task.upload_id), Some(id));
     assert_eq!(world.view(unused).await.state, UploadState::Expired);
+}
+
+/// The alarm `sweeper-silent`, by the rounds that the function tells of, and by none.
+#[test]
+fn a_sweeper_that_nobody_wakes_raises_its_alarm() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let world = RefCell::new(runtime.block_on(World::new()));
+    let nobody = |cloud: &mut alarm::World| cloud.drop("sweeps");
+    let tick = |cloud: &mut alarm::World| {
+        nobody(cloud);
+        cloud.told_by("validation", || {
+            let mut world = world.borrow_mut();
+            runtime.block_on(world.take(ValidationEvent::Tick, 60_000))
+        })
+    };
+    let alarms = Alarms::of_the_project();
+    let states = alarm::drive(&alarms.alarms["sweeper-silent"], nobody, |cloud| {
+        tick(cloud).unwrap();
+    });
+    assert_eq!(states, [State::Ok, State::Alarm, State::Ok]);
 }

@@ -12,6 +12,7 @@ use txp_domain::event::EncodedRow;
 use txp_domain::position::Bucket;
 use txp_pipeline::batch::UploadContext;
 use txp_pipeline::retry::RetryPolicy;
+use txp_tests::alarm;
 
 const SEEDS: u64 = 100;
 const EVENTS: usize = 700;
@@ -191,6 +192,34 @@ fn throttles_are_waited_for_longer_and_longer_and_end() {
         slept
             .iter()
             .all(|wait| *wait <= RetryPolicy::PATIENT.max_wait_millis)
+    );
+}
+
+/// The alarm `stream-throttles`, by what the producer counts of a stream that refuses and of one that
+/// has room.
+#[test]
+fn a_stream_without_room_raises_its_alarm() {
+    let minute = |cloud: &mut alarm::World, throttled| {
+        cloud.told_by("validation", || {
+            let faults = Faults {
+                throttled,
+                ..Faults::default()
+            };
+            let mut world = World::new(4, faults, settings());
+            let events = events(&mut Random(4), 0, EVENTS);
+            block_on(world.producer.append(&mut batch(&events))).unwrap();
+            block_on(world.producer.flush()).unwrap();
+        });
+    };
+    let alarms = alarm::Alarms::of_the_project();
+    let states = alarm::drive(
+        &alarms.alarms["stream-throttles"],
+        |cloud| minute(cloud, 700),
+        |cloud| minute(cloud, 0),
+    );
+    assert_eq!(
+        states,
+        [alarm::State::Ok, alarm::State::Alarm, alarm::State::Ok]
     );
 }
 
