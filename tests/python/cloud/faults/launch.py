@@ -8,9 +8,8 @@ import runpy
 import aiohttp
 from aiohttp import web
 from microburst import forward
+from partial_proxy import BODY_BYTES_MAX
 from yarl import URL
-
-BODY_BYTES_MAX = 16 << 20
 
 forward.HOP_BY_HOP = forward.HOP_BY_HOP - {"content-length"}
 web.Application = functools.partial(web.Application, client_max_size=BODY_BYTES_MAX)
