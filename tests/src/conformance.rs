@@ -7,6 +7,7 @@
 
 pub mod alerts;
 pub mod events;
+pub mod messages;
 pub mod objects;
 pub mod profiles;
 pub mod quarantine;

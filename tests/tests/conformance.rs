@@ -18,18 +18,19 @@ use txp_domain::card::Fingerprinter;
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::Upload;
-use txp_local::alerts::Ledger;
+use txp_local::alerts::{Ledger, Sinks};
 use txp_local::host::{
     Host, HostOptions, LOG_DIR, Quarantine, REJECTS_DIR, RejectsFile, read_quarantine,
 };
 use txp_local::log::{FrameBuilder, LogSource, LogWriter, OpenOptions};
 use txp_local::state::State;
 use txp_pipeline::port::{ErrorKind, Window};
+use txp_tests::conformance::messages::Heard;
 use txp_tests::conformance::quarantine::Kept;
 use txp_tests::conformance::source::{Given, read_all};
 use txp_tests::conformance::{
-    NOW, alerts, events, objects, profiles, quarantine, reports, source, transactions, upload_id,
-    uploads,
+    NOW, alerts, events, messages, objects, profiles, quarantine, reports, source, transactions,
+    upload_id, uploads,
 };
 
 /// The embedded adapters never wait: a future that is polled is done.
@@ -197,6 +198,44 @@ fn kept_in(dir: &Path) -> Vec<Kept> {
         reason: event.reason,
     })
     .collect()
+}
+
+#[test]
+fn the_outbox_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let alerts = dir.path().join("alerts");
+    fs::create_dir(&alerts).unwrap();
+    let mut sink = Sinks::open(&alerts, None).unwrap();
+    let read = async |is_enough: &dyn Fn(&[Heard]) -> bool| {
+        let heard = heard_in(&alerts);
+        assert!(is_enough(&heard), "{heard:?}");
+        heard
+    };
+    now(messages::a_message_is_told_whole(&mut sink, read));
+    now(messages::a_message_may_have_no_rule(&mut sink, read));
+    now(messages::many_are_told(&mut sink, read));
+    // Whom webhooks tell cannot be read.
+    let endpoints = dir.path().join("control/webhooks.json");
+    fs::create_dir_all(&endpoints).unwrap();
+    now(messages::what_failed_is_told_when_it_is_sent_again(
+        &mut sink,
+        async || fs::remove_dir(&endpoints).unwrap(),
+        read,
+    ));
+}
+
+fn heard_in(dir: &Path) -> Vec<Heard> {
+    let outbox = fs::read_to_string(dir.join("outbox.jsonl")).unwrap();
+    let lines = outbox.lines().map(|line| {
+        let sent: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |name| sent.get(name).unwrap().as_str().unwrap().to_owned();
+        Heard {
+            subject: text("subject"),
+            body: text("body"),
+            attributes: ["severity", "rule", "merchant_id"].map(text),
+        }
+    });
+    lines.collect()
 }
 
 #[test]
