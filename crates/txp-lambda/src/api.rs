@@ -118,7 +118,7 @@ async fn routed<W: World>(
         return description(request, route);
     }
     if route == Route::GetReceiptKey {
-        let key = world.receipt_key().ok_or_else(refusal::no_route)?;
+        let key = world.receipt_key().await?.ok_or_else(refusal::no_route)?;
         return json(200, &key.public().published());
     }
     let client = caller(world, request).await?;

@@ -16,7 +16,6 @@ mod sweep;
 
 use crate::environment::{EVENTS_STREAM, REPORTS_BUCKET, UPLOADS_BUCKET};
 use crate::runtime::{Function, Invocation};
-use anyhow::Context;
 use event::{Continuation, ValidationEvent};
 use lease::Until;
 use txp_aws::clock::SystemClock;
@@ -28,7 +27,7 @@ use txp_aws::invoke::{FUNCTION_NAME, Invoker};
 use txp_aws::kinesis::producer::Settings;
 use txp_aws::kinesis::put::StreamWriter;
 use txp_aws::s3::Bucket;
-use txp_aws::secrets::{self, FINGERPRINT_KEY_SECRET};
+use txp_aws::secrets::{FINGERPRINT_KEY_SECRET, SecretKey};
 use txp_domain::card::Fingerprinter;
 use txp_domain::redact::redact;
 use txp_pipeline::api::UPLOAD_BYTES_MAX;
@@ -70,7 +69,7 @@ pub struct Validation<A = Invoker, C = SystemClock> {
     /// What is known of uploads.
     pub uploads: Uploads,
     /// Makes the cards' fingerprints.
-    pub fingerprinter: Fingerprinter,
+    pub fingerprint_key: SecretKey<Fingerprinter>,
     /// Itself.
     pub again: A,
     /// The time. Clocks of functions differ: it says when somebody may try, never who may write.
@@ -114,9 +113,7 @@ impl Function for Validation {
             stream: StreamWriter::new(aws_sdk_kinesis::Client::new(&config), stream),
             settings,
             uploads: Uploads::new(Connection::new(dynamodb), table),
-            fingerprinter: secrets::fingerprinter(&key_store, &secret)
-                .await
-                .context("the function has no fingerprint key")?,
+            fingerprint_key: SecretKey::of_fingerprints(key_store, secret),
             again: Invoker::new(aws_sdk_lambda::Client::new(&config), function),
             clock: SystemClock,
             upload_bytes_max: UPLOAD_BYTES_MAX,

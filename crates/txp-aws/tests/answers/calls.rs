@@ -18,7 +18,7 @@ use txp_aws::rules::{RULES_OBJECT, RulesObject};
 use txp_aws::s3::Bucket;
 use txp_aws::s3::archive::Archive;
 use txp_aws::s3::report::RejectsReport;
-use txp_aws::secrets::fingerprinter;
+use txp_aws::secrets::SecretKey;
 use txp_aws::sns::Topic;
 use txp_domain::alert::{Decision, Message, Notice};
 use txp_domain::card::Fingerprint;
@@ -212,7 +212,8 @@ async fn ruled(config: &SdkConfig) -> Result<(), PortError> {
 
 async fn keyed(config: &SdkConfig) -> Result<(), PortError> {
     let client = aws_sdk_secretsmanager::Client::new(config);
-    fingerprinter(&client, "s").await.map(|_| ())
+    let key = SecretKey::of_fingerprints(client, "s".to_owned());
+    key.get().await.map(|_| ())
 }
 
 async fn invoked(config: &SdkConfig) -> Result<(), PortError> {

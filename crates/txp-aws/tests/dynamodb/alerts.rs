@@ -1,11 +1,11 @@
 //! The alert table and the cooldowns in it: what the stage makes of them when deliveries come again,
 //! when processes race, and when they die half-way.
 
-use crate::emulator::Emulator;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::alerts::{ActiveRules, Alerts, SharedCooldowns};
 use txp_aws::dynamodb::tables;
 use txp_domain::alert::{Decision, Notice};
+use txp_emulator::Emulator;
 use txp_pipeline::batch::EventBatch;
 use txp_pipeline::port::{AlertLedger as _, EventSink, Handed, PortError, Recorded};
 use txp_pipeline::rulefile::default_rules;
@@ -14,7 +14,7 @@ use txp_pipeline::stage::rulebook::{RuleRegistry as _, RuleSource, Rulebook};
 use txp_tests::conformance::alerts::{COOLDOWN_SECONDS, POLICY, Told, at, findings, id, record};
 
 async fn ledger(emulator: &Emulator) -> Alerts {
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     Alerts::new(connection, emulator.table(&tables::ALERTS).await)
 }
 

@@ -1,10 +1,10 @@
 //! Claims: one reader at a time, one version ever, and no write of a reader that was given up.
 
-use crate::emulator::Emulator;
 use crate::uploads;
 use txp_aws::dynamodb::uploads::{
     CHECKPOINT_STATE_BYTES_MAX, Checkpoint, Claim, Claimed, Due, DueKind, Fence,
 };
+use txp_emulator::Emulator;
 use txp_pipeline::port::{ErrorKind, Written};
 use txp_tests::conformance::alerts::at;
 use txp_tests::conformance::upload_id;

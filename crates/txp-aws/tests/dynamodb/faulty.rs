@@ -2,9 +2,7 @@
 //! parts of a call are left for later, and while a page holds three items: the stores do what they do
 //! on a table that is at peace.
 
-use crate::emulator::Emulator;
 use crate::over;
-use crate::proxy::{Once, Proxy, Request, Turn};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -12,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use txp_emulator::{Emulator, Once, Proxy, Request, Turn};
 
 /// What is not answered is given up after this; whatever is answered at all is answered sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,7 +28,7 @@ fn faulty(emulator: &Emulator) -> (Client, Faults) {
     let proxy = Proxy::before(emulator.port, faults_of(&faults));
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE);
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    let config = emulator.client().config().to_builder();
+    let config = emulator.dynamodb().config().to_builder();
     let config = config
         .endpoint_url(proxy.endpoint())
         .timeout_config(timeouts.build())

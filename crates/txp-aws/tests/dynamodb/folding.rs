@@ -1,13 +1,13 @@
 //! The aggregator over the tables: what a clean file costs, and that delivering it again costs
 //! nothing and changes nothing.
 
-use crate::emulator::Emulator;
 use txp_aws::dynamodb::transactions::Transactions;
 use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::dynamodb::{Connection, State, tables};
 use txp_domain::event::{Event, UploadEvent};
 use txp_domain::position::Bucket;
 use txp_domain::upload::UploadState;
+use txp_emulator::Emulator;
 use txp_pipeline::batch::Delivery;
 use txp_pipeline::stage::aggregate::Aggregator;
 use txp_tests::conformance::uploads::{parsed, received};
@@ -23,7 +23,7 @@ const UNITS_PER_100_ROWS: u64 = 105;
 #[tokio::test]
 async fn a_clean_file_costs_little_more_than_one_write_unit_a_row() {
     let emulator = Emulator::shared().await;
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     let transactions = emulator.table(&tables::TRANSACTIONS).await;
     let uploads = emulator.table(&tables::UPLOADS).await;
     let open = || State {

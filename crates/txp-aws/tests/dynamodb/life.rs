@@ -1,6 +1,5 @@
 //! Links, lists, and uploads that a crash left half completed.
 
-use crate::emulator::Emulator;
 use crate::uploads;
 use aws_sdk_dynamodb::types::AttributeValue;
 use txp_aws::dynamodb::Connection;
@@ -9,6 +8,7 @@ use txp_aws::dynamodb::uploads::{Announcement, Due, DueKind, Uploads};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::{ClassCounts, UploadState};
+use txp_emulator::Emulator;
 use txp_pipeline::port::{Advance, UploadStore as _, Written};
 use txp_pipeline::webhook::Outgoing;
 use txp_tests::conformance::alerts::at;
@@ -197,8 +197,8 @@ async fn an_upload_that_ends_is_due_to_be_told_once() {
 async fn what_a_crash_left_open_is_completed_by_the_redelivery() {
     let emulator = Emulator::shared().await;
     let table = emulator.table(&tables::UPLOADS).await;
-    let client = emulator.client();
-    let open = || Uploads::new(Connection::new(emulator.client()), &*table);
+    let client = emulator.dynamodb();
+    let open = || Uploads::new(Connection::new(emulator.dynamodb()), &*table);
     let id = upload_id(7);
     let mut store = open();
     store.apply(&received(id), 1).await.unwrap();

@@ -13,20 +13,16 @@
 
 mod alerts;
 mod claims;
-mod emulator;
 mod faulty;
 mod folding;
 mod life;
 mod paging;
-#[allow(dead_code, reason = "other tests slow calls down and lose answers")]
-mod proxy;
 mod rebuild;
 mod suppressions;
 mod topic;
 mod webhooks;
 
 use aws_sdk_dynamodb::Client;
-use emulator::Emulator;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::alerts::{Alerts, SharedCooldowns};
 use txp_aws::dynamodb::profiles::Profiles;
@@ -35,6 +31,7 @@ use txp_aws::dynamodb::transactions::Transactions;
 use txp_aws::dynamodb::uploads::Uploads;
 use txp_domain::id::UploadId;
 use txp_domain::upload::Upload;
+use txp_emulator::Emulator;
 use txp_tests::conformance;
 
 async fn read(store: &mut Uploads, id: UploadId) -> Upload {
@@ -43,7 +40,7 @@ async fn read(store: &mut Uploads, id: UploadId) -> Upload {
 }
 
 async fn uploads(emulator: &Emulator) -> Uploads {
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     Uploads::new(connection, emulator.table(&tables::UPLOADS).await)
 }
 
@@ -101,23 +98,23 @@ mod over {
 #[tokio::test]
 async fn transactions_conform() {
     let emulator = Emulator::shared().await;
-    over::transactions(&emulator, emulator.client()).await;
+    over::transactions(&emulator, emulator.dynamodb()).await;
 }
 
 #[tokio::test]
 async fn uploads_conform() {
     let emulator = Emulator::shared().await;
-    over::uploads(&emulator, emulator.client()).await;
+    over::uploads(&emulator, emulator.dynamodb()).await;
 }
 
 #[tokio::test]
 async fn profiles_conform() {
     let emulator = Emulator::shared().await;
-    over::profiles(&emulator, emulator.client()).await;
+    over::profiles(&emulator, emulator.dynamodb()).await;
 }
 
 #[tokio::test]
 async fn alerts_conform() {
     let emulator = Emulator::shared().await;
-    over::alerts(&emulator, emulator.client()).await;
+    over::alerts(&emulator, emulator.dynamodb()).await;
 }

@@ -1,8 +1,6 @@
 //! More than the 1 MB of a page is read whole, in order, and each item once. The emulator ends a page
 //! there by itself, as DynamoDB does.
 
-use crate::emulator::Emulator;
-use crate::proxy::{Proxy, Request, Turn};
 use aws_sdk_dynamodb::Client;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +10,7 @@ use txp_aws::dynamodb::transactions::Transactions;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_domain::alert::Decision;
 use txp_domain::transaction::Transaction;
+use txp_emulator::{Emulator, Proxy, Request, Turn};
 use txp_pipeline::port::{AlertLedger as _, PortError, TransactionStore as _, Written};
 use txp_tests::conformance::alerts::{at, record};
 use txp_tests::conformance::{position, sale, upload_id, valid};
@@ -30,7 +29,7 @@ fn counted(emulator: &Emulator) -> (Client, Arc<AtomicUsize>) {
         }
         Turn::Through
     });
-    let config = emulator.client().config().to_builder();
+    let config = emulator.dynamodb().config().to_builder();
     let config = config.endpoint_url(proxy.endpoint()).build();
     (Client::from_conf(config), pages)
 }
@@ -40,7 +39,7 @@ async fn transactions_of_several_pages_are_read_whole() {
     let emulator = Emulator::shared().await;
     let table = emulator.table(&tables::TRANSACTIONS).await;
     let (client, pages) = counted(&emulator);
-    let mut store = Transactions::new(Connection::new(emulator.client()), &*table);
+    let mut store = Transactions::new(Connection::new(emulator.dynamodb()), &*table);
     let merchants: Vec<String> = (0..ITEMS).map(|n| format!("m-{n:02}")).collect();
     let explained = format!("\"{}\"", "x".repeat(ITEM_BYTES));
     for (record, merchant) in (1..).zip(&merchants) {
@@ -95,7 +94,7 @@ async fn alerts_of_several_pages_are_gathered_whole() {
             record
         })
         .collect();
-    let mut ledger = Alerts::new(Connection::new(emulator.client()), &*table);
+    let mut ledger = Alerts::new(Connection::new(emulator.dynamodb()), &*table);
     ledger.record(&records).await.unwrap();
     let ledger = Alerts::new(Connection::new(client), &*table);
     let gathered = ledger.gathered("m-1", "", usize::MAX).await.unwrap();

@@ -1,6 +1,5 @@
 //! A table made again: what a replay writes, what it leaves alone, and that nobody is alerted by it.
 
-use crate::emulator::Emulator;
 use txp_aws::dynamodb::rebuild::{Published, Rebuild, Standing};
 use txp_aws::dynamodb::transactions::Transactions;
 use txp_aws::dynamodb::uploads::Uploads;
@@ -9,6 +8,7 @@ use txp_domain::event::Event;
 use txp_domain::money::Amount;
 use txp_domain::position::Bucket;
 use txp_domain::transaction::{Transaction, Writer};
+use txp_emulator::Emulator;
 use txp_pipeline::batch::Delivery;
 use txp_pipeline::memory::MemoryState;
 use txp_pipeline::port::{PortError, TransactionStore, UploadStore};
@@ -69,7 +69,7 @@ async fn scanned(table: &Rebuild) -> Vec<Transaction> {
 #[tokio::test]
 async fn a_new_table_is_made_filled_and_found_again() {
     let emulator = Emulator::shared().await;
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     let table = Rebuild::new(connection.clone(), "transactions-rebuilt");
     assert_eq!(table.standing("bcdf").await.unwrap(), Standing::Missing);
     table.create("bcdf", None).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_new_table_is_made_filled_and_found_again() {
     };
     fold(Aggregator::default(), &mut live, &deliveries(&ids)[..5]).await;
     assert!(table.has_live_items().await.unwrap());
-    let described = emulator.client().describe_table();
+    let described = emulator.dynamodb().describe_table();
     let described = described
         .table_name("transactions-rebuilt")
         .send()
@@ -121,7 +121,7 @@ async fn a_new_table_is_made_filled_and_found_again() {
 #[tokio::test]
 async fn a_live_table_is_mended_where_it_differs_and_nothing_in_it_looks_live() {
     let emulator = Emulator::shared().await;
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     let name = emulator.table(&tables::TRANSACTIONS).await;
     let mut live = State {
         transactions: Transactions::new(connection.clone(), &*name),

@@ -1,12 +1,12 @@
 //! What nobody is to be told for a while, in the table of alerts: changed by several, looked at by the
 //! functions, and never a reason not to tell when it cannot be read.
 
-use crate::emulator::Emulator;
 use aws_sdk_dynamodb::types::AttributeValue;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::alerts::{Alerts, SharedCooldowns, SharedSuppressions};
 use txp_aws::dynamodb::tables;
 use txp_domain::alert::{Suppression, TooManySuppressions};
+use txp_emulator::Emulator;
 use txp_pipeline::port::ErrorKind;
 use txp_pipeline::stage::alert::Alerting;
 use txp_tests::conformance::alerts::{POLICY, Told, at, findings};
@@ -26,7 +26,7 @@ fn suppression(merchant: &str, until: u64) -> Suppression {
 async fn several_change_the_list_and_none_is_lost() {
     let emulator = Emulator::shared().await;
     let table = emulator.table(&tables::ALERTS).await;
-    let alerts = Alerts::new(Connection::new(emulator.client()), table);
+    let alerts = Alerts::new(Connection::new(emulator.dynamodb()), table);
     let store = SharedSuppressions::new(alerts);
     assert_eq!(store.read().await.unwrap().suppressions, []);
     let add = async |merchant: String| {
@@ -56,7 +56,7 @@ async fn several_change_the_list_and_none_is_lost() {
 async fn alerts_that_are_suppressed_are_recorded_and_not_sent() {
     let emulator = Emulator::shared().await;
     let table = emulator.table(&tables::ALERTS).await;
-    let alerts = Alerts::new(Connection::new(emulator.client()), &*table);
+    let alerts = Alerts::new(Connection::new(emulator.dynamodb()), &*table);
     let store = SharedSuppressions::new(alerts.clone());
     let mut process = SharedSuppressions::new(alerts.clone());
     assert_eq!(process.by_now(at(0)).await, []);
@@ -80,7 +80,7 @@ async fn alerts_that_are_suppressed_are_recorded_and_not_sent() {
 
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let damage = emulator
-        .client()
+        .dynamodb()
         .update_item()
         .table_name(&table)
         .key("alert_id", text("suppressions"))

@@ -1,13 +1,13 @@
 //! Messages to webhooks in the table of alerts: told once to who wants them, again after a crash, later
 //! after a failure, and never in the way of each other.
 
-use crate::emulator::Emulator;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::alerts::{Alerts, WebhookQueue};
 use txp_aws::dynamodb::tables;
 use txp_domain::time::Timestamp;
+use txp_emulator::Emulator;
 use txp_pipeline::webhook::{
     Endpoint, Outgoing, Post, PostFailure, PostRequest, Round, Told, Topic,
 };
@@ -17,7 +17,7 @@ use txp_tests::conformance::alerts::at;
 const TAKEN_SECONDS: u64 = 301;
 
 async fn queue(emulator: &Emulator) -> WebhookQueue {
-    let connection = Connection::new(emulator.client());
+    let connection = Connection::new(emulator.dynamodb());
     let table = emulator.table(&tables::ALERTS).await;
     WebhookQueue::new(Alerts::new(connection, table))
 }

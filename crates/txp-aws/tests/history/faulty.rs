@@ -1,9 +1,6 @@
 //! The same functions while S3 throttles, breaks down, breaks off, does what it is asked and does not
 //! say so, is silent, and stops in the middle of an object.
 
-use crate::bucket;
-use crate::emulator::Emulator;
-use crate::proxy::{Once, Proxy, Request, Turn};
 use crate::stores::over;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -13,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use txp_aws::config::s3_client;
+use txp_emulator::{Emulator, Once, Proxy, Request, Turn, config};
 
 /// What is not answered is given up after this; whatever is answered at all is answered sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +38,7 @@ fn faulty(
     });
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE);
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    let config = bucket::config(proxy.endpoint()).to_builder();
+    let config = config(&proxy.endpoint()).to_builder();
     let config = config
         .timeout_config(timeouts.build())
         .retry_config(retries)

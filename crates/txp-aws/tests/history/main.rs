@@ -11,24 +11,17 @@
     reason = "tests: a panic is how they say no"
 )]
 
-mod bucket;
-#[path = "../dynamodb/emulator.rs"]
-#[allow(dead_code, reason = "the tables are for other tests")]
-mod emulator;
 mod faulty;
 mod paging;
-#[path = "../dynamodb/proxy.rs"]
-#[allow(dead_code, reason = "other tests slow calls down and change answers")]
-mod proxy;
 mod stores;
 
-use emulator::Emulator;
 use std::collections::BTreeMap;
 use txp_aws::clock::SystemClock;
 use txp_aws::quarantine::S3Quarantine;
 use txp_aws::s3::archive::Archive;
 use txp_domain::event::{Event, encode};
 use txp_domain::position::{self, Position, Sequence};
+use txp_emulator::Emulator;
 use txp_pipeline::history::Recorded;
 use txp_pipeline::history::archive::ArchiveSource;
 use txp_pipeline::port::{Poison, Quarantine as _, Window};
@@ -73,8 +66,8 @@ fn recorded(events: &[Vec<u8>]) -> Vec<Recorded<'_>> {
 #[tokio::test]
 async fn an_archive_conforms() {
     let emulator = Emulator::shared().await;
-    let bucket = crate::bucket::create(&emulator, "archive-test").await;
-    let reports = crate::bucket::create(&emulator, "archive-reports-test").await;
+    let bucket = emulator.bucket("archive").await;
+    let reports = emulator.bucket("archive-reports").await;
     let events: Vec<_> = (1..=EVENTS).map(event).collect();
     let history = recorded(&events);
     let mut sink = Archive::new(bucket.clone(), "some/where/");
@@ -132,7 +125,7 @@ fn poison(subsequence: u64, reason: &str) -> Poison {
 #[tokio::test]
 async fn a_poison_event_is_kept_by_position() {
     let emulator = Emulator::shared().await;
-    let bucket = crate::bucket::create(&emulator, "quarantine-test").await;
+    let bucket = emulator.bucket("quarantine").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
     let poison = poison(3, "event type is unknown");
     quarantine
@@ -153,7 +146,7 @@ async fn a_poison_event_is_kept_by_position() {
 #[tokio::test]
 async fn the_poison_of_one_record_is_one_object() {
     let emulator = Emulator::shared().await;
-    let bucket = crate::bucket::create(&emulator, "quarantine-of-a-record-test").await;
+    let bucket = emulator.bucket("quarantine-of-a-record").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), "aggregate");
     let of = |n: u64| match n {
         0..60_000 => poison(n, "it is no JSON"),

@@ -1,14 +1,14 @@
 //! An archive of more objects than S3 lists at a time, a thousand: of days, and of one day's objects.
 //! The emulator lists no more than that either, which the first listing here shows.
 
-use crate::emulator::Emulator;
-use crate::{bucket, event};
+use crate::event;
 use futures_util::{StreamExt as _, stream};
 use std::collections::BTreeMap;
 use txp_aws::clock::SystemClock;
 use txp_aws::quarantine::S3Quarantine;
 use txp_aws::s3::archive::Archive;
 use txp_domain::position::{Bucket, Position, Sequence};
+use txp_emulator::Emulator;
 use txp_pipeline::history::Recorded;
 use txp_pipeline::history::archive::{ArchiveObjects as _, ArchiveSource};
 use txp_pipeline::port::Window;
@@ -42,7 +42,7 @@ fn arrival_of(number: usize) -> i64 {
 #[tokio::test]
 async fn an_archive_of_many_pages_loses_nothing() {
     let emulator = Emulator::shared().await;
-    let bucket = bucket::create(&emulator, "archive-of-many-pages").await;
+    let bucket = emulator.bucket("archive-of-many-pages").await;
     let events: Vec<_> = (1..=(OBJECTS + DAYS) as u64).map(event).collect();
     let history: Vec<_> = (0..)
         .zip(&events)

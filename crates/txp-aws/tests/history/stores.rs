@@ -1,9 +1,6 @@
 //! What lies in buckets does what every adapter of its port must do: the quarantine, reports of rejected
 //! rows, and objects that are read.
 
-use crate::bucket;
-use crate::emulator::Emulator;
-use crate::proxy::{Proxy, Turn};
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use std::sync::Arc;
@@ -14,6 +11,7 @@ use txp_aws::quarantine::{PREFIX, S3Quarantine};
 use txp_aws::s3::object::StoredObject;
 use txp_aws::s3::report::RejectsReport;
 use txp_aws::s3::{Bucket, key};
+use txp_emulator::{Emulator, Proxy, Turn, config};
 use txp_pipeline::port::ObjectStore as _;
 use txp_tests::conformance::quarantine::{Kept, STAGE};
 use txp_tests::conformance::{objects, quarantine, reports, upload_id};
@@ -26,9 +24,10 @@ struct Both {
 
 impl Both {
     async fn create(emulator: &Emulator, client: Client, name: &str) -> Self {
+        let seen = emulator.bucket(name).await;
         Self {
-            ours: Bucket::new(client, name),
-            seen: bucket::create(emulator, name).await,
+            ours: Bucket::new(client, seen.name()),
+            seen,
         }
     }
 
@@ -66,12 +65,12 @@ pub(crate) mod over {
         quarantine::an_event_is_kept_once(open, read).await;
         quarantine::many_are_kept_at_once(&mut open().await, read).await;
         quarantine::a_reason_is_masked(&mut open().await, read).await;
-        let later = format!("{name}-later");
-        let seen = Bucket::new(bucket.seen.client().clone(), &*later);
+        let later = emulator.name(name);
+        let seen = Bucket::new(emulator.s3(), &*later);
         let mut quarantine = S3Quarantine::new(Bucket::new(client, &*later), STAGE);
         quarantine::what_failed_is_kept_when_it_is_put_again(
             &mut quarantine,
-            async || drop(bucket::create(emulator, &later).await),
+            async || emulator.create(&seen).await,
             async || kept_in(&seen).await,
         )
         .await;
@@ -115,38 +114,33 @@ async fn published(bucket: &Bucket, number: u8) -> Option<Vec<u8>> {
     bucket.get(&key, 1 << 30).await.unwrap()
 }
 
-fn peaceful(emulator: &Emulator) -> Client {
-    s3_client(&bucket::config(emulator.endpoint()))
-}
-
 #[tokio::test]
 async fn the_quarantine_conforms() {
     let emulator = Emulator::shared().await;
-    over::quarantine(&emulator, peaceful(&emulator), "quarantine-conforms").await;
+    over::quarantine(&emulator, emulator.s3(), "quarantine-conforms").await;
 }
 
 #[tokio::test]
 async fn reports_conform() {
     let emulator = Emulator::shared().await;
-    over::reports(&emulator, peaceful(&emulator), "reports-conform").await;
+    over::reports(&emulator, emulator.s3(), "reports-conform").await;
 }
 
 #[tokio::test]
 async fn objects_conform() {
     let emulator = Emulator::shared().await;
-    over::objects(&emulator, peaceful(&emulator), "objects-conform").await;
+    over::objects(&emulator, emulator.s3(), "objects-conform").await;
 }
 
 /// A small report that has no bucket yet.
 #[tokio::test]
 async fn a_report_without_a_bucket_is_published_once_there_is_one() {
     let emulator = Emulator::shared().await;
-    let name = "reports-later";
-    let bucket = Bucket::new(peaceful(&emulator), name);
+    let bucket = Bucket::new(emulator.s3(), emulator.name("reports-later"));
     reports::what_failed_is_whole_when_it_is_published_again(
         RejectsReport::new(bucket.clone(), upload_id(1)),
         b"report",
-        async || drop(bucket::create(&emulator, name).await),
+        async || emulator.create(&bucket).await,
         async || published(&bucket, 1).await,
     )
     .await;
@@ -156,7 +150,7 @@ async fn a_report_without_a_bucket_is_published_once_there_is_one() {
 #[tokio::test]
 async fn a_report_is_not_published_without_its_last_part() {
     let emulator = Emulator::shared().await;
-    let seen = bucket::create(&emulator, "reports-in-parts").await;
+    let seen = emulator.bucket("reports-in-parts").await;
     let is_denied = Arc::new(AtomicBool::new(true));
     let denied = Arc::clone(&is_denied);
     let proxy = Proxy::before(emulator.port, move |request| {
@@ -166,10 +160,7 @@ async fn a_report_is_not_published_without_its_last_part() {
         }
         Turn::Through
     });
-    let bucket = Bucket::new(
-        s3_client(&bucket::config(proxy.endpoint())),
-        "reports-in-parts",
-    );
+    let bucket = Bucket::new(s3_client(&config(&proxy.endpoint())), seen.name());
     let bytes: Vec<u8> = (0..6_000_000_u32).map(|at| (at % 251) as u8).collect();
     reports::what_failed_is_whole_when_it_is_published_again(
         RejectsReport::new(bucket, upload_id(1)),

@@ -1,6 +1,5 @@
 //! The producer does what every adapter of the port must do that a history is appended by.
 
-use crate::proxy::{Proxy, Turn};
 use crate::stream::Stream;
 use crate::wrapped::Hasty;
 use crate::{faulty, open};
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::put::StreamWriter;
+use txp_emulator::{Proxy, Turn};
 use txp_pipeline::port::{ErrorKind, EventSink, Window};
 use txp_tests::conformance::events;
 use txp_tests::conformance::source::{Given, read_all};

@@ -2,7 +2,6 @@
 //! call, stores and does not answer, is silent, lets iterators expire and gives few records at a time,
 //! while it is resharded.
 
-use crate::proxy::{Once, Proxy, Request, Turn};
 use crate::stream::Stream;
 use crate::wrapped::Hasty;
 use crate::{BATCHES, Recorded, batch, reshard};
@@ -11,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::reader::StreamSource;
+use txp_emulator::{Once, Proxy, Request, Turn};
 use txp_pipeline::port::{EventSink as _, Window};
 use txp_tests::conformance::source;
 

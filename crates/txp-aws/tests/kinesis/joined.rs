@@ -1,8 +1,6 @@
 //! The archive in a bucket and the stream behind it as one history, while the stream is resharded:
 //! the archive is of its first part, with deliveries that came again.
 
-use crate::bucket;
-use crate::emulator::Emulator;
 use crate::stream::Stream;
 use crate::wrapped::{Expiring, Forgetful, Hasty, Throttled};
 use crate::{Recorded, batch, write};
@@ -15,6 +13,7 @@ use txp_aws::kinesis::read::{Place, ReadRecord, ReadShards};
 use txp_aws::kinesis::source::{position_of, sequence_of};
 use txp_aws::quarantine::S3Quarantine;
 use txp_aws::s3::archive::Archive;
+use txp_emulator::Emulator;
 use txp_pipeline::history;
 use txp_pipeline::port::{
     Clock as _, ErrorKind, EventSink as _, EventSource as _, Progress, SourceBatch, Window,
@@ -89,7 +88,7 @@ async fn archive_all(stream: &Stream, sink: &mut Archive, quarantine: &mut S3Qua
 /// A stream of which the first part is archived, and what was written to it.
 async fn history(name: &str) -> (Arc<Emulator>, Stream, Archive, Recorded) {
     let emulator = Emulator::shared().await;
-    let bucket = bucket::create(&emulator, name).await;
+    let bucket = emulator.bucket(name).await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), archive::STAGE);
     let mut sink = Archive::new(bucket, "of/a/stream/");
     let stream = Stream::create(2).await;
@@ -106,7 +105,7 @@ async fn history(name: &str) -> (Arc<Emulator>, Stream, Archive, Recorded) {
 /// iterators too old.
 #[tokio::test]
 async fn an_archive_and_its_stream_conform() {
-    let (_emulator, stream, archive, recorded) = history("joined-test").await;
+    let (_emulator, stream, archive, recorded) = history("joined").await;
     let open = async |window| {
         let calls = Throttled::new(Expiring::new(stream.reader()));
         JoinedSource::open(archive.clone(), calls, Hasty::default(), window)
@@ -121,7 +120,7 @@ async fn an_archive_and_its_stream_conform() {
 #[tokio::test]
 async fn a_gap_is_told() {
     let emulator = Emulator::shared().await;
-    let bucket = bucket::create(&emulator, "joined-gap-test").await;
+    let bucket = emulator.bucket("joined-gap").await;
     let mut quarantine = S3Quarantine::new(bucket.clone(), archive::STAGE);
     let mut sink = Archive::new(bucket, "");
     let stream = Stream::create(1).await;

@@ -12,16 +12,8 @@
 )]
 
 mod appending;
-#[path = "../history/bucket.rs"]
-mod bucket;
-#[path = "../dynamodb/emulator.rs"]
-#[allow(dead_code, reason = "the tables are for other tests")]
-mod emulator;
 mod faulty;
 mod joined;
-#[path = "../dynamodb/proxy.rs"]
-#[allow(dead_code, reason = "other tests slow calls down")]
-mod proxy;
 mod stream;
 mod wrapped;
 

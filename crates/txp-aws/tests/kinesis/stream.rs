@@ -3,19 +3,14 @@
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_smithy_http_client::Builder;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use txp_aws::kinesis::put::StreamWriter;
 use txp_aws::kinesis::read::StreamReader;
+use txp_emulator::{ASK_EVERY, START_LIMIT, config};
 
-/// It starts in less than a second on an idle machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// How often to ask whether something has come about.
-const ASK_EVERY: Duration = Duration::from_millis(20);
 /// What is not answered is given up after this; whatever is answered at all is answered sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
 const NAME: &str = "transaction-events-test";
@@ -49,7 +44,7 @@ impl Stream {
         let stream = Self {
             _process: process,
             port,
-            client: client(port),
+            client: Client::new(&config(&endpoint(port))),
         };
         let create = || {
             let create = stream.client.create_stream().stream_name(NAME);
@@ -76,11 +71,11 @@ impl Stream {
     /// adapters.
     pub(crate) fn through(&self, port: u16) -> (StreamWriter, StreamReader) {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE);
-        let config = client(port).config().to_builder();
+        let config = config(&endpoint(port)).into_builder();
         let config = config
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build());
-        let client = Client::from_conf(config.build());
+        let client = Client::new(&config.build());
         (
             StreamWriter::new(client.clone(), NAME),
             StreamReader::new(client, NAME),
@@ -133,13 +128,6 @@ fn name(shard: u32) -> String {
     format!("shardId-{shard:012}")
 }
 
-fn client(port: u16) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(format!("http://127.0.0.1:{port}"))
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
-        .http_client(Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
+fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }

@@ -14,7 +14,7 @@ use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::random::mint_upload_id;
 use txp_aws::s3::presign::{Bound, Presigner, PutLink};
 use txp_aws::s3::{Bucket, key};
-use txp_aws::secrets::{self, RECEIPT_KEY_SECRET};
+use txp_aws::secrets::{RECEIPT_KEY_SECRET, SecretKey};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
@@ -26,7 +26,7 @@ use txp_pipeline::receipt::ReceiptKey;
 const REPORT_HEAD_BYTES: u64 = 64 * 1024;
 
 /// Tables and buckets.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Aws {
     /// Who may ask.
     pub clients: Clients,
@@ -40,8 +40,8 @@ pub struct Aws {
     pub report_links: Presigner,
     /// Reports.
     pub reports: Bucket,
-    /// Signs receipts.
-    pub receipt_key: Option<ReceiptKey>,
+    /// Signs receipts. A deployment of before has no such secret: its receipts are not signed.
+    pub receipt_key: Option<SecretKey<ReceiptKey>>,
 }
 
 impl Aws {
@@ -59,16 +59,10 @@ impl Aws {
         };
         let config = config::load().await;
         let connection = Connection::new(aws_sdk_dynamodb::Client::new(&config));
-        // A deployment of before has no such secret: its receipts are not signed.
-        let receipt_key = match config::name(RECEIPT_KEY_SECRET) {
-            Ok(secret) => {
-                let client = aws_sdk_secretsmanager::Client::new(&config);
-                Some(secrets::receipt_key(&client, &secret).await?)
-            }
-            Err(_) => None,
-        };
         let mut aws = Self::new(connection, &config::s3_client(&config), names);
-        aws.receipt_key = receipt_key;
+        aws.receipt_key = config::name(RECEIPT_KEY_SECRET).ok().map(|secret| {
+            SecretKey::of_receipts(aws_sdk_secretsmanager::Client::new(&config), secret)
+        });
         Ok(aws)
     }
 
@@ -108,8 +102,11 @@ impl World for Aws {
         SystemClock.now()
     }
 
-    fn receipt_key(&self) -> Option<&ReceiptKey> {
-        self.receipt_key.as_ref()
+    async fn receipt_key(&self) -> Result<Option<&ReceiptKey>, PortError> {
+        match &self.receipt_key {
+            Some(key) => key.get().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn mint(&self, now: Timestamp) -> Result<UploadId, PortError> {

@@ -16,7 +16,7 @@ pub trait World {
     fn now(&self) -> Timestamp;
 
     /// Signs receipts; without it they are not signed.
-    fn receipt_key(&self) -> Option<&ReceiptKey>;
+    fn receipt_key(&self) -> impl Future<Output = Result<Option<&ReceiptKey>, PortError>>;
 
     /// A new upload's id.
     fn mint(&self, now: Timestamp) -> Result<UploadId, PortError>;

@@ -4,6 +4,7 @@ use super::arrived::{Arrived, Readable};
 use super::event::Continuation;
 use super::lease::{LEASE_SECONDS, Lease, Until};
 use super::{CallAgain, Validation};
+use anyhow::Context as _;
 use txp_aws::dynamodb::uploads::{Checkpoint, Claim, Claimed, Fence, UploadView};
 use txp_aws::kinesis::producer::Producer;
 use txp_aws::s3::object::StoredObject;
@@ -47,6 +48,9 @@ impl<A: CallAgain, C: Clock + Clone + 'static> Validation<A, C> {
             tracing::warn!(%upload_id, "a file that was put again is left alone");
             return Ok(());
         }
+        // Before the claim: that there is no key is no fault of the file, and no failed try at it.
+        let key = self.fingerprint_key.get().await;
+        key.context("the function has no fingerprint key")?;
         let Some(claimed) = self.claim(task).await? else {
             return Ok(());
         };
@@ -246,6 +250,8 @@ impl<A: CallAgain, C: Clock + Clone + 'static> Validation<A, C> {
         kept: Option<&Kept>,
         tries: Tries,
     ) -> Result<Outcome, IngestError> {
+        // Kept since the file was claimed.
+        let fingerprinter = self.fingerprint_key.get().await?;
         let (bucket, head) = (self.files.clone(), readable.head.clone());
         let mut object =
             StoredObject::new(bucket, &task.key, &task.version, head, self.clock.clone());
@@ -254,7 +260,7 @@ impl<A: CallAgain, C: Clock + Clone + 'static> Validation<A, C> {
             job: Job {
                 received: &readable.received,
                 rules: &readable.rules,
-                fingerprinter: &self.fingerprinter,
+                fingerprinter,
                 sha256: readable.sha256.as_deref(),
                 hop: task.hop,
                 tries,

@@ -11,8 +11,6 @@
     reason = "tests: a panic is how they say no"
 )]
 
-#[path = "../../../txp-aws/tests/dynamodb/emulator.rs"]
-mod emulator;
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,42 +1,35 @@
 //! Tables, a stream, a topic and buckets of a test's own, and the function over them.
 
-use crate::emulator::Emulator;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::Builder;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use txp_aws::clock::SystemClock;
 use txp_aws::dynamodb::State;
 use txp_aws::dynamodb::stream::StreamRecord;
 use txp_aws::dynamodb::transactions::Transactions;
 use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::dynamodb::{Connection, tables};
-use txp_aws::kinesis::deaggregate::deaggregate;
 use txp_aws::kinesis::producer::Settings;
+use txp_aws::s3::Bucket;
 use txp_domain::card::{Brand, Fingerprint, Last4};
 use txp_domain::event::{Event, RowEvent, RowOutcome};
 use txp_domain::id::UploadId;
 use txp_domain::money::{Amount, Currency};
-use txp_domain::position::{Bucket, Position, Sequence};
+use txp_domain::position::{self, Position, Sequence};
 use txp_domain::row::{CardFacts, Facts, TimeSource, TransactionType};
+use txp_emulator::Emulator;
 use txp_lambda::anomaly::{Anomaly, AnomalyEvent, Names};
 use txp_lambda::runtime::{Function as _, Invocation};
 use txp_pipeline::batch::Delivery;
 use txp_pipeline::port::Clock as _;
 use txp_pipeline::stage::aggregate::Aggregator;
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 pub(crate) struct World {
     emulator: Arc<Emulator>,
-    config: SdkConfig,
     names: Names,
-    rules_bucket: String,
+    rules: Bucket,
     transactions: String,
     uploads: String,
     /// The record of the last row.
@@ -46,55 +39,43 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let emulator = Emulator::shared().await;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let credentials = Credentials::new("test", "test", None, None, "emulator");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(emulator.endpoint())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(Builder::new().build_http())
-            .build();
-        let s3 = txp_aws::config::s3_client(&config);
-        let [rules_bucket, reports] = ["rules", "reports"].map(|kind| format!("{kind}-{number}"));
-        for bucket in [&rules_bucket, &reports] {
-            s3.create_bucket().bucket(bucket).send().await.unwrap();
-        }
-        let stream = format!("events-{number}");
-        let create = aws_sdk_kinesis::Client::new(&config).create_stream();
-        let create = create.stream_name(&stream).shard_count(1);
-        create.send().await.unwrap();
-        let topic = aws_sdk_sns::Client::new(&config).create_topic();
-        let topic = topic.name(format!("alerts-{number}")).send().await.unwrap();
+        let (rules, reports) = (
+            emulator.bucket("rules").await,
+            emulator.bucket("reports").await,
+        );
         let names = Names {
             profiles: emulator.table(&tables::PROFILES).await,
             alerts: emulator.table(&tables::ALERTS).await,
-            stream,
-            topic: topic.topic_arn.unwrap(),
-            reports,
-            rules: Some(format!("s3://{rules_bucket}/rules.json")),
-            shadow_rules: Some(format!("s3://{rules_bucket}/shadow.json")),
+            stream: emulator.stream(1).await,
+            topic: emulator.topic().await,
+            reports: reports.name().to_owned(),
+            rules: Some(format!("s3://{}/rules.json", rules.name())),
+            shadow_rules: Some(format!("s3://{}/shadow.json", rules.name())),
             webhooks: None,
         };
         Self {
             transactions: emulator.table(&tables::TRANSACTIONS).await,
             uploads: emulator.table(&tables::UPLOADS).await,
             emulator,
-            config,
             names,
-            rules_bucket,
+            rules,
             record: 0,
         }
     }
 
     /// A process of its own.
     pub(crate) fn function(&self) -> Anomaly {
-        Anomaly::over(&self.config, self.names.clone(), Settings::default()).unwrap()
+        Anomaly::over(
+            &self.emulator.config(),
+            self.names.clone(),
+            Settings::default(),
+        )
+        .unwrap()
     }
 
     pub(crate) async fn put(&self, key: &str, body: Vec<u8>) {
-        let put = txp_aws::config::s3_client(&self.config).put_object();
-        let put = put.bucket(&self.rules_bucket).key(key);
+        let put = self.rules.client().put_object();
+        let put = put.bucket(self.rules.name()).key(key);
         put.body(ByteStream::from(body)).send().await.unwrap();
     }
 
@@ -108,8 +89,8 @@ impl World {
     }
 
     pub(crate) async fn take_away(&self, key: &str) {
-        let delete = txp_aws::config::s3_client(&self.config).delete_object();
-        let delete = delete.bucket(&self.rules_bucket).key(key);
+        let delete = self.rules.client().delete_object();
+        let delete = delete.bucket(self.rules.name()).key(key);
         delete.send().await.unwrap();
     }
 
@@ -127,7 +108,7 @@ impl World {
                 sale(self.record, id, *amount)
             })
             .collect();
-        let connection = Connection::new(self.emulator.client());
+        let connection = Connection::new(self.emulator.dynamodb());
         let mut store = State {
             transactions: Transactions::new(connection.clone(), &*self.transactions),
             uploads: Uploads::new(connection, &*self.uploads),
@@ -136,7 +117,7 @@ impl World {
         assert!(folded.failed.is_none(), "{:?}", folded.failed);
         let mut records = Vec::new();
         for id in &ids {
-            let get = self.emulator.client().get_item();
+            let get = self.emulator.dynamodb().get_item();
             let get = get.table_name(&self.transactions);
             let get = get.key("transaction_id", AttributeValue::S(id.clone()));
             let get = get.key("merchant_id", AttributeValue::S("m-1".to_owned()));
@@ -165,29 +146,13 @@ impl World {
 
     /// Every event in the stream.
     pub(crate) async fn history(&self) -> Vec<Vec<u8>> {
-        let kinesis = aws_sdk_kinesis::Client::new(&self.config);
-        let stream = &self.names.stream;
-        let list = kinesis.list_shards().stream_name(stream).send();
-        let mut events = Vec::new();
-        for shard in list.await.unwrap().shards.unwrap() {
-            let get = kinesis.get_shard_iterator().stream_name(stream);
-            let get = get
-                .shard_id(shard.shard_id)
-                .shard_iterator_type(aws_sdk_kinesis::types::ShardIteratorType::TrimHorizon);
-            let iterator = get.send().await.unwrap().shard_iterator;
-            let got = kinesis.get_records().set_shard_iterator(iterator);
-            for record in got.send().await.unwrap().records {
-                let mut out = Vec::new();
-                deaggregate(record.data().as_ref(), record.partition_key(), &mut out);
-                events.extend(out.iter().map(|user| user.data.to_vec()));
-            }
-        }
-        events
+        let events = self.emulator.events(&self.names.stream).await;
+        events.into_iter().map(|(_, event)| event).collect()
     }
 
     /// How many alerts were recorded.
     pub(crate) async fn alerts(&self) -> usize {
-        let scan = self.emulator.client().scan();
+        let scan = self.emulator.dynamodb().scan();
         let scan = scan.table_name(&self.names.alerts).send().await.unwrap();
         let ids = scan
             .items()
@@ -221,7 +186,7 @@ fn sale(record: u64, id: &str, minor: u64) -> Delivery<'_> {
     };
     Delivery {
         position: Position {
-            bucket: Bucket::of(format!("m-1/{id}").as_bytes()),
+            bucket: position::Bucket::of(format!("m-1/{id}").as_bytes()),
             sequence: Sequence::from(record),
             subsequence: 0,
         },

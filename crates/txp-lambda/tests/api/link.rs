@@ -59,7 +59,14 @@ async fn a_link_takes_its_file_once_and_nothing_else() {
         assert_eq!(put(&link, "", FILE), 412, "a second time");
         let key = link["key"].as_str().unwrap();
         let bucket = &stack.names.files;
-        let object = stack.s3().get_object().bucket(bucket).key(key).send().await;
+        let object = stack
+            .emulator
+            .s3()
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await;
         let stored = object.unwrap().body.collect().await.unwrap();
         assert_eq!(stored.to_vec(), FILE.as_bytes());
     }

@@ -23,7 +23,11 @@ async fn an_upload_and_its_rejects_are_its_clients() {
     let (_, body) = stack.get(CLIENT, &path).await;
     assert_eq!(body["state"], "processing");
     assert_eq!(stack.get(CLIENT, &format!("{path}/rejects")).await.0, 404);
-    let report = stack.s3().put_object().bucket(&stack.names.reports);
+    let report = stack
+        .emulator
+        .s3()
+        .put_object()
+        .bucket(&stack.names.reports);
     let report = report
         .key(key::of_rejects(id))
         .body(REPORT.as_bytes().to_vec().into());

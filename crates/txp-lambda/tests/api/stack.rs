@@ -1,12 +1,10 @@
 //! Tables, buckets and clients of a test's own.
 
-use crate::emulator::Emulator;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_smithy_http_client::Builder;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_domain::event::{Defaults, Merchants};
+use txp_emulator::Emulator;
 use txp_lambda::api::{Aws, Names, ProxyAnswer, answer};
 use txp_lambda::runtime::Invocation;
 use txp_pipeline::api::Client;
@@ -22,19 +20,17 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) async fn start() -> Self {
         let emulator = Emulator::shared().await;
-        let uploads = emulator.table(&tables::UPLOADS).await;
+        let (files, reports) = (
+            emulator.bucket("files").await,
+            emulator.bucket("reports").await,
+        );
         let names = Names {
             clients: emulator.table(&tables::CLIENTS).await,
             transactions: emulator.table(&tables::TRANSACTIONS).await,
-            // Buckets are named after the table, which is the test's own.
-            files: format!("files-{uploads}"),
-            reports: format!("reports-{uploads}"),
-            uploads,
+            files: files.name().to_owned(),
+            reports: reports.name().to_owned(),
+            uploads: emulator.table(&tables::UPLOADS).await,
         };
-        let s3 = s3(&emulator);
-        for bucket in [&names.files, &names.reports] {
-            s3.create_bucket().bucket(bucket).send().await.unwrap();
-        }
         let world = world(&emulator, &names);
         Self {
             emulator,
@@ -46,10 +42,6 @@ impl Stack {
     /// Another process of the function.
     pub(crate) fn other(&self) -> Aws {
         world(&self.emulator, &self.names)
-    }
-
-    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
-        s3(&self.emulator)
     }
 
     pub(crate) async fn client(&self, client_id: &str, merchants: &[&str]) {
@@ -78,20 +70,8 @@ pub(crate) fn client(client_id: &str, merchants: &[&str]) -> Client {
 }
 
 fn world(emulator: &Emulator, names: &Names) -> Aws {
-    let connection = Connection::new(emulator.client());
-    Aws::new(connection, &s3(emulator), names.clone())
-}
-
-fn s3(emulator: &Emulator) -> aws_sdk_s3::Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(emulator.endpoint())
-        .force_path_style(true)
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
-        .http_client(Builder::new().build_http())
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
+    let connection = Connection::new(emulator.dynamodb());
+    Aws::new(connection, &emulator.s3(), names.clone())
 }
 
 /// A request of a client, as the gateway hands it over; `more` goes over it.

@@ -14,20 +14,15 @@
     reason = "tests: a panic is how they say no, and figures are for whoever reads along"
 )]
 
-#[path = "../../../txp-aws/tests/dynamodb/emulator.rs"]
-mod emulator;
 mod process;
-#[path = "../../../txp-aws/tests/dynamodb/proxy.rs"]
-#[allow(dead_code, reason = "other tests refuse calls as a whole")]
-mod proxy;
 mod world;
 
 use process::{Ended, Killer, Process};
-use proxy::{Request, Turn};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use txp_emulator::{Request, Turn};
 use world::{File, Place, World};
 
 /// Some 900 KB, five batches of events.
@@ -83,9 +78,9 @@ fn killing(armed: &Arc<Mutex<Option<Killer>>>) -> impl Fn(&mut Request) -> Turn 
 
 #[tokio::test]
 async fn a_file_of_many_invocations_one_of_them_killed_gives_what_one_invocation_gives() {
-    let world = World::new("hops").await;
+    let world = World::new().await;
     let file = world.put(ROWS).await;
-    let (whole, parts) = (world.place("whole").await, world.place("parts").await);
+    let (whole, parts) = (world.place().await, world.place().await);
     for place in [&whole, &parts] {
         world.announce(&file, place).await;
     }
@@ -192,9 +187,9 @@ fn sum_of(lines: &[Value], metric: &str) -> u64 {
 
 #[tokio::test]
 async fn what_a_stream_refuses_is_sent_again_and_counted() {
-    let world = World::new("refused").await;
+    let world = World::new().await;
     let file = world.put(FEW_ROWS).await;
-    let (whole, throttled) = (world.place("calm").await, world.place("busy").await);
+    let (whole, throttled) = (world.place().await, world.place().await);
     for place in [&whole, &throttled] {
         world.announce(&file, place).await;
     }

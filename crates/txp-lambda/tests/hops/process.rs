@@ -1,7 +1,6 @@
 //! The real binary as Lambda runs it: a process that asks a Runtime API for events, one after the
 //! other, each with a deadline, and calls Lambda to be called again. It may be killed at any time.
 
-use crate::proxy::Request;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -11,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use txp_emulator::Request;
 
 const RUNTIME_API: &str = "/2018-06-01/runtime/invocation/";
 /// A function that says nothing for so long hangs.

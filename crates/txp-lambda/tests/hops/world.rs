@@ -1,18 +1,11 @@
 //! A file in a bucket, and several places that it is read into: a stream, a table, a bucket of
 //! reports each. What is read from one file into two places is the same, byte for byte.
 
-use crate::emulator::Emulator;
-use crate::proxy::{Proxy, Request, Turn};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use aws_smithy_http_client::Builder;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use txp_aws::clock::SystemClock;
-use txp_aws::config::s3_client;
 use txp_aws::dynamodb::uploads::{Announcement, Uploads};
 use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::kinesis::read::StreamReader;
@@ -22,6 +15,7 @@ use txp_aws::secrets::FINGERPRINT_KEY_SECRET;
 use txp_domain::event::{Defaults, Merchants};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
+use txp_emulator::{Emulator, Proxy, Request, Turn};
 use txp_lambda::environment::{EVENTS_STREAM, REPORTS_BUCKET, UPLOADS_BUCKET};
 use txp_pipeline::api::Terms;
 use txp_pipeline::port::{Window, Written};
@@ -35,7 +29,6 @@ pub(crate) type Events = BTreeMap<u8, Vec<Vec<u8>>>;
 
 pub(crate) struct World {
     emulator: Arc<Emulator>,
-    config: SdkConfig,
     files: Bucket,
 }
 
@@ -53,54 +46,23 @@ pub(crate) struct Place {
 }
 
 impl World {
-    pub(crate) async fn new(name: &str) -> Self {
+    pub(crate) async fn new() -> Self {
         let emulator = Emulator::shared().await;
-        let credentials = Credentials::new("test", "test", None, None, "emulator");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(emulator.endpoint())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(Builder::new().build_http())
-            .build();
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let secrets = aws_sdk_secretsmanager::Client::new(&emulator.config());
         // Another test may have made it.
         let create = secrets.create_secret().name(SECRET);
         let _made = create.secret_string("5a".repeat(32)).send().await;
-        let world = Self {
-            files: Bucket::new(s3_client(&config), format!("files-{name}")),
+        Self {
+            files: emulator.versioned_bucket("files").await,
             emulator,
-            config,
-        };
-        world.create(&world.files).await;
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
-        let client = world.files.client();
-        client
-            .put_bucket_versioning()
-            .bucket(world.files.name())
-            .versioning_configuration(enabled.build())
-            .send()
-            .await
-            .unwrap();
-        world
+        }
     }
 
-    async fn create(&self, bucket: &Bucket) {
-        let create = bucket.client().create_bucket().bucket(bucket.name());
-        create.send().await.unwrap();
-    }
-
-    pub(crate) async fn place(&self, name: &str) -> Place {
-        let reports = Bucket::new(s3_client(&self.config), format!("reports-{name}"));
-        self.create(&reports).await;
-        let stream = format!("events-{name}");
-        let client = aws_sdk_kinesis::Client::new(&self.config);
-        let create = client.create_stream().stream_name(&stream).shard_count(2);
-        create.send().await.unwrap();
+    pub(crate) async fn place(&self) -> Place {
         Place {
-            stream,
+            stream: self.emulator.stream(2).await,
             table: self.emulator.table(&tables::UPLOADS).await,
-            reports,
+            reports: self.emulator.bucket("reports").await,
         }
     }
 
@@ -126,7 +88,7 @@ impl World {
     }
 
     fn uploads(&self, place: &Place) -> Uploads {
-        Uploads::new(Connection::new(self.emulator.client()), &*place.table)
+        Uploads::new(Connection::new(self.emulator.dynamodb()), &*place.table)
     }
 
     pub(crate) async fn announce(&self, file: &File, place: &Place) {
@@ -194,7 +156,7 @@ impl World {
 
     /// Has the claim on a file end long ago, as if nobody had been heard of since.
     pub(crate) async fn end_lease(&self, file: &File, place: &Place) {
-        let update = self.emulator.client().update_item();
+        let update = self.emulator.dynamodb().update_item();
         update
             .table_name(&place.table)
             .key("upload_id", AttributeValue::S(file.id.to_string()))
@@ -208,7 +170,7 @@ impl World {
 
     /// The events of a place, and how many are there more than once.
     pub(crate) async fn events(&self, place: &Place) -> (Events, usize) {
-        let client = aws_sdk_kinesis::Client::new(&self.config);
+        let client = self.emulator.kinesis();
         let calls = StreamReader::new(client, &place.stream);
         let opened = StreamSource::open(calls, SystemClock, Window::default()).await;
         let (mut events, mut repeats) = (Events::new(), 0);

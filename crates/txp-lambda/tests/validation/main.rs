@@ -11,11 +11,6 @@
     reason = "tests: a panic is how they say no"
 )]
 
-#[path = "../../../txp-aws/tests/dynamodb/emulator.rs"]
-mod emulator;
-#[path = "../../../txp-aws/tests/dynamodb/proxy.rs"]
-#[allow(dead_code, reason = "other tests change calls on their way")]
-mod proxy;
 mod refused;
 mod skewed;
 mod swept;

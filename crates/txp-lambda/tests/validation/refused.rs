@@ -76,6 +76,29 @@ async fn a_file_that_is_not_as_agreed_fails_with_its_cause() {
     }
 }
 
+/// Without a key nothing is read and nobody's claim is taken: it is no fault of a file, however often it
+/// is tried. Once there is one, the function that could not read it reads the file.
+#[tokio::test]
+async fn a_key_that_is_missing_is_no_fault_of_the_file() {
+    let mut world = World::without_key().await;
+    let id = world.announce(26, &terms()).await;
+    let event = world.put(id, FILE).await;
+    for _ in 0..5 {
+        let error = world.take(event.clone(), 60_000).await.unwrap_err();
+        let told = format!("{error:#}");
+        assert!(
+            told.starts_with("the function has no fingerprint key: "),
+            "{told}"
+        );
+        assert!(told.contains("the secret fingerprint-key-test"), "{told}");
+        assert!(world.view(id).await.claim.is_none());
+    }
+    assert_eq!(world.records_of(id).await, 0);
+    world.put_key().await;
+    world.take(event, 60_000).await.unwrap();
+    assert_eq!(world.told(id).await["state"], "parsed");
+}
+
 /// More than is taken, whatever the link said.
 #[tokio::test]
 async fn a_file_over_the_limit_fails_unread() {

@@ -1,18 +1,12 @@
 //! Buckets, a stream and a table of a test's own, the function over them, and what it left there.
 
-use crate::emulator::Emulator;
-use crate::proxy::{Proxy, Request, Turn};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use aws_smithy_http_client::Builder;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,17 +14,17 @@ use txp_aws::clock::SystemClock;
 use txp_aws::config::s3_client;
 use txp_aws::dynamodb::uploads::{Announcement, Claim, UploadView, Uploads};
 use txp_aws::dynamodb::{Connection, tables};
-use txp_aws::kinesis::deaggregate::deaggregate;
 use txp_aws::kinesis::producer::Settings;
 use txp_aws::kinesis::put::StreamWriter;
-use txp_aws::kinesis::source::bucket_of;
 use txp_aws::s3::{Bucket, key};
+use txp_aws::secrets::SecretKey;
 use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Defaults, Event, Merchants, UploadEvent, UploadReceived, decode};
 use txp_domain::id::UploadId;
 use txp_domain::position;
 use txp_domain::time::Timestamp;
 use txp_domain::trace::TraceParent;
+use txp_emulator::{Emulator, Proxy, Request, Turn, config};
 use txp_lambda::api::{Aws, Names, answer};
 use txp_lambda::runtime::Invocation;
 use txp_lambda::validation::event::{Continuation, ValidationEvent};
@@ -46,8 +40,6 @@ const CLIENT: &str = "a client";
 const KEY: [u8; 32] = [5; 32];
 const TRACE: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
 const LINK_EXPIRED: &[u8] = b"2026-01-01T00:00:00Z";
-
-static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Events by bucket, in order, repeats left out.
 pub(crate) type Events = BTreeMap<u8, Vec<String>>;
@@ -117,74 +109,57 @@ impl CallAgain for Calls {
 
 pub(crate) struct World {
     emulator: Arc<Emulator>,
-    s3: aws_sdk_s3::Client,
     table: String,
-    config: SdkConfig,
     function: Validation<Calls>,
-    kinesis: aws_sdk_kinesis::Client,
     stream: String,
+    secret: String,
     is_denied: Arc<AtomicBool>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let world = Self::without_key().await;
+        world.put_key().await;
+        world
+    }
+
+    /// One in which nobody has made the secret yet.
+    pub(crate) async fn without_key() -> Self {
         let emulator = Emulator::shared().await;
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let credentials = Credentials::new("test", "test", None, None, "emulator");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(format!("http://127.0.0.1:{}", emulator.port))
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(Builder::new().build_http())
-            .build();
-        let s3 = s3_client(&config);
         let is_denied = Arc::new(AtomicBool::new(false));
         let guard = Proxy::before(emulator.port, denying(&is_denied));
-        let guarded = config.to_builder().endpoint_url(guard.endpoint()).build();
-        let files = Bucket::new(s3_client(&guarded), format!("uploads-{number}"));
-        let reports = Bucket::new(s3.clone(), format!("reports-{number}"));
-        for bucket in [&files, &reports] {
-            s3.create_bucket()
-                .bucket(bucket.name())
-                .send()
-                .await
-                .unwrap();
-        }
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
-        s3.put_bucket_versioning()
-            .bucket(files.name())
-            .versioning_configuration(enabled.build())
-            .send()
-            .await
-            .unwrap();
-        let kinesis = aws_sdk_kinesis::Client::new(&config);
-        let stream = format!("events-{number}");
-        let create = kinesis.create_stream().stream_name(&stream).shard_count(2);
-        create.send().await.unwrap();
+        let files = emulator.versioned_bucket("uploads").await;
+        let guarded = s3_client(&config(&guard.endpoint()));
+        let stream = emulator.stream(2).await;
         let table = emulator.table(&tables::UPLOADS).await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let secret = emulator.name("fingerprint-key");
         let function = Validation {
-            files,
-            reports,
-            stream: StreamWriter::new(kinesis.clone(), &stream),
+            files: Bucket::new(guarded, files.name()),
+            reports: emulator.bucket("reports").await,
+            stream: StreamWriter::new(emulator.kinesis(), &stream),
             settings: frugal(Settings::default()),
-            uploads: Uploads::new(Connection::new(dynamodb), &*table),
-            fingerprinter: Fingerprinter::new(KEY),
+            uploads: Uploads::new(Connection::new(emulator.dynamodb()), &*table),
+            fingerprint_key: fingerprint_key(&emulator, &secret),
             again: Calls::default(),
             clock: SystemClock,
             upload_bytes_max: UPLOAD_BYTES_MAX,
         };
         Self {
             emulator,
-            config,
-            s3,
             table,
             function,
-            kinesis,
             stream,
+            secret,
             is_denied,
         }
+    }
+
+    /// Makes the secret with the key.
+    pub(crate) async fn put_key(&self) {
+        let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
+        let create = aws_sdk_secretsmanager::Client::new(&self.emulator.config()).create_secret();
+        let create = create.name(&self.secret).secret_string(key);
+        create.send().await.unwrap();
     }
 
     /// Whether nobody may read uploaded files.
@@ -200,7 +175,7 @@ impl World {
 
     /// Another process of the function over the same, with a clock of its own.
     pub(crate) fn another(&self, clock: Skewed) -> Validation<Calls, Skewed> {
-        self.by_stream(clock, self.kinesis.clone())
+        self.by_stream(clock, self.emulator.kinesis())
     }
 
     /// The same, held up before its records get to the stream.
@@ -213,8 +188,7 @@ impl World {
             }
             Turn::Through
         });
-        let config = self.config.to_builder().endpoint_url(proxy.endpoint());
-        let kinesis = aws_sdk_kinesis::Client::new(&config.build());
+        let kinesis = aws_sdk_kinesis::Client::new(&config(&proxy.endpoint()));
         (gate, self.by_stream(clock, kinesis))
     }
 
@@ -229,7 +203,7 @@ impl World {
             stream: StreamWriter::new(kinesis, &self.stream),
             settings: self.function.settings,
             uploads: self.function.uploads.clone(),
-            fingerprinter: self.function.fingerprinter.clone(),
+            fingerprint_key: fingerprint_key(&self.emulator, &self.secret),
             again: Calls::default(),
             clock,
             upload_bytes_max: UPLOAD_BYTES_MAX,
@@ -348,7 +322,7 @@ impl World {
 
     /// An item of the table, damaged: a claim that is due, and says nothing else.
     pub(crate) async fn damage(&self, id: UploadId) {
-        let put = self.emulator.client().put_item().table_name(&self.table);
+        let put = self.emulator.dynamodb().put_item().table_name(&self.table);
         let text = |text: &str| AttributeValue::S(text.to_owned());
         put.item("upload_id", text(id.as_str()))
             .item("part", text("claim"))
@@ -379,8 +353,8 @@ impl World {
             files: self.function.files.name().to_owned(),
             reports: self.function.reports.name().to_owned(),
         };
-        let connection = Connection::new(self.emulator.client());
-        let mut api = Aws::new(connection, &self.s3, names);
+        let connection = Connection::new(self.emulator.dynamodb());
+        let mut api = Aws::new(connection, &self.emulator.s3(), names);
         let client = Client {
             client_id: CLIENT.to_owned(),
             merchants: Merchants::All,
@@ -423,40 +397,12 @@ impl World {
     }
 
     async fn stored(&self) -> Vec<(u8, String)> {
-        let mut stored = Vec::new();
-        let shards = self
-            .kinesis
-            .list_shards()
-            .stream_name(&self.stream)
-            .send()
-            .await
-            .unwrap();
-        for shard in shards.shards() {
-            let iterator = self
-                .kinesis
-                .get_shard_iterator()
-                .stream_name(&self.stream)
-                .shard_id(shard.shard_id())
-                .shard_iterator_type("TRIM_HORIZON".into());
-            let mut next = iterator.send().await.unwrap().shard_iterator;
-            while let Some(iterator) = next {
-                let get = self.kinesis.get_records().shard_iterator(iterator);
-                let page = get.send().await.unwrap();
-                if page.records().is_empty() {
-                    break;
-                }
-                for record in page.records() {
-                    let mut out = Vec::new();
-                    deaggregate(record.data().as_ref(), record.partition_key(), &mut out);
-                    stored.extend(out.iter().map(|user| {
-                        let json = String::from_utf8(user.data.to_vec()).unwrap();
-                        (bucket_of(user).0, json)
-                    }));
-                }
-                next = page.next_shard_iterator;
-            }
-        }
-        stored
+        let events = self.emulator.events(&self.stream).await;
+        let json = |bytes| String::from_utf8(bytes).unwrap();
+        let events = events.into_iter();
+        events
+            .map(|(bucket, bytes)| (bucket, json(bytes)))
+            .collect()
     }
 
     pub(crate) async fn events(&self) -> Events {
@@ -488,6 +434,11 @@ impl World {
         let ending = events.find(|event| ids.iter().any(|id| event["id"] == **id));
         ending.expect("it has ended")
     }
+}
+
+fn fingerprint_key(emulator: &Emulator, secret: &str) -> SecretKey<Fingerprinter> {
+    let client = aws_sdk_secretsmanager::Client::new(&emulator.config());
+    SecretKey::of_fingerprints(client, secret.to_owned())
 }
 
 /// Refuses to show an uploaded file, as a policy does that was set wrong.

@@ -12,13 +12,8 @@
     reason = "tests: a panic is how they say no"
 )]
 
-#[path = "../../../txp-aws/tests/dynamodb/emulator.rs"]
-mod emulator;
 mod receiver;
 
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_smithy_http_client::Builder;
-use emulator::Emulator;
 use receiver::Receiver;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,6 +23,7 @@ use txp_aws::dynamodb::uploads::Uploads;
 use txp_aws::dynamodb::{Connection, tables};
 use txp_domain::alert::{Decision, Message};
 use txp_domain::time::Timestamp;
+use txp_emulator::Emulator;
 use txp_lambda::anomaly::{Telling, Webhooks};
 use txp_lambda::runtime::Invocation;
 use txp_pipeline::port::{AlertSink, Clock as _, ErrorKind, PortError, UploadStore as _};
@@ -48,21 +44,14 @@ struct Stack {
 
 impl Stack {
     async fn new(emulator: &Emulator) -> Self {
-        let connection = || Connection::new(emulator.client());
+        let connection = || Connection::new(emulator.dynamodb());
         let alerts = emulator.table(&tables::ALERTS).await;
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(emulator.endpoint())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
-            .http_client(Builder::new().build_http())
-            .build();
         Self {
             secret: format!("webhooks-{alerts}"),
             alerts: Alerts::new(connection(), alerts),
             uploads: Uploads::new(connection(), emulator.table(&tables::UPLOADS).await)
                 .telling_ends(),
-            secrets: aws_sdk_secretsmanager::Client::from_conf(config),
+            secrets: aws_sdk_secretsmanager::Client::new(&emulator.config()),
         }
     }
 

@@ -121,8 +121,9 @@ impl Memory {
 }
 
 impl World for Memory {
-    fn receipt_key(&self) -> Option<&ReceiptKey> {
-        self.receipt_key.as_ref()
+    async fn receipt_key(&self) -> Result<Option<&ReceiptKey>, PortError> {
+        self.ready()?;
+        Ok(self.receipt_key.as_ref())
     }
 
     fn now(&self) -> Timestamp {

@@ -15,11 +15,12 @@ const CONTENT_LENGTH: &str = "content-length";
 
 /// A request on its way.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// The request line.
-    pub(crate) line: String,
+    pub line: String,
     headers: Headers,
-    pub(crate) body: Vec<u8>,
+    /// The body, out of its chunks.
+    pub body: Vec<u8>,
 }
 
 type Headers = Vec<(String, String)>;
@@ -27,7 +28,7 @@ type Headers = Vec<(String, String)>;
 type Rewrite = Box<dyn FnOnce(&[u8]) -> Vec<u8> + Send>;
 
 /// What becomes of a request.
-pub(crate) enum Turn {
+pub enum Turn {
     /// It goes to the emulator as it is by now.
     Through,
     /// So it does, and the body of its answer is changed.
@@ -48,13 +49,15 @@ pub(crate) enum Turn {
 }
 
 /// Where clients are sent to.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens on the loopback address.
+    pub port: u16,
 }
 
 impl Proxy {
     /// In front of what listens on a port. It ends with the test's process.
-    pub(crate) fn before(
+    pub fn before(
         port: u16,
         decide: impl Fn(&mut Request) -> Turn + Send + Sync + 'static,
     ) -> Self {
@@ -73,20 +76,22 @@ impl Proxy {
         proxy
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// Where clients are sent to.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
 
 /// Decides for each request once: sent again just as it was, it goes through.
-#[derive(Default)]
-pub(crate) struct Once {
+#[derive(Debug, Default)]
+pub struct Once {
     seen: Mutex<HashSet<u64>>,
 }
 
 impl Once {
     /// The number of a request that was not seen before.
-    pub(crate) fn number(&self, request: &Request) -> Option<usize> {
+    pub fn number(&self, request: &Request) -> Option<usize> {
         let mut hasher = DefaultHasher::new();
         (&request.line, &request.body).hash(&mut hasher);
         let mut seen = self.seen.lock().unwrap();
@@ -95,14 +100,16 @@ impl Once {
 }
 
 impl Request {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// The operation, for the services that name it in a header.
-    pub(crate) fn operation(&self) -> &str {
+    pub fn operation(&self) -> &str {
         let target = self.header("x-amz-target").unwrap_or_default();
         target.rsplit('.').next().unwrap_or_default()
     }
@@ -115,14 +122,14 @@ impl Request {
     }
 
     /// Changes a body of JSON.
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Value)) {
+    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
         let mut body: Value = serde_json::from_slice(&self.body).unwrap();
         change(&mut body);
         self.body = serde_json::to_vec(&body).unwrap();
     }
 
     /// The next request of a connection; none at its end.
-    pub(crate) fn read(reader: &mut impl BufRead, writer: &mut impl Write) -> Option<Self> {
+    pub fn read(reader: &mut impl BufRead, writer: &mut impl Write) -> Option<Self> {
         let (line, headers) = head(reader)?;
         let mut request = Self {
             line,

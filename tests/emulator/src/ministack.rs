@@ -1,41 +1,49 @@
-//! The emulator, one for all tests of this binary that run at the same time, and tables made as
-//! [`tables`] says.
+//! ministack, one for all tests of a binary that run at the same time, and what is made on it: tables as
+//! [`txp_aws::dynamodb::tables`] says, buckets, streams and topics.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
 };
-use aws_smithy_http_client::Builder;
+use aws_sdk_kinesis::types::ShardIteratorType;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
+use txp_aws::config::s3_client;
 use txp_aws::dynamodb::tables::{Key, Table};
+use txp_aws::kinesis::deaggregate::deaggregate;
+use txp_aws::kinesis::source::bucket_of;
+use txp_aws::s3::Bucket;
 
 /// It starts in less than a second on an idle machine.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
+pub const START_LIMIT: Duration = Duration::from_secs(60);
 /// How often to ask whether it has started.
-pub(crate) const ASK_EVERY: Duration = Duration::from_millis(50);
+pub const ASK_EVERY: Duration = Duration::from_millis(50);
 
 const MISSING: &str =
     "TXP_MINISTACK does not name the emulator's Python: run `cargo xtask ci --only test`";
 
 static SHARED: Mutex<Weak<Emulator>> = Mutex::const_new(Weak::new());
 
-pub(crate) struct Emulator {
+/// A running emulator.
+#[derive(Debug)]
+pub struct Emulator {
     /// Ended when the last test lets go of it.
     _process: Child,
-    pub(crate) port: u16,
-    tables: AtomicU32,
+    /// Where it listens on the loopback address.
+    pub port: u16,
+    /// Of what was made: names are numbered.
+    made: AtomicU32,
 }
 
 impl Emulator {
     /// The running one, or a new one.
-    pub(crate) async fn shared() -> Arc<Self> {
+    pub async fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock().await;
         if let Some(running) = shared.upgrade() {
             return running;
@@ -70,9 +78,9 @@ impl Emulator {
         let emulator = Self {
             _process: process,
             port,
-            tables: AtomicU32::new(0),
+            made: AtomicU32::new(0),
         };
-        let client = emulator.client();
+        let client = emulator.dynamodb();
         let start = Instant::now();
         while client.list_tables().send().await.is_err() {
             assert!(start.elapsed() < START_LIMIT, "the emulator does not start");
@@ -81,30 +89,118 @@ impl Emulator {
         emulator
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// Where it is called.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn client(&self) -> Client {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(self.endpoint())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "emulator"))
-            .http_client(Builder::new().build_http())
-            .build();
-        Client::from_conf(config)
+    /// How clients of it are made.
+    #[must_use]
+    pub fn config(&self) -> SdkConfig {
+        crate::config(&self.endpoint())
+    }
+
+    /// A client of its tables.
+    #[must_use]
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config())
+    }
+
+    /// A client of its buckets.
+    #[must_use]
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        s3_client(&self.config())
+    }
+
+    /// A name that nothing else on it has.
+    #[must_use]
+    pub fn name(&self, base: &str) -> String {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        format!("{base}-test{number}")
+    }
+
+    /// A bucket of the caller's own.
+    pub async fn bucket(&self, base: &str) -> Bucket {
+        let bucket = Bucket::new(self.s3(), self.name(base));
+        self.create(&bucket).await;
+        bucket
+    }
+
+    /// A bucket that keeps the versions of its objects.
+    pub async fn versioned_bucket(&self, base: &str) -> Bucket {
+        let bucket = self.bucket(base).await;
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+        let put = bucket.client().put_bucket_versioning();
+        let put = put.bucket(bucket.name());
+        let put = put.versioning_configuration(enabled.build());
+        put.send().await.unwrap();
+        bucket
+    }
+
+    /// Makes a bucket of that name, if need be again.
+    pub async fn create(&self, bucket: &Bucket) {
+        let create = self.s3().create_bucket().bucket(bucket.name());
+        create.send().await.unwrap();
+    }
+
+    /// A stream of the caller's own with so many shards; gives its name.
+    pub async fn stream(&self, shards: i32) -> String {
+        let name = self.name("events");
+        let create = self.kinesis().create_stream().stream_name(&name);
+        create.shard_count(shards).send().await.unwrap();
+        name
+    }
+
+    /// A client of its streams.
+    #[must_use]
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(&self.config())
+    }
+
+    /// Every event in a stream with its bucket, in order of each shard.
+    pub async fn events(&self, stream: &str) -> Vec<(u8, Vec<u8>)> {
+        let kinesis = self.kinesis();
+        let shards = kinesis.list_shards().stream_name(stream).send();
+        let mut events = Vec::new();
+        for shard in shards.await.unwrap().shards() {
+            let get = kinesis.get_shard_iterator().stream_name(stream);
+            let get = get.shard_iterator_type(ShardIteratorType::TrimHorizon);
+            let iterator = get.shard_id(shard.shard_id()).send().await.unwrap();
+            let mut next = iterator.shard_iterator;
+            while let Some(iterator) = next {
+                let page = kinesis.get_records().shard_iterator(iterator).send();
+                let page = page.await.unwrap();
+                if page.records().is_empty() {
+                    break;
+                }
+                for record in page.records() {
+                    let mut out = Vec::new();
+                    deaggregate(record.data().as_ref(), record.partition_key(), &mut out);
+                    let user = out.iter();
+                    events.extend(user.map(|user| (bucket_of(user).0, user.data.to_vec())));
+                }
+                next = page.next_shard_iterator;
+            }
+        }
+        events
+    }
+
+    /// A topic of the caller's own; gives its ARN.
+    pub async fn topic(&self) -> String {
+        let create = aws_sdk_sns::Client::new(&self.config()).create_topic();
+        let topic = create.name(self.name("alerts")).send().await.unwrap();
+        topic.topic_arn.unwrap()
     }
 
     /// A table of this shape, of the caller's own; gives its name.
-    pub(crate) async fn table(&self, table: &Table) -> String {
-        let number = self.tables.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}-test{number}", table.base);
+    pub async fn table(&self, table: &Table) -> String {
+        let name = self.name(table.base);
         let stream = StreamSpecification::builder()
             .stream_enabled(true)
             .stream_view_type(StreamViewType::NewAndOldImages);
         let mut request = self
-            .client()
+            .dynamodb()
             .create_table()
             .table_name(&name)
             .billing_mode(BillingMode::PayPerRequest)
