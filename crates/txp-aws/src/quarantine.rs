@@ -3,11 +3,16 @@
 //! `quarantine/{stage}/{bucket}/{sequence}-{subsequence}.json`, named after the first of them, says where
 //! they stand and why they are there, never what is in them. One record may hold a hundred thousand:
 //! neighbours with one reason are told as one stretch, and so many stretches are told as fit. The name
-//! follows from the positions, so the same events again change nothing.
+//! follows from the positions, so the same events again change nothing. [`kept`] reads them again.
+
+mod kept;
+
+pub use kept::{Kept, KeptStretch, kept};
 
 use crate::s3::Bucket;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use txp_domain::redact::redact;
 use txp_pipeline::document::PositionDocument;
 use txp_pipeline::port::{ErrorKind, Poison, PortError, Quarantine};
@@ -27,21 +32,21 @@ pub struct S3Quarantine {
     stage: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Document<'a> {
-    stage: &'a str,
+    stage: Cow<'a, str>,
     /// Of the first.
     position: PositionDocument,
     /// Of the first.
     reason: String,
     /// How many events of the record are in quarantine.
-    events: usize,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stretches: Vec<Stretch>,
 }
 
 /// Events of one bucket, one behind the other, with one reason.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Stretch {
     bucket: u8,
     first_subsequence: u64,
@@ -67,10 +72,10 @@ impl S3Quarantine {
             self.stage, position.bucket.0, position.sequence, position.subsequence
         );
         let document = Document {
-            stage: first.stage,
+            stage: first.stage.into(),
             position: PositionDocument::from(position),
             reason: redact(&first.reason).into_owned(),
-            events: poisons.len(),
+            events: u64::try_from(poisons.len()).unwrap_or(u64::MAX),
             stretches: match poisons {
                 [_] => Vec::new(),
                 _ => stretches(poisons),

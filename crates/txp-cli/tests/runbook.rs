@@ -54,7 +54,7 @@ fn every_command_of_the_runbook_does_its_work() {
         match words.as_slice() {
             ["aws", ..] => {}
             // Of a deployment: whether it is asked for rightly is told before it is looked at.
-            ["txp", "doctor", "--env", _] => tried += 1,
+            ["txp", .., "--env", _] => tried += 1,
             ["txp", arguments @ ..] => {
                 let output = txp(dir, arguments);
                 assert!(output.status.success(), "{line}: {output:?}");
@@ -89,13 +89,32 @@ fn the_doctor_knows_of_damaged_queues_of_webhooks() {
     assert!(of("notes").contains("queue.damaged.jsonl"), "{report}");
 }
 
-/// Suppressions of a deployment are changed by a `txp` that can reach it.
+/// What is in a deployment is told and changed by a `txp` that can reach it, and that is asked rightly.
 #[test]
-fn suppressions_of_a_deployment_want_the_feature_and_the_table() {
+fn a_deployment_wants_the_feature_and_what_is_asked_for() {
+    let redrive = ["redrive", "quarantine", "list", "--env", "nowhere"];
+    let [mut preview, mut run] = [redrive; 2];
+    (preview[2], run[2]) = ("preview", "run");
+    of_a_deployment(
+        &["alerts", "suppress", "list", "--env", "nowhere"],
+        3,
+        "alerts-nowhere",
+    );
+    of_a_deployment(&redrive, 3, "s3://transaction-reports-nowhere/quarantine/");
+    of_a_deployment(&preview, 2, "--source s3://BUCKET/PREFIX");
+    of_a_deployment(
+        &run,
+        2,
+        "txp replay --source SOURCE --into dynamodb:NEW_TABLE",
+    );
+}
+
+/// With the feature this code and these words; without it always the same.
+fn of_a_deployment(arguments: &[&str], code: i32, words: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_txp"));
     command
-        .args(["alerts", "suppress", "list", "--env", "nowhere"])
+        .args(arguments)
         .current_dir(scratch.path())
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .env("AWS_REGION", "us-east-1")
@@ -104,7 +123,7 @@ fn suppressions_of_a_deployment_want_the_feature_and_the_table() {
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     let (code, wanted) = match cfg!(feature = "aws") {
-        true => (3, "alerts-nowhere"),
+        true => (code, words),
         false => (2, "--features aws"),
     };
     assert_eq!(output.status.code(), Some(code), "{told}");

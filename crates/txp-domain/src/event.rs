@@ -17,7 +17,7 @@ mod ruleset;
 pub mod schema;
 mod upload;
 
-pub use decode::{DecodeError, Decoded, RowPlace, decode};
+pub use decode::{DecodeError, Decoded, RowPlace, decode, is_from_the_future};
 pub use encode::{EncodedRow, RowEncoder, encode};
 pub use finding::{AnomalyFlagged, AnomalyShadowed, Verdict};
 pub use plain::read_plain_row;

@@ -17,7 +17,7 @@ mod stores;
 
 use std::collections::BTreeMap;
 use txp_aws::clock::SystemClock;
-use txp_aws::quarantine::S3Quarantine;
+use txp_aws::quarantine::{self, S3Quarantine};
 use txp_aws::s3::archive::Archive;
 use txp_domain::event::{Event, encode};
 use txp_domain::position::{self, Position, Sequence};
@@ -135,9 +135,50 @@ async fn a_poison_event_is_kept_by_position() {
     quarantine.put(&poison).await.unwrap();
     let key = format!("quarantine/aggregate/0a/{SEQUENCE}-3.json");
     let found = bucket.get(&key, 1_000).await.unwrap().unwrap();
+    let (kept, has_more) = quarantine::kept(&bucket, 10).await.unwrap();
+    assert_eq!((kept.len(), has_more), (1, false));
+    assert_eq!(
+        (&*kept[0].key, &*kept[0].stage, kept[0].events),
+        (&*key, "aggregate", 1)
+    );
+    let [stretch] = &*kept[0].stretches else {
+        panic!("{kept:?}")
+    };
+    assert_eq!(stretch.position, poison.position);
+    assert_eq!(stretch.reason, poison.reason);
     assert_eq!(
         String::from_utf8(found).unwrap(),
         r#"{"stage":"aggregate","position":{"bucket":10,"sequence":"49590338271490256608559692538361571095921575989136588898","subsequence":3},"reason":"event type is unknown","events":1}"#
+    );
+}
+
+/// More records than are asked for, and than S3 lists at a time; an object that is something else.
+#[tokio::test]
+async fn a_quarantine_of_many_pages_is_read_as_far_as_it_is_asked_for() {
+    let emulator = Emulator::shared().await;
+    let bucket = emulator.bucket("quarantine-of-many").await;
+    let mut sink = S3Quarantine::new(bucket.clone(), "aggregate");
+    let poisons: Vec<_> = (0..1_100_u64)
+        .map(|number| Poison {
+            position: Position {
+                sequence: Sequence::from(number),
+                ..poison(0, "").position
+            },
+            ..poison(0, "it is no JSON")
+        })
+        .collect();
+    sink.put_all(&poisons).await.unwrap();
+    for (max, expected) in [(1_050, (1_050, true)), (1_100, (1_100, false))] {
+        let (kept, has_more) = quarantine::kept(&bucket, max).await.unwrap();
+        assert_eq!((kept.len(), has_more), expected);
+    }
+    let put = bucket.put("quarantine/other.json", "text/plain", b"{}".to_vec());
+    put.await.unwrap();
+    let error = quarantine::kept(&bucket, 2_000).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("quarantine/other.json is nothing of a quarantine")
     );
 }
 
@@ -166,6 +207,14 @@ async fn the_poison_of_one_record_is_one_object() {
     let found = bucket.get(&key, 256_000).await.unwrap().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&found).unwrap();
     assert_eq!(document["events"], 100_000);
+    let (kept, _) = quarantine::kept(&bucket, 10).await.unwrap();
+    assert_eq!((kept[0].events, kept[0].stretches.len()), (100_000, 1_000));
+    let positions: Vec<_> = kept[0].stretches[0].positions().collect();
+    let expected: Vec<_> = poisons[..60_000]
+        .iter()
+        .map(|p| p.position.clone())
+        .collect();
+    assert!(positions == expected);
     let stretches = document["stretches"].as_array().unwrap();
     assert_eq!(stretches.len(), 1_000);
     assert_eq!(

@@ -158,6 +158,51 @@ fn poison_is_put_aside_and_not_archived() {
     assert!(outcome.failed.is_none() && empty.objects.is_empty());
 }
 
+/// An event as a newer txp may record it.
+fn of_the_future(kind: &str, version: u32, data: &str) -> Vec<u8> {
+    let event = format!(
+        r#"{{"specversion":"1.0","id":"x:1","source":"/uploads/x","type":"{kind}","subject":"m/t","time":"2026-01-01T00:00:00Z","dataschema":"schemas/{kind}/{version}.json","data":{data}}}"#
+    );
+    event.into_bytes()
+}
+
+/// The stream forgets it: whoever folds the archive with a newer txp is to have it, at its place.
+#[test]
+fn an_event_of_a_newer_txp_is_archived_as_it_was_recorded() {
+    let events = [
+        (0, of_the_future("transaction.accepted", 99, r#"{"a": 1}"#)),
+        (0, event(1)),
+        (0, of_the_future("transaction.settled", 1, "{\n}")),
+        // A type that is known, of a version that is known, and not as it should be.
+        (0, of_the_future("transaction.accepted", 1, "{}")),
+        // What could be a card number is kept nowhere.
+        (0, of_the_future("transaction.settled", 1, r#"{"n":"4242-4242-4242-4242"}"#)),
+        (0, of_the_future("transaction.settled", 1, r#"{"n":4242424242424242}"#)),
+        // Somebody else's.
+        (0, br#"{"specversion":"1.0","id":"1","type":"order.placed","time":"2026-01-01T00:00:00Z","dataschema":"https://example.com/order/1.json","data":{}}"#.to_vec()),
+    ];
+    let batch = batch(&events);
+    let mut folder = Folder::default();
+    let (outcome, poisons) = archived(&mut folder, &batch);
+    assert!(outcome.failed.is_none());
+    assert_eq!((outcome.events, outcome.quarantined), (3, 4));
+    let numbers: Vec<_> = poisons
+        .iter()
+        .map(|poison| poison.position.sequence.to_string())
+        .collect();
+    assert_eq!(numbers, ["103", "104", "105", "106"]);
+    let name = "date=2023-11-14/shardId-000000000003-100-102.ndjson.gz";
+    let lines = lines(&folder.objects[name]);
+    assert_eq!(lines.len(), 3);
+    for (line, (_, bytes)) in lines.iter().zip(&events) {
+        let read: serde_json::Value = serde_json::from_str(line).unwrap();
+        let recorded: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        for (name, value) in recorded.as_object().unwrap() {
+            assert_eq!(&read[name], value, "{name} of {line}");
+        }
+    }
+}
+
 #[test]
 fn the_first_event_that_is_not_stored_is_told() {
     let events: Vec<_> = [0, 50, 100].into_iter().zip((1..).map(event)).collect();
