@@ -260,9 +260,9 @@ fn decode_data<'a>(
             transaction(event_type, envelope, data)?
         }
         EventType::RowRejected => rejected(envelope, data)?,
-        EventType::UploadReceived | EventType::UploadParsed | EventType::UploadFailed => {
-            Decoded::Upload(Box::new(upload(event_type, envelope, data)?))
-        }
+        EventType::UploadReceived => Decoded::Upload(Box::new(received(envelope, data)?)),
+        EventType::UploadParsed => Decoded::Upload(Box::new(parsed(envelope, data)?)),
+        EventType::UploadFailed => Decoded::Upload(Box::new(failed(envelope, data)?)),
         EventType::AnomalyFlagged => {
             let data: AnomalyFlagged = serde_json::from_str(data)?;
             if *data.finding.id != *envelope.id {
@@ -300,34 +300,31 @@ fn decode_data<'a>(
     })
 }
 
-/// An event of an upload's life.
-fn upload(
-    event_type: EventType,
-    envelope: &Envelope<'_>,
-    data: &str,
-) -> Result<UploadEvent, DecodeError> {
-    let uploaded_at = envelope.time;
-    let trace = envelope.trace();
-    Ok(match event_type {
-        EventType::UploadReceived => UploadEvent::Received(UploadReceived {
-            upload_id: upload_id(envelope, "received")?,
-            uploaded_at,
-            trace,
-            ..serde_json::from_str(data)?
-        }),
-        EventType::UploadFailed => UploadEvent::Failed(UploadFailed {
-            upload_id: upload_id(envelope, "failed")?,
-            uploaded_at,
-            trace,
-            ..serde_json::from_str(data)?
-        }),
-        _ => UploadEvent::Parsed(UploadParsed {
-            upload_id: upload_id(envelope, "parsed")?,
-            uploaded_at,
-            trace,
-            ..serde_json::from_str(data)?
-        }),
-    })
+fn received(envelope: &Envelope<'_>, data: &str) -> Result<UploadEvent, DecodeError> {
+    Ok(UploadEvent::Received(UploadReceived {
+        upload_id: upload_id(envelope, "received")?,
+        uploaded_at: envelope.time,
+        trace: envelope.trace(),
+        ..serde_json::from_str(data)?
+    }))
+}
+
+fn parsed(envelope: &Envelope<'_>, data: &str) -> Result<UploadEvent, DecodeError> {
+    Ok(UploadEvent::Parsed(UploadParsed {
+        upload_id: upload_id(envelope, "parsed")?,
+        uploaded_at: envelope.time,
+        trace: envelope.trace(),
+        ..serde_json::from_str(data)?
+    }))
+}
+
+fn failed(envelope: &Envelope<'_>, data: &str) -> Result<UploadEvent, DecodeError> {
+    Ok(UploadEvent::Failed(UploadFailed {
+        upload_id: upload_id(envelope, "failed")?,
+        uploaded_at: envelope.time,
+        trace: envelope.trace(),
+        ..serde_json::from_str(data)?
+    }))
 }
 
 fn transaction<'a>(
