@@ -26,7 +26,6 @@ mod webhooks;
 
 pub use clients::{Client, ClientKey, Clients, NewClient};
 pub use error::ControlError;
-pub(crate) use file::sync_parent;
 pub use keyring::{Caller, KeyRing};
 pub use keys::IssuedKey;
 pub use known::{Known, read_links};

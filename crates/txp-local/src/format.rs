@@ -8,9 +8,10 @@
 //! refused, and a replay into the former too. Directories of the second kind are of version 2, so that
 //! a program that does not know the kind refuses them by the version.
 
+use crate::durable::{self, USUAL_MODE};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -317,16 +318,10 @@ fn refuse_foreign(dir: &Path) -> Result<(), FormatError> {
 
 fn store(dir: &Path, format: &Format) -> Result<(), FormatError> {
     let path = dir.join(FORMAT_FILE);
-    // A name of its own, so that two first uses at once do not write into one file.
-    let temporary = dir.join(format!("{FORMAT_FILE}.{}.tmp", std::process::id()));
     let write = || -> io::Result<()> {
         let mut bytes = serde_json::to_vec(format)?;
         bytes.push(b'\n');
-        let mut file = File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(dir)?.sync_all()
+        durable::replace(&path, &bytes, USUAL_MODE)
     };
     write().map_err(|source| FormatError::io("write", &path, source))
 }

@@ -6,6 +6,7 @@ pub mod alerts;
 mod block_on;
 mod clock;
 pub mod control;
+mod durable;
 pub mod files;
 pub mod format;
 pub mod host;

@@ -1,5 +1,6 @@
 //! Files of lines that are appended and synced: alert table, outbox, quarantine.
 
+use crate::durable::sync_parent;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -16,8 +17,8 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .append(true)
         .open(path)?;
-    if is_new && let Some(parent) = path.parent() {
-        File::open(parent)?.sync_all()?;
+    if is_new {
+        sync_parent(path)?;
     }
     let bytes = file.metadata()?.len();
     let whole = whole_bytes(&mut file, bytes)?;

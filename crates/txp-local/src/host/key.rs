@@ -2,9 +2,7 @@
 //! first use in the user's configuration, outside the data directory, or given as a file.
 
 use super::HostError;
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use crate::durable::{self, PRIVATE_MODE};
 use std::path::{Path, PathBuf};
 use txp_domain::card::Fingerprinter;
 use txp_pipeline::receipt::ReceiptKey;
@@ -120,22 +118,6 @@ fn create(kind: &Kind, path: &Path) -> Result<(), HostError> {
         why: "the system gives no random bytes to make it of",
     })?;
     let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    // Written beside and linked into place: two first uses at a time agree on one key.
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(making())?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(making())?;
-    let linked = std::fs::hard_link(&temporary, path);
-    std::fs::remove_file(&temporary).map_err(making())?;
-    match linked {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked.map_err(making()),
-    }
+    // Two first uses at a time agree on one key.
+    durable::create(path, text.as_bytes(), PRIVATE_MODE).map_err(making())
 }

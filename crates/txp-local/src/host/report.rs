@@ -5,7 +5,7 @@
 //! start, and its report is written again.
 
 use super::{HostError, REJECTS_DIR};
-use crate::control::sync_parent;
+use crate::durable::sync_parent;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

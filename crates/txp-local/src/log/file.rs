@@ -1,6 +1,7 @@
 //! The few calls on files that the writer needs, behind a seam so that tests can make them fail.
 
 use super::error::LogError;
+use crate::durable;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
@@ -51,9 +52,7 @@ impl AppendFile for File {
 
 /// Makes names created, renamed or removed in a directory durable.
 pub(super) fn sync_directory(dir: &Path) -> Result<(), LogError> {
-    File::open(dir)
-        .and_then(|opened| opened.sync_all())
-        .map_err(|source| LogError::io("sync the directory", dir, source))
+    durable::sync_directory(dir).map_err(|source| LogError::io("sync the directory", dir, source))
 }
 
 /// Creates the log's directory if it is not there.

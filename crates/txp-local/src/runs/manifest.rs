@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use crate::durable;
+
 use super::bytes::{SEAL_BYTES, as_len, len_u32, seal, u32_at, unseal};
 use super::error::StateError;
 use super::run::RunInfo;
@@ -27,9 +29,7 @@ pub(super) struct Manifest {
 
 /// Makes the names in a directory durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StateError> {
-    File::open(directory)
-        .and_then(|opened| opened.sync_all())
-        .map_err(StateError::io("sync the directory", directory))
+    durable::sync_directory(directory).map_err(StateError::io("sync the directory", directory))
 }
 
 impl Manifest {

@@ -5,6 +5,7 @@
 
 use super::WEBHOOKS_DIR;
 use crate::control::Webhooks;
+use crate::durable::{self, USUAL_MODE};
 use crate::lines;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,12 +335,7 @@ impl Queue {
                 bytes.push(b'\n');
             }
         })?;
-        let temporary = path.with_extension("new");
-        let mut file = File::create(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        File::open(&self.folder)?.sync_all()?;
+        durable::replace(&path, &bytes, USUAL_MODE)?;
         self.read_through = 0;
         self.messages.clear();
         self.marks.clear();
