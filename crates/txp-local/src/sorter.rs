@@ -5,6 +5,9 @@
 //! chunk while it is filled, and a small buffer per chunk while they are merged; where the chunks are
 //! many, neighbours are merged into one first.
 //!
+//! What was sorted can be had as two halves of the hashes, to be walked on two threads: each file knows
+//! where its upper half begins.
+//!
 //! The files are of no worth after the process: they lie in a directory that the caller gives and
 //! removes, without checksums and never synced.
 
@@ -12,15 +15,19 @@ mod chunk;
 mod file;
 
 use chunk::{Chunk, ChunkCursor};
-use file::{FileCursor, FileWriter};
+use file::{FileCursor, FileWriter, Spilled};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of records gathered before they are sorted.
 pub const CHUNK_BYTES: usize = 40 << 20;
 
 /// Files that are merged at once, each with its buffer.
 const FAN_IN: usize = 64;
+
+/// The first hash of the upper half. Hashes are spread evenly, so the halves are as large.
+pub(crate) const MIDDLE_HASH: u64 = 1 << 63;
 
 /// Why records cannot be put in order.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +91,16 @@ pub struct Sorter {
     name: &'static str,
     chunk: Chunk,
     chunk_bytes: usize,
-    files: Vec<PathBuf>,
+    files: Vec<Spilled>,
     made: u64,
+}
+
+/// Which hashes are walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    All,
+    Lower,
+    Upper,
 }
 
 impl Sorter {
@@ -95,7 +110,7 @@ impl Sorter {
         Self::with_chunks_of(dir, name, CHUNK_BYTES)
     }
 
-    fn with_chunks_of(dir: &Path, name: &'static str, chunk_bytes: usize) -> Self {
+    pub(crate) fn with_chunks_of(dir: &Path, name: &'static str, chunk_bytes: usize) -> Self {
         Self {
             dir: dir.to_path_buf(),
             name,
@@ -104,6 +119,11 @@ impl Sorter {
             files: Vec::new(),
             made: 0,
         }
+    }
+
+    /// Where its files lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Takes a record; `value` appends its value to what it is given.
@@ -146,27 +166,53 @@ impl Sorter {
     ///
     /// # Errors
     /// Files cannot be written or read.
-    pub fn finish(mut self) -> Result<Sorted, SortError> {
+    pub fn finish(self) -> Result<Sorted, SortError> {
+        self.ended()?.part(Part::All)
+    }
+
+    /// All records, in order, as two halves: the hashes below [`MIDDLE_HASH`], and the rest.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(crate) fn finish_halves(self) -> Result<[Sorted; 2], SortError> {
+        let ended = self.ended()?;
+        Ok([ended.part(Part::Lower)?, ended.part(Part::Upper)?])
+    }
+
+    /// All records of this one and of another, in order; of one key, those of this one come first.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(crate) fn finish_with(self, other: Self) -> Result<Sorted, SortError> {
+        let (mut all, more) = (self.ended()?.part(Part::All)?, other.ended()?);
+        all.append(more.part(Part::All)?);
+        Ok(all)
+    }
+
+    /// Few enough files, and the last chunk sorted.
+    fn ended(mut self) -> Result<Ended, SortError> {
         while self.files.len() > FAN_IN {
             for group in std::mem::take(&mut self.files).chunks(FAN_IN) {
                 self.merge_neighbours(group)?;
             }
         }
         self.chunk.sort();
-        let files = std::mem::take(&mut self.files);
-        let chunk = std::mem::take(&mut self.chunk);
-        Sorted::open(&self.dir, &files, chunk)
+        Ok(Ended {
+            dir: self.dir,
+            files: self.files,
+            chunk: Arc::new(self.chunk),
+        })
     }
 
     /// One file of several that follow each other: what came first stays first.
-    fn merge_neighbours(&mut self, files: &[PathBuf]) -> Result<(), SortError> {
+    fn merge_neighbours(&mut self, files: &[Spilled]) -> Result<(), SortError> {
         let mut out = self.file()?;
-        let mut merged = Sorted::open(&self.dir, files, Chunk::default())?;
+        let mut merged = Sorted::of_files(&self.dir, files, Part::All)?;
         while let Some(record) = merged.next()? {
             out.push(record).map_err(SortError::io(&self.dir))?;
         }
-        for path in files {
-            std::fs::remove_file(path).map_err(SortError::io(&self.dir))?;
+        for file in files {
+            std::fs::remove_file(&file.path).map_err(SortError::io(&self.dir))?;
         }
         self.files
             .push(out.finish().map_err(SortError::io(&self.dir))?);
@@ -174,12 +220,39 @@ impl Sorter {
     }
 }
 
+/// What was sorted, to be opened in parts.
+struct Ended {
+    dir: PathBuf,
+    files: Vec<Spilled>,
+    chunk: Arc<Chunk>,
+}
+
+impl Ended {
+    fn part(&self, part: Part) -> Result<Sorted, SortError> {
+        let mut sorted = Sorted::of_files(&self.dir, &self.files, part)?;
+        let middle = self.chunk.first_at(MIDDLE_HASH);
+        let (start, end) = match part {
+            Part::All => (0, self.chunk.len()),
+            Part::Lower => (0, middle),
+            Part::Upper => (middle, self.chunk.len()),
+        };
+        sorted.push(Source::Chunk(SharedChunk {
+            chunk: Arc::clone(&self.chunk),
+            // Before its first record.
+            at: start.wrapping_sub(1),
+            end,
+        }));
+        Ok(sorted)
+    }
+}
+
 /// Records in order.
 #[derive(Debug)]
 pub struct Sorted {
     dir: PathBuf,
-    /// Each with the hash that it stands on. Few enough that a walk beats a heap.
-    sources: Vec<(u64, Source)>,
+    /// The hash that each source stands on. Few enough, and side by side, that a walk beats a heap.
+    hashes: Vec<u64>,
+    sources: Vec<Source>,
     /// The source whose record was lent last.
     lent: usize,
     is_started: bool,
@@ -188,23 +261,24 @@ pub struct Sorted {
 #[derive(Debug)]
 enum Source {
     File(FileCursor),
-    Chunk(OwnedChunk),
+    Chunk(SharedChunk),
 }
 
 /// The last chunk, which needs no file.
 #[derive(Debug)]
-struct OwnedChunk {
-    chunk: Chunk,
+struct SharedChunk {
+    chunk: Arc<Chunk>,
     at: usize,
+    end: usize,
 }
 
 impl Source {
     fn advance(&mut self) -> io::Result<bool> {
         match self {
             Self::File(file) => file.advance(),
-            Self::Chunk(owned) => {
-                owned.at = owned.at.wrapping_add(1);
-                Ok(owned.chunk.get(owned.at).is_some())
+            Self::Chunk(shared) => {
+                shared.at = shared.at.wrapping_add(1);
+                Ok(shared.at < shared.end)
             }
         }
     }
@@ -217,27 +291,41 @@ impl Source {
         };
         match self {
             Self::File(file) => file.record(),
-            Self::Chunk(owned) => owned.chunk.get(owned.at).unwrap_or(NONE),
+            Self::Chunk(shared) => shared.chunk.get(shared.at).unwrap_or(NONE),
         }
     }
 }
 
 impl Sorted {
-    fn open(dir: &Path, files: &[PathBuf], chunk: Chunk) -> Result<Self, SortError> {
-        let mut sources = Vec::with_capacity(files.len() + 1);
-        for path in files {
-            let file = FileCursor::open(path).map_err(SortError::io(dir))?;
-            sources.push((0, Source::File(file)));
-        }
-        // Before its first record, which stands at 0.
-        let at = usize::MAX;
-        sources.push((0, Source::Chunk(OwnedChunk { chunk, at })));
-        Ok(Self {
+    fn of_files(dir: &Path, files: &[Spilled], part: Part) -> Result<Self, SortError> {
+        let mut sorted = Self {
             dir: dir.to_path_buf(),
-            sources,
+            hashes: Vec::with_capacity(files.len() + 1),
+            sources: Vec::with_capacity(files.len() + 1),
             lent: usize::MAX,
             is_started: false,
-        })
+        };
+        for file in files {
+            let bytes = match part {
+                Part::All => 0..file.bytes,
+                Part::Lower => 0..file.middle,
+                Part::Upper => file.middle..file.bytes,
+            };
+            let cursor = FileCursor::open(&file.path, bytes).map_err(SortError::io(dir))?;
+            sorted.push(Source::File(cursor));
+        }
+        Ok(sorted)
+    }
+
+    /// Takes a source that comes behind the others and has not been stepped.
+    fn push(&mut self, source: Source) {
+        self.hashes.push(0);
+        self.sources.push(source);
+    }
+
+    fn append(&mut self, mut behind: Self) {
+        self.hashes.append(&mut behind.hashes);
+        self.sources.append(&mut behind.sources);
     }
 
     /// The next record.
@@ -257,13 +345,13 @@ impl Sorted {
                 self.advance(index)?;
             }
         }
-        let Some(hash) = self.sources.iter().map(|(hash, _)| *hash).min() else {
+        let Some(hash) = self.hashes.iter().copied().min() else {
             return Ok(None);
         };
         // Of several with one key the first: its records went in before.
-        let standing = self.sources.iter().enumerate();
+        let standing = self.hashes.iter().zip(&self.sources).enumerate();
         let least = standing
-            .filter(|(_, source)| source.0 == hash)
+            .filter(|(_, (standing, _))| **standing == hash)
             .reduce(|least, other| {
                 if other.1.1.record().key < least.1.1.record().key {
                     other
@@ -278,19 +366,19 @@ impl Sorted {
     /// The record that was lent last.
     #[must_use]
     pub fn current(&self) -> Option<Record<'_>> {
-        self.sources
-            .get(self.lent)
-            .map(|(_, source)| source.record())
+        self.sources.get(self.lent).map(Source::record)
     }
 
     /// Steps one source, and removes it at its end.
     fn advance(&mut self, index: usize) -> Result<(), SortError> {
-        let Some((hash, source)) = self.sources.get_mut(index) else {
+        let (Some(hash), Some(source)) = (self.hashes.get_mut(index), self.sources.get_mut(index))
+        else {
             return Ok(());
         };
         if source.advance().map_err(SortError::io(&self.dir))? {
             *hash = source.record().hash;
         } else {
+            self.hashes.remove(index);
             self.sources.remove(index);
         }
         Ok(())

@@ -7,6 +7,10 @@
 //! state (its runs are in that order, a table is sorted) ──┘        └─ links of chargebacks, a second walk
 //! ```
 //!
+//! Both parts work on two threads and more. The history is read on one, its batches are decoded by turns
+//! on others and recorded in order on the last (`lanes.rs`). The walk is two walks, each over one half of
+//! the hashes, whose findings are put behind each other.
+//!
 //! Nearly every item has one event. Its record then is, byte for byte, the item as it is stored, and
 //! comparing is comparing bytes. Where there are more, they are folded in order, by the same code as
 //! everywhere.
@@ -25,7 +29,9 @@
 mod collect;
 mod found;
 mod histories;
+mod lanes;
 mod links;
+mod read;
 mod walk;
 
 pub use collect::{Collected, collect, missing_records};
@@ -85,21 +91,40 @@ pub fn compare(
     work: &Path,
 ) -> Result<Report, VerifyError> {
     let Collected {
-        mut records,
+        records: [mut lower, mut upper],
         mut report,
         last_by_bucket,
         lost,
     } = collected;
-    let mut walk = walk::Walk {
-        report: &mut report,
-        links: Sorter::new(work, "links"),
+    let walk = |name| walk::Walk {
+        report: Report::default(),
+        links: Sorter::new(work, name),
         up_to,
         last_by_bucket: &last_by_bucket,
         lost: &lost,
         key: Vec::new(),
     };
-    walk.all(&mut records, found)?;
-    let links = walk.links.finish()?;
+    let (mut first, mut second) = (walk("links"), walk("links-upper"));
+    let [found_lower, found_upper] = found.halves();
+    let (is_whole, walked) = std::thread::scope(|scope| {
+        let walking = std::thread::Builder::new()
+            .name("compare".to_owned())
+            .spawn_scoped(scope, || second.all(&mut upper, found_upper))
+            .map_err(HostError::io("starting a thread for", work))?;
+        let is_whole = first.all(&mut lower, found_lower);
+        let walked = walking.join();
+        let walked = walked.map_err(|_| HostError::Panicked("compare"))?;
+        Ok::<_, VerifyError>((is_whole?, walked))
+    })?;
+    report.go_on(first.report);
+    let links = if is_whole {
+        walked?;
+        report.go_on(second.report);
+        first.links.finish_with(second.links)?
+    } else {
+        // Behind the damage nothing is compared: neither is the other half.
+        first.links.finish()?
+    };
     let is_exact = up_to == UpTo::Checkpoint && lost.is_empty();
     links::compare(links, is_exact, &mut report)?;
     Ok(report)

@@ -137,6 +137,17 @@ impl Report {
             self.drifts.push(drift);
         }
     }
+
+    /// Takes up what was found of the items that come next: the same as if they had been compared here.
+    pub fn go_on(&mut self, next: Self) {
+        self.transactions += next.transactions;
+        self.drift += next.drift;
+        self.drifts.extend(next.drifts);
+        self.drifts.truncate(DRIFTS_TOLD_MAX);
+        self.in_flight += next.in_flight;
+        self.unverifiable += next.unverifiable;
+        self.damage.extend(next.damage);
+    }
 }
 
 #[cfg(test)]

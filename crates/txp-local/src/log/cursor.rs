@@ -33,6 +33,8 @@ pub(super) struct Cursor {
     pub(super) path: PathBuf,
     pub(super) header: SegmentHeader,
     window: Vec<u8>,
+    /// How much of the window is filled.
+    filled: usize,
     window_offset: u64,
 }
 
@@ -46,6 +48,7 @@ impl Cursor {
             path,
             header,
             window: Vec::new(),
+            filled: 0,
             window_offset: 0,
         })
     }
@@ -59,7 +62,7 @@ impl Cursor {
 
     /// Forgets what was read: a writer may have written more there since.
     pub(super) fn forget(&mut self) {
-        self.window.clear();
+        self.filled = 0;
     }
 
     /// At least `want` bytes from `offset` on, fewer only at the end of the file.
@@ -67,10 +70,11 @@ impl Cursor {
         let skip = offset
             .checked_sub(self.window_offset)
             .and_then(|skip| usize::try_from(skip).ok())
-            .filter(|skip| *skip <= self.window.len());
-        let mut skip = skip.unwrap_or(self.window.len());
-        if self.window.len() - skip < want {
-            self.window.drain(..skip);
+            .filter(|skip| *skip <= self.filled);
+        let mut skip = skip.unwrap_or(self.filled);
+        if self.filled - skip < want {
+            self.window.copy_within(skip..self.filled, 0);
+            self.filled -= skip;
             self.window_offset = offset;
             skip = 0;
             // No more than there is: a small log costs little, and so does a damaged length.
@@ -78,35 +82,32 @@ impl Cursor {
             let left = usize::try_from(left).unwrap_or(usize::MAX);
             self.fill(want.max(READ_BYTES).min(left))
                 .map_err(|source| LogError::io("read", &self.path, source))?;
-        } else if self.window.len() == skip {
+        } else if self.filled == skip {
             self.window_offset = offset;
-            self.window.clear();
+            self.filled = 0;
             skip = 0;
         }
-        Ok(self.window.get(skip..).unwrap_or_default())
+        Ok(self.window.get(skip..self.filled).unwrap_or_default())
     }
 
     fn fill(&mut self, target: usize) -> io::Result<()> {
-        let mut filled = self.window.len();
-        self.window.resize(target, 0);
-        let mut result = Ok(());
-        while let Some(room) = self
-            .window
-            .get_mut(filled..)
-            .filter(|room| !room.is_empty())
+        // What was filled before is not cleared before it is read over.
+        if self.window.len() < target {
+            self.window.resize(target, 0);
+        }
+        self.filled = self.filled.min(target);
+        while let Some(room) = self.window.get_mut(self.filled..target)
+            && !room.is_empty()
         {
-            match self.file.read_at(room, self.window_offset + filled as u64) {
+            let at = self.window_offset + self.filled as u64;
+            match self.file.read_at(room, at) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
+                Ok(read) => self.filled += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    result = Err(e);
-                    break;
-                }
+                Err(e) => return Err(e),
             }
         }
-        self.window.truncate(filled);
-        result
+        Ok(())
     }
 
     /// What lies at `offset`, where event `expected` should come, arrived at `arrival_ms` or later.

@@ -198,6 +198,8 @@ impl<'a> Merge<'a> {
 pub struct Iter<'a> {
     merge: Merge<'a>,
     from_hash: u64,
+    /// The end: nothing of this hash or a greater one is given.
+    before_hash: Option<u64>,
 }
 
 impl<'a> Iter<'a> {
@@ -207,7 +209,19 @@ impl<'a> Iter<'a> {
 
     /// The entries from a hash on, of a merge that begins somewhat before it.
     pub(super) fn from_hash(merge: Merge<'a>, from_hash: u64) -> Self {
-        Self { merge, from_hash }
+        Self {
+            merge,
+            from_hash,
+            before_hash: None,
+        }
+    }
+
+    /// The same, ending before the first entry of `hash` or a greater one.
+    pub(super) fn before_hash(self, hash: u64) -> Self {
+        Self {
+            before_hash: Some(hash),
+            ..self
+        }
     }
 
     /// The next entry; it stands until the next call.
@@ -221,11 +235,7 @@ impl<'a> Iter<'a> {
     pub fn next(&mut self) -> Result<Option<Entry<'_>>, StateError> {
         // Deletions are passed over first, because a lent entry cannot be given back inside the loop.
         while self.merge.stands_before_deletion(self.from_hash)? {}
-        Ok(self.merge.current().map(|(hash, key, value)| Entry {
-            hash,
-            key,
-            value: value.unwrap_or_default(),
-        }))
+        Ok(self.current())
     }
 }
 
@@ -233,7 +243,9 @@ impl Iter<'_> {
     /// The entry that was lent last.
     #[must_use]
     pub fn current(&self) -> Option<Entry<'_>> {
-        self.merge.current().map(|(hash, key, value)| Entry {
+        let (hash, key, value) = self.merge.current()?;
+        let is_given = self.before_hash.is_none_or(|before| hash < before);
+        is_given.then(|| Entry {
             hash,
             key,
             value: value.unwrap_or_default(),

@@ -109,8 +109,16 @@ impl StoreReader {
     ///
     /// # Errors
     /// As [`super::Store::iter_from`].
-    pub fn iter_from(&mut self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
+    pub fn iter_from(&self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
         self.tables.iter_from(keyspace, hash)
+    }
+
+    /// As [`super::Store::iter`], up to the first entry of `hash` or a greater one.
+    ///
+    /// # Errors
+    /// As [`super::Store::iter`].
+    pub fn iter_before(&self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
+        Ok(self.tables.iter(keyspace)?.before_hash(hash))
     }
 
     /// What the reader holds in memory.

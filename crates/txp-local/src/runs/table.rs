@@ -305,10 +305,10 @@ impl Tables {
         Ok(())
     }
 
-    pub(super) fn iter(&mut self, keyspace: Keyspace) -> Result<Iter<'_>, StateError> {
+    pub(super) fn iter(&self, keyspace: Keyspace) -> Result<Iter<'_>, StateError> {
         let table = self
             .tables
-            .get_mut(keyspace.index())
+            .get(keyspace.index())
             .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
         let pending = PendingCursor::new(&table.pending, table.pending.sorted());
         let runs = table
@@ -320,14 +320,10 @@ impl Tables {
         )))
     }
 
-    pub(super) fn iter_from(
-        &mut self,
-        keyspace: Keyspace,
-        hash: u64,
-    ) -> Result<Iter<'_>, StateError> {
+    pub(super) fn iter_from(&self, keyspace: Keyspace, hash: u64) -> Result<Iter<'_>, StateError> {
         let table = self
             .tables
-            .get_mut(keyspace.index())
+            .get(keyspace.index())
             .ok_or(StateError::NoKeyspace { index: keyspace.0 })?;
         let pending = PendingCursor::new(&table.pending, table.pending.sorted_from(hash));
         let mut sources = vec![Source::Pending(pending)];

@@ -62,6 +62,16 @@ impl Chunk {
         self.order = order;
     }
 
+    /// How many records there are.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Where the first record of a hash or a greater one stands in the order.
+    pub(super) fn first_at(&self, hash: u64) -> usize {
+        self.order.partition_point(|(of, _)| *of < hash)
+    }
+
     /// A record, by its place in the order.
     pub(super) fn get(&self, index: usize) -> Option<Record<'_>> {
         self.order.get(index).map(|entry| self.at(*entry))

@@ -1,8 +1,10 @@
 //! A sorted chunk as a file: written front to back, read front to back through a window.
 
-use super::Record;
+use super::{MIDDLE_HASH, Record};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 /// Bytes of one write.
@@ -12,10 +14,22 @@ const READ_BYTES: usize = 128 << 10;
 /// Hash, key length, value length.
 const HEAD_BYTES: usize = 8 + 2 + 4;
 
+/// A file that is whole.
+#[derive(Debug)]
+pub(super) struct Spilled {
+    pub(super) path: PathBuf,
+    /// Where the first record of the upper half of the hashes begins.
+    pub(super) middle: u64,
+    pub(super) bytes: u64,
+}
+
 pub(super) struct FileWriter {
     path: PathBuf,
     file: File,
     out: Vec<u8>,
+    /// Bytes that are in the file already.
+    written: u64,
+    middle: Option<u64>,
 }
 
 impl FileWriter {
@@ -25,11 +39,16 @@ impl FileWriter {
             path,
             file,
             out: Vec::with_capacity(WRITE_BYTES * 2),
+            written: 0,
+            middle: None,
         })
     }
 
     pub(super) fn push(&mut self, record: Record<'_>) -> io::Result<()> {
         let Record { hash, key, value } = record;
+        if hash >= MIDDLE_HASH && self.middle.is_none() {
+            self.middle = Some(self.bytes());
+        }
         self.out.extend_from_slice(&hash.to_le_bytes());
         // They have come out of a chunk, which has checked their lengths.
         let key_bytes = u16::try_from(key.len()).unwrap_or(u16::MAX);
@@ -44,22 +63,35 @@ impl FileWriter {
         Ok(())
     }
 
+    fn bytes(&self) -> u64 {
+        self.written + self.out.len() as u64
+    }
+
     fn write_out(&mut self) -> io::Result<()> {
         self.file.write_all(&self.out)?;
+        self.written = self.bytes();
         self.out.clear();
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> io::Result<PathBuf> {
+    pub(super) fn finish(mut self) -> io::Result<Spilled> {
         self.write_out()?;
-        Ok(self.path)
+        Ok(Spilled {
+            path: self.path,
+            middle: self.middle.unwrap_or(self.written),
+            bytes: self.written,
+        })
     }
 }
 
 #[derive(Debug)]
 pub(super) struct FileCursor {
     file: File,
+    /// What is to be read into the window yet.
+    unread: Range<u64>,
     window: Vec<u8>,
+    /// How much of the window is filled.
+    filled: usize,
     /// Where the current record starts in the window, and how long it is.
     start: usize,
     length: usize,
@@ -68,10 +100,13 @@ pub(super) struct FileCursor {
 }
 
 impl FileCursor {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// The records in a stretch of a file, which begins and ends between two of them.
+    pub(super) fn open(path: &Path, bytes: Range<u64>) -> io::Result<Self> {
         Ok(Self {
             file: File::open(path)?,
+            unread: bytes,
             window: Vec::new(),
+            filled: 0,
             start: 0,
             length: 0,
             hash: 0,
@@ -84,14 +119,14 @@ impl FileCursor {
         self.start += self.length;
         self.length = 0;
         self.hold(HEAD_BYTES)?;
-        let rest = self.window.get(self.start..).unwrap_or_default();
+        let rest = self.window.get(self.start..self.filled).unwrap_or_default();
         if rest.is_empty() {
             return Ok(false);
         }
         let (hash, key_bytes, value_bytes) = head(rest).ok_or(io::ErrorKind::UnexpectedEof)?;
         let length = HEAD_BYTES + key_bytes + value_bytes;
         self.hold(length)?;
-        if self.window.len() - self.start < length {
+        if self.filled - self.start < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         (self.hash, self.key_bytes, self.length) = (hash, key_bytes, length);
@@ -110,27 +145,33 @@ impl FileCursor {
         }
     }
 
-    /// Reads on until the window holds so many bytes from `start` on, or the file ends.
+    /// Reads on until the window holds so many bytes from `start` on, or the stretch ends.
     fn hold(&mut self, bytes: usize) -> io::Result<()> {
-        if self.window.len() - self.start >= bytes {
+        if self.filled - self.start >= bytes {
             return Ok(());
         }
-        self.window.drain(..self.start);
+        self.window.copy_within(self.start..self.filled, 0);
+        self.filled -= self.start;
         self.start = 0;
-        let mut filled = self.window.len();
-        self.window.resize(bytes.max(READ_BYTES), 0);
-        while let Some(room) = self.window.get_mut(filled..).filter(|r| !r.is_empty()) {
-            match self.file.read(room) {
+        let left = usize::try_from(self.unread.end - self.unread.start).unwrap_or(usize::MAX);
+        let target = bytes.max(READ_BYTES).min(self.filled.saturating_add(left));
+        // Bytes that were written once are not cleared again before they are read over.
+        if self.window.len() < target {
+            self.window.resize(target, 0);
+        }
+        while let Some(room) = self.window.get_mut(self.filled..target)
+            && !room.is_empty()
+        {
+            match self.file.read_at(room, self.unread.start) {
                 Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.window.truncate(filled);
-                    return Err(error);
+                Ok(read) => {
+                    self.filled += read;
+                    self.unread.start += read as u64;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        self.window.truncate(filled);
         Ok(())
     }
 }

@@ -10,7 +10,10 @@ fn sorted(records: &[(u64, Vec<u8>)], chunk_bytes: usize) -> Vec<(u64, Vec<u8>, 
         let value = |out: &mut Vec<u8>| out.extend_from_slice(&number.to_le_bytes());
         sorter.push(*hash, key, value).unwrap();
     }
-    let mut sorted = sorter.finish().unwrap();
+    read(sorter.finish().unwrap())
+}
+
+fn read(mut sorted: Sorted) -> Vec<(u64, Vec<u8>, u32)> {
     let mut out = Vec::new();
     while let Some(record) = sorted.next().unwrap() {
         let number = u32::from_le_bytes(record.value.try_into().unwrap());
@@ -33,6 +36,43 @@ proptest! {
             .collect();
         expected.sort();
         prop_assert_eq!(sorted(&records, chunk_bytes), expected);
+    }
+
+    /// Two halves behind each other, and two sorters one of which was filled before the other, are all.
+    #[test]
+    fn halves_and_sorters_together_make_no_difference(
+        records in prop::collection::vec((any::<u64>(), prop::collection::vec(0_u8..3, 0..3)), 0..300),
+        chunk_bytes in 1_usize..4000,
+        cut in any::<prop::sample::Index>(),
+        is_in_one_half in any::<bool>(),
+    ) {
+        // Few hashes, so that keys meet; those in the middle among them.
+        let hash = |hash: u64| match hash % 6 {
+            0 | 1 if !is_in_one_half => hash % 6,
+            2 if !is_in_one_half => MIDDLE_HASH - 1,
+            3 => MIDDLE_HASH,
+            n => MIDDLE_HASH + n,
+        };
+        let records: Vec<_> = records.into_iter().map(|(of, key)| (hash(of), key)).collect();
+        let expected = sorted(&records, usize::MAX);
+        let cut = cut.index(records.len() + 1);
+        let fill = |name, records: &[(u64, Vec<u8>)], first: usize, dir: &Path| {
+            let mut sorter = Sorter::with_chunks_of(dir, name, chunk_bytes);
+            for (number, (hash, key)) in (first..).zip(records) {
+                let number = u32::try_from(number).unwrap().to_le_bytes();
+                sorter.push(*hash, key, |out| out.extend_from_slice(&number)).unwrap();
+            }
+            sorter
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let halves = fill("all", &records, 0, dir.path()).finish_halves().unwrap();
+        let [lower, upper] = halves.map(read);
+        prop_assert!(lower.iter().all(|record| record.0 < MIDDLE_HASH));
+        prop_assert!(upper.iter().all(|record| record.0 >= MIDDLE_HASH));
+        prop_assert_eq!([lower, upper].concat(), &expected[..]);
+        let first = fill("first", &records[..cut], 0, dir.path());
+        let second = fill("second", &records[cut..], cut, dir.path());
+        prop_assert_eq!(read(first.finish_with(second).unwrap()), expected);
     }
 }
 

@@ -144,9 +144,14 @@ impl StateView {
         })
     }
 
-    /// Every transaction as it is stored, in the order of the keyspace.
-    pub(crate) fn stored_transactions(&mut self) -> Result<Iter<'_>, StateError> {
-        self.store.iter(TRANSACTIONS)
+    /// Every transaction of a hash below this, as it is stored, in the order of the keyspace.
+    pub(crate) fn stored_transactions_before(&self, hash: u64) -> Result<Iter<'_>, StateError> {
+        self.store.iter_before(TRANSACTIONS, hash)
+    }
+
+    /// The others.
+    pub(crate) fn stored_transactions_from(&self, hash: u64) -> Result<Iter<'_>, StateError> {
+        self.store.iter_from(TRANSACTIONS, hash)
     }
 
     /// Up to `limit` transactions from behind a place, in the order of the keyspace, and the place

@@ -4,19 +4,20 @@
 //! every item is; and where an item has more events, each is read back from such a record.
 
 use super::VerifyError;
+use super::lanes::{Lanes, Parsed, lanes};
+use super::read::{Damage, read};
 use crate::host::HostError;
-use crate::replay::BATCHES;
 use crate::sorter::{Sorted, Sorter};
 use crate::state::{item, transaction_key};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread::JoinHandle;
 use txp_domain::event::{AnomalyFlagged, Event, RowEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::{BUCKET_COUNT, Position};
 use txp_domain::transaction::{FreshTransaction, Transaction, Writer};
 use txp_pipeline::batch::Delivery;
-use txp_pipeline::port::{ErrorKind, EventSource, PortError, Progress, SourceBatch};
+use txp_pipeline::port::{ErrorKind, EventSource, Progress, SourceBatch};
 use txp_pipeline::replay::ReadBatch;
 use txp_pipeline::verify::{Report, UploadsSeen};
 
@@ -25,13 +26,17 @@ pub(super) const PLAIN: u8 = 0;
 /// Begins any other record.
 pub(super) const OTHER: u8 = 1;
 
+/// Threads that decode. What is decoded is recorded by one, in half the time: more than two would wait.
+const PARSERS: usize = 2;
+
 /// Missing records that are named, of one upload.
 const MISSING_NAMED_MAX: usize = 20;
 
 /// A history, collected.
 #[derive(Debug)]
 pub struct Collected {
-    pub(super) records: Sorted,
+    /// In order, the lower half of the hashes and the upper.
+    pub(super) records: [Sorted; 2],
     /// What is known so far.
     pub report: Report,
     pub(super) last_by_bucket: Vec<Option<Position>>,
@@ -62,10 +67,24 @@ pub async fn collect<S: EventSource>(
     through: Option<u64>,
     writer: Writer,
     work: &Path,
+    watch: impl FnMut(u64) -> bool,
+) -> Result<Option<Collected>, VerifyError> {
+    let sorter = Sorter::new(work, "history");
+    collect_into(sorter, source, through, writer, watch).await
+}
+
+/// The same with a sorter that is given.
+pub(super) async fn collect_into<S: EventSource>(
+    sorter: Sorter,
+    source: &mut S,
+    through: Option<u64>,
+    writer: Writer,
     mut watch: impl FnMut(u64) -> bool,
 ) -> Result<Option<Collected>, VerifyError> {
-    let mut collector = Collector {
-        sorter: Sorter::new(work, "history"),
+    let starting = sorter.dir().to_path_buf();
+    let starting = || HostError::io("starting a thread for", starting.clone());
+    let collector = Collector {
+        sorter,
         uploads: UploadsSeen::default(),
         writer,
         through,
@@ -74,119 +93,40 @@ pub async fn collect<S: EventSource>(
         unreadable: 0,
         key: Vec::new(),
     };
-    let (to_collect, from_reader) = mpsc::sync_channel::<ReadBatch>(BATCHES);
-    let (emptied, from_collector) = mpsc::channel();
-    for _ in 0..BATCHES {
-        emptied.send(ReadBatch::default()).ok();
-    }
+    let (mut to_parse, parsing, parsed) = lanes(PARSERS).map_err(starting())?;
     let collecting = std::thread::Builder::new()
         .name("collect".to_owned())
-        .spawn(move || {
-            collector.all(&from_reader, &emptied)?;
-            Ok::<_, VerifyError>(collector)
-        })
-        .map_err(HostError::io("starting a thread for", work))?;
+        .spawn(move || collector.all(parsed))
+        .map_err(starting())?;
     let mut damage = Damage::default();
-    let channels = (&from_collector, &to_collect);
-    let is_whole = read(source, through, channels, &mut damage, &mut watch).await;
-    drop(to_collect);
-    let collected = collecting.join();
-    let collector = collected.map_err(|_| HostError::Panicked("collect"))??;
+    let is_whole = read(source, through, &mut to_parse, &mut damage, &mut watch).await;
+    let collector = ended(to_parse, parsing, collecting)?;
     match is_whole? {
         true => Ok(Some(collector.finish(damage)?)),
         false => Ok(None),
     }
 }
 
-/// Reads to the end, or through an event, and hands every batch on. Whether `watch` let it.
-async fn read<S: EventSource>(
-    source: &mut S,
-    through: Option<u64>,
-    (emptied, to_collect): (&Receiver<ReadBatch>, &SyncSender<ReadBatch>),
-    damage: &mut Damage,
-    watch: &mut impl FnMut(u64) -> bool,
-) -> Result<bool, VerifyError> {
-    let (mut raw, mut read) = (SourceBatch::default(), 0);
-    loop {
-        let progress = match source.next(&mut raw).await {
-            Ok(progress) => progress,
-            Err(error) if error.kind == ErrorKind::Corrupt => {
-                damage.meet(&error);
-                match source.pass_damage() {
-                    Ok(true) => continue,
-                    Ok(false) => Progress::Ended,
-                    Err(error) => {
-                        damage.meet(&error);
-                        Progress::Ended
-                    }
-                }
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if !raw.is_empty() {
-            read += raw.len() as u64;
-            damage.go_on(&raw);
-            // Nobody on the other side: it has failed, and says why itself.
-            let Ok(mut batch) = emptied.recv() else {
-                return Ok(true);
-            };
-            batch.read(&raw, source.cursor());
-            let is_through = through.is_some_and(|through| {
-                let place = batch.cursor.parse::<u64>();
-                place.is_ok_and(|place| place >= through)
-            });
-            if to_collect.send(batch).is_err() || is_through {
-                return Ok(true);
-            }
-        }
-        if !watch(read) {
-            return Ok(false);
-        }
-        if progress != Progress::More {
-            return Ok(true);
-        }
+/// Waits for the threads, once nothing more is read. One that ended by a panic looks to the next one
+/// like the end of the history: it is asked for first.
+fn ended(
+    to_parse: Lanes,
+    parsing: Vec<JoinHandle<()>>,
+    collecting: JoinHandle<Result<Collector, VerifyError>>,
+) -> Result<Collector, VerifyError> {
+    drop(to_parse);
+    let parsed: Vec<_> = parsing.into_iter().map(JoinHandle::join).collect();
+    let collected = collecting.join();
+    if parsed.iter().any(Result::is_err) {
+        return Err(HostError::Panicked("parse").into());
     }
-}
-
-/// What is damaged, and which events were in it.
-#[derive(Debug, Default)]
-struct Damage {
-    told: Vec<String>,
-    lost: Vec<(u64, u64)>,
-    /// The last event read, where the history has one order.
-    last: u64,
-    /// Since which event nothing could be read.
-    since: Option<u64>,
-}
-
-impl Damage {
-    fn meet(&mut self, error: &PortError) {
-        self.told.push(error.to_string());
-        self.since.get_or_insert(self.last + 1);
-    }
-
-    fn go_on(&mut self, batch: &SourceBatch) {
-        let mut sequences = batch.events().map(|event| event.position.sequence.as_u64());
-        let first = sequences.next().flatten().unwrap_or(0);
-        if let Some(since) = self.since.take() {
-            self.lost.push((since, first.saturating_sub(1)));
-        }
-        self.last = sequences.last().flatten().unwrap_or(first);
-    }
-
-    fn lost(&self) -> Vec<(u64, u64)> {
-        let end = self.since.map(|since| (since, u64::MAX));
-        self.lost.iter().copied().chain(end).collect()
-    }
+    collected.map_err(|_| HostError::Panicked("collect"))?
 }
 
 impl Collector {
-    fn all(
-        &mut self,
-        batches: &Receiver<ReadBatch>,
-        emptied: &Sender<ReadBatch>,
-    ) -> Result<(), VerifyError> {
-        for batch in batches {
+    /// Takes all that was parsed, in order.
+    fn all(mut self, mut parsed: Parsed) -> Result<Self, VerifyError> {
+        while let Some(batch) = parsed.next() {
             for delivery in batch.deliveries() {
                 self.take(&delivery)?;
             }
@@ -195,10 +135,9 @@ impl Collector {
             let unreadable = poisons.filter(|poison| within(&poison.position)).count() as u64;
             self.unreadable += unreadable;
             self.events += unreadable;
-            // The reader may have come to its end.
-            emptied.send(batch).ok();
+            parsed.give_back(batch);
         }
-        Ok(())
+        Ok(self)
     }
 
     fn is_beyond(&self, position: &Position) -> bool {
@@ -288,7 +227,7 @@ impl Collector {
 
     fn finish(self, damage: Damage) -> Result<Collected, VerifyError> {
         Ok(Collected {
-            records: self.sorter.finish()?,
+            records: self.sorter.finish_halves()?,
             report: Report {
                 events: self.events,
                 unreadable: self.unreadable,

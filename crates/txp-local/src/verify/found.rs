@@ -2,15 +2,22 @@
 
 use super::VerifyError;
 use crate::runs::{Entry, Iter, StateError};
-use crate::sorter::{Record, SortError, Sorted, Sorter};
+use crate::sorter::{MIDDLE_HASH, Record, SortError, Sorted, Sorter};
 use crate::state::{StateView, item, transaction_key};
 use std::path::Path;
 use txp_domain::transaction::Transaction;
 
-/// Items as they are stored, in order.
-pub enum Found<'a> {
+/// Items as they are stored, in order: the lower half of the hashes and the upper, to be walked apart.
+pub struct Found<'a> {
+    halves: [FoundHalf<'a>; 2],
+}
+
+/// The items of one half.
+pub(super) enum FoundHalf<'a> {
     /// A directory's, out of its runs.
     State(Iter<'a>),
+    /// A directory's, of which not even the first can be read: said when it is asked for.
+    Damaged(Option<StateError>),
     /// Others, put in order.
     Sorted(Sorted),
 }
@@ -21,14 +28,32 @@ impl<'a> Found<'a> {
     /// # Errors
     /// The state cannot be read.
     pub fn of_state(state: &'a mut StateView) -> Result<Self, StateError> {
-        state.stored_transactions().map(Self::State)
+        let lower = state.stored_transactions_before(MIDDLE_HASH)?;
+        let upper = match state.stored_transactions_from(MIDDLE_HASH) {
+            Ok(items) => FoundHalf::State(items),
+            Err(error) => FoundHalf::Damaged(Some(error)),
+        };
+        Ok(Self {
+            halves: [FoundHalf::State(lower), upper],
+        })
     }
 
+    pub(super) fn halves(&mut self) -> &mut [FoundHalf<'a>; 2] {
+        &mut self.halves
+    }
+}
+
+impl FoundHalf<'_> {
     /// Goes on to the next item.
     pub(super) fn step(&mut self) -> Result<(), VerifyError> {
         match self {
             Self::State(items) => {
                 items.next()?;
+            }
+            Self::Damaged(error) => {
+                if let Some(error) = error.take() {
+                    return Err(error.into());
+                }
             }
             Self::Sorted(items) => {
                 items.next()?;
@@ -45,6 +70,7 @@ impl<'a> Found<'a> {
                     .current()
                     .map(|Entry { hash, key, value }| Record { hash, key, value })
             }
+            Self::Damaged(_) => None,
             Self::Sorted(items) => items.current(),
         }
     }
@@ -84,6 +110,9 @@ impl ItemSorter {
     /// # Errors
     /// A file cannot be written or read.
     pub fn finish(self) -> Result<Found<'static>, SortError> {
-        self.sorter.finish().map(Found::Sorted)
+        let halves = self.sorter.finish_halves()?;
+        Ok(Found {
+            halves: halves.map(FoundHalf::Sorted),
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! Verify against states that are sound, behind, ahead, edited: whatever the history.
 
+mod threads;
+
 use super::*;
 use crate::block_on::block_on;
 use crate::replay;

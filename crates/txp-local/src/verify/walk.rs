@@ -1,7 +1,8 @@
-//! Both sides, side by side: each key of either is folded and compared once.
+//! Both sides, side by side: each key of either is folded and compared once. What is walked is a half of
+//! the keys; the halves know nothing of each other.
 
 use super::collect::PLAIN;
-use super::found::Found;
+use super::found::FoundHalf;
 use super::links::{self, FoundLinks};
 use super::{UpTo, VerifyError};
 use crate::sorter::{Record, Sorted, Sorter};
@@ -16,7 +17,8 @@ use txp_domain::transaction::{Class, Transaction};
 use txp_pipeline::verify::{Drift, DriftKind, Report, differences};
 
 pub(super) struct Walk<'w> {
-    pub(super) report: &'w mut Report,
+    /// What was found on this walk.
+    pub(super) report: Report,
     /// What chargebacks link, and what items say of it.
     pub(super) links: Sorter,
     pub(super) up_to: UpTo,
@@ -57,19 +59,20 @@ struct Folding {
 }
 
 impl Walk<'_> {
-    /// Walks to the end of both sides. Where the state is damaged, what lies behind is not compared.
+    /// Walks to the end of both sides. Where the state is damaged, what lies behind is not compared:
+    /// then it is `false`.
     pub(super) fn all(
         &mut self,
         history: &mut Sorted,
-        found: &mut Found<'_>,
-    ) -> Result<(), VerifyError> {
+        found: &mut FoundHalf<'_>,
+    ) -> Result<bool, VerifyError> {
         history.next()?;
         if !self.step(found)? {
-            return Ok(());
+            return Ok(false);
         }
         loop {
             let order = match (history.current(), found.current()) {
-                (None, None) => return Ok(()),
+                (None, None) => return Ok(true),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(h), Some(f)) => (h.hash, h.key).cmp(&(f.hash, f.key)),
@@ -79,13 +82,13 @@ impl Walk<'_> {
                 Ordering::Equal => {
                     self.both(history, found)?;
                     if !self.step(found)? {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 Ordering::Greater => {
                     self.unexplained(found)?;
                     if !self.step(found)? {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
             }
@@ -93,7 +96,7 @@ impl Walk<'_> {
     }
 
     /// Goes on to the next item of the state; `false` if it cannot be read.
-    fn step(&mut self, found: &mut Found<'_>) -> Result<bool, VerifyError> {
+    fn step(&mut self, found: &mut FoundHalf<'_>) -> Result<bool, VerifyError> {
         match found.step() {
             Ok(()) => Ok(true),
             Err(VerifyError::State(error)) => {
@@ -104,7 +107,7 @@ impl Walk<'_> {
         }
     }
 
-    fn both(&mut self, history: &mut Sorted, found: &Found<'_>) -> Result<(), VerifyError> {
+    fn both(&mut self, history: &mut Sorted, found: &FoundHalf<'_>) -> Result<(), VerifyError> {
         let (Some(record), Some(stored)) = (history.current(), found.current()) else {
             return Ok(());
         };
@@ -249,7 +252,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn unexplained(&mut self, found: &Found<'_>) -> Result<(), VerifyError> {
+    fn unexplained(&mut self, found: &FoundHalf<'_>) -> Result<(), VerifyError> {
         let Some(stored) = found.current() else {
             return Ok(());
         };
