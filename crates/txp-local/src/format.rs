@@ -454,7 +454,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o500)).unwrap();
-        if File::create(dir.path().join("LOCK")).is_ok() {
+        if fs::File::create(dir.path().join("LOCK")).is_ok() {
             return; // root may write anywhere: the mapping above is all that can be tested
         }
         let refused = ensure(dir.path(), CREATED).unwrap_err();

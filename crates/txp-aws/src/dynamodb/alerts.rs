@@ -7,6 +7,7 @@
 
 mod cooldowns;
 mod rules;
+mod single;
 mod suppressions;
 mod webhooks;
 

@@ -2,22 +2,25 @@
 //! that are tried beside them: another one.
 
 use super::Alerts;
+use super::single::{Single, TEXT_BYTES_MAX};
 use crate::dynamodb::Damage;
 use crate::dynamodb::attributes::{Fields, Pen, number, text};
-use crate::dynamodb::connection::{conditional, corrupt};
-use crate::error::port_error;
+use crate::dynamodb::connection::conditional;
 use aws_sdk_dynamodb::types::AttributeValue;
-use std::collections::HashMap;
 use txp_domain::event::{RulesetActivated, RulesetShadowed};
 use txp_pipeline::port::{ErrorKind, PortError, Written};
 use txp_pipeline::stage::rulebook::{Activation, RuleRegistry, Shadowing};
 
-/// The key of the item of the rules that judge.
-const ACTIVE: &str = "ruleset#active";
-/// Of those that are tried.
-const SHADOW: &str = "ruleset#shadow";
-/// The most bytes of rules: an item has 400 KB at most (DynamoDB's documented limit).
-const RULES_BYTES_MAX: usize = 350 << 10;
+/// The rules that judge.
+const ACTIVE: Single = Single {
+    key: "ruleset#active",
+    counter: "activation",
+};
+/// Those that are tried.
+const SHADOW: Single = Single {
+    key: "ruleset#shadow",
+    counter: "change",
+};
 
 /// The items, in the table of these alerts.
 #[derive(Clone, Debug)]
@@ -63,92 +66,48 @@ fn decode_shadow(fields: Fields<'_>) -> Result<Shadowing, Damage> {
 }
 
 impl ActiveRules {
-    async fn read(&self, key: &str) -> Result<Option<HashMap<String, AttributeValue>>, PortError> {
-        let alerts = &self.0;
-        let get = alerts.connection.client().get_item();
-        let output = get
-            .table_name(&alerts.table)
-            .key("alert_id", text(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(alerts.reading(), error))?;
-        Ok(output.item)
-    }
-
-    /// Writes an item in the place of the one whose `counter` is one less.
     async fn write(
         &self,
+        item: Single,
+        change: u64,
         mut pen: Pen,
-        key: &str,
-        (counter, value): (&str, u64),
         rules: Option<&serde_json::Value>,
     ) -> Result<Written, PortError> {
-        let alerts = &self.0;
         if let Some(rules) = rules.map(ToString::to_string) {
-            if rules.len() > RULES_BYTES_MAX {
+            if rules.len() > TEXT_BYTES_MAX {
                 let context = format!(
-                    "the rule file has {} bytes, at most {RULES_BYTES_MAX} can be active",
+                    "the rule file has {} bytes, at most {TEXT_BYTES_MAX} can be active",
                     rules.len()
                 );
                 return Err(PortError::new(ErrorKind::Permanent, context));
             }
             pen.text("rules", rules);
         }
-        pen.text("alert_id", key);
-        pen.number(counter, value);
-        let put = alerts
-            .connection
-            .client()
-            .put_item()
-            .table_name(&alerts.table)
-            .set_item(Some(pen.0));
-        let put = match value.checked_sub(1) {
-            None | Some(0) => put.condition_expression("attribute_not_exists(alert_id)"),
-            Some(before) => put
-                .condition_expression("#counter = :before")
-                .expression_attribute_names("#counter", counter)
-                .expression_attribute_values(":before", number(before)),
-        };
-        let stored = conditional(put.send().await, || alerts.writing())?;
-        // A write whose answer was lost looks like another's: whoever looks again finds its own.
-        Ok(stored.map_or(Written::Conflict, |_| Written::Stored))
+        item.write(&self.0, pen, change).await
     }
 
-    async fn mark(&self, key: &str, (counter, value): (&str, u64)) -> Result<(), PortError> {
+    async fn mark(&self, item: Single, change: u64) -> Result<(), PortError> {
         let alerts = &self.0;
         let update = alerts
             .connection
             .client()
             .update_item()
             .table_name(&alerts.table)
-            .key("alert_id", text(key))
+            .key("alert_id", text(item.key))
             .condition_expression("#counter = :value")
             .update_expression("SET announced = :true")
-            .expression_attribute_names("#counter", counter)
-            .expression_attribute_values(":value", number(value))
+            .expression_attribute_names("#counter", item.counter)
+            .expression_attribute_values(":value", number(change))
             .expression_attribute_values(":true", AttributeValue::Bool(true));
         // Where others stand there already, nobody asks whether these were announced.
         conditional(update.send().await, || alerts.writing())?;
         Ok(())
     }
-
-    fn decoded<T>(
-        &self,
-        item: Option<&HashMap<String, AttributeValue>>,
-        decode: impl FnOnce(Fields<'_>) -> Result<T, Damage>,
-    ) -> Result<Option<T>, PortError> {
-        let decoded = item.map(|item| decode(Fields(item)));
-        decoded
-            .transpose()
-            .map_err(|damage| corrupt(&self.0.table, damage))
-    }
 }
 
 impl RuleRegistry for ActiveRules {
     async fn latest(&mut self) -> Result<Option<Activation>, PortError> {
-        let item = self.read(ACTIVE).await?;
-        self.decoded(item.as_ref(), decode)
+        ACTIVE.read(&self.0, decode).await
     }
 
     async fn register(&mut self, event: &RulesetActivated) -> Result<Written, PortError> {
@@ -157,17 +116,16 @@ impl RuleRegistry for ActiveRules {
         pen.text("sha256", &*event.sha256);
         pen.text("activated_by", &*event.activated_by);
         pen.text("activated_at", event.activated_at.to_string());
-        let counter = ("activation", event.activation);
-        self.write(pen, ACTIVE, counter, Some(&event.rules)).await
+        let rules = Some(&event.rules);
+        self.write(ACTIVE, event.activation, pen, rules).await
     }
 
     async fn announced(&mut self, activation: u64) -> Result<(), PortError> {
-        self.mark(ACTIVE, ("activation", activation)).await
+        self.mark(ACTIVE, activation).await
     }
 
     async fn latest_shadow(&mut self) -> Result<Option<Shadowing>, PortError> {
-        let item = self.read(SHADOW).await?;
-        self.decoded(item.as_ref(), decode_shadow)
+        SHADOW.read(&self.0, decode_shadow).await
     }
 
     async fn register_shadow(&mut self, event: &RulesetShadowed) -> Result<Written, PortError> {
@@ -176,11 +134,11 @@ impl RuleRegistry for ActiveRules {
         pen.text("sha256", &*event.sha256);
         pen.text("shadowed_by", &*event.shadowed_by);
         pen.text("shadowed_at", event.shadowed_at.to_string());
-        let counter = ("change", event.change);
-        self.write(pen, SHADOW, counter, event.rules.as_ref()).await
+        let rules = event.rules.as_ref();
+        self.write(SHADOW, event.change, pen, rules).await
     }
 
     async fn shadow_announced(&mut self, change: u64) -> Result<(), PortError> {
-        self.mark(SHADOW, ("change", change)).await
+        self.mark(SHADOW, change).await
     }
 }

@@ -2,18 +2,18 @@
 //! which `txp alerts suppress --env` changes.
 
 use super::Alerts;
+use super::single::{Single, TEXT_BYTES_MAX};
 use crate::dynamodb::Damage;
-use crate::dynamodb::attributes::{Fields, Pen, number, text};
-use crate::dynamodb::connection::{conditional, corrupt, pass_over};
-use crate::error::port_error;
+use crate::dynamodb::attributes::{Fields, Pen};
+use crate::dynamodb::connection::pass_over;
 use txp_domain::alert::{Suppression, SuppressionList, TooManySuppressions};
 use txp_domain::time::Timestamp;
-use txp_pipeline::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError};
+use txp_pipeline::port::{CONFLICT_ATTEMPTS_MAX, ErrorKind, PortError, Written};
 
-/// The item's key.
-const KEY: &str = "suppressions";
-/// The most bytes of the list: an item has 400 KB at most (DynamoDB's documented limit).
-const LIST_BYTES_MAX: usize = 350 << 10;
+const LIST: Single = Single {
+    key: "suppressions",
+    counter: "revision",
+};
 /// How long the list is used before it is looked at again.
 const FRESH_SECONDS: i64 = 60;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -81,7 +81,10 @@ impl SharedSuppressions {
                 Ok(given) => given,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            if self.write(&encode(list, now)?, revision).await? {
+            let mut pen = Pen::default();
+            pen.text("list", encode(list, now)?);
+            let written = LIST.write(&self.alerts, pen, revision.saturating_add(1));
+            if written.await? == Written::Stored {
                 return Ok(Ok(given));
             }
         }
@@ -91,40 +94,7 @@ impl SharedSuppressions {
 
     /// The list, and the number of its last change.
     async fn stored(&self) -> Result<(SuppressionList, u64), PortError> {
-        let alerts = &self.alerts;
-        let get = alerts.connection.client().get_item();
-        let output = get
-            .table_name(&alerts.table)
-            .key("alert_id", text(KEY))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| port_error(alerts.reading(), error))?;
-        let stored = output.item().map(|item| decode(Fields(item))).transpose();
-        let stored = stored.map_err(|damage| corrupt(&alerts.table, damage))?;
-        Ok(stored.unwrap_or_default())
-    }
-
-    async fn write(&self, list: &str, revision: u64) -> Result<bool, PortError> {
-        let alerts = &self.alerts;
-        let mut pen = Pen::default();
-        pen.text("alert_id", KEY);
-        pen.text("list", list);
-        pen.number("revision", revision.saturating_add(1));
-        let put = alerts
-            .connection
-            .client()
-            .put_item()
-            .table_name(&alerts.table)
-            .set_item(Some(pen.0));
-        let put = match revision {
-            0 => put.condition_expression("attribute_not_exists(alert_id)"),
-            seen => put
-                .condition_expression("revision = :seen")
-                .expression_attribute_values(":seen", number(seen)),
-        };
-        let stored = conditional(put.send().await, || alerts.writing())?;
-        Ok(stored.is_some())
+        Ok(LIST.read(&self.alerts, decode).await?.unwrap_or_default())
     }
 }
 
@@ -139,13 +109,13 @@ fn decode(fields: Fields<'_>) -> Result<(SuppressionList, u64), Damage> {
 /// Those that have ended are kept for who asks, as far as there is room.
 fn encode(mut list: SuppressionList, now: Timestamp) -> Result<String, PortError> {
     let mut written = json(&list)?;
-    if written.len() > LIST_BYTES_MAX {
+    if written.len() > TEXT_BYTES_MAX {
         list.forget_ended(now);
         written = json(&list)?;
     }
-    if written.len() > LIST_BYTES_MAX {
+    if written.len() > TEXT_BYTES_MAX {
         let context = format!(
-            "the suppressions take {} bytes, at most {LIST_BYTES_MAX} can be kept: end some, or give shorter reasons",
+            "the suppressions take {} bytes, at most {TEXT_BYTES_MAX} can be kept: end some, or give shorter reasons",
             written.len()
         );
         return Err(PortError::new(ErrorKind::Permanent, context));
