@@ -1,6 +1,6 @@
 """The command line as an analyst on AWS uses it: the history from the stream and from the archive,
-a transaction from the table; and as whoever is on call uses it: alerts that are suppressed, and what
-`doctor` says of the deployment. What it reads must be what is there."""
+a transaction from the table; and as whoever is on call uses it: alerts that are suppressed. What it
+reads must be what is there."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import subprocess
 
 from . import observe
 from .emulator import ROOT
-from .stack import FUNCTIONS
 
 
 def run(report, stage, stack):
@@ -26,26 +25,6 @@ def run(report, stage, stack):
     report.equal("a transaction of the table", document["transaction_id"], one["transaction_id"])
     report.equal("its amount", document["amount"], one["amount"])
     suppressed(report, stage, stack)
-    doctor(report, stage, stack)
-
-
-def doctor(report, stage, stack):
-    """All is done and nothing waits."""
-    suffix = stack.bucket("reports").removeprefix(f"transaction-reports-{stack.env}").removeprefix("-")
-    named = ("--bucket-suffix", suffix) if suffix else ()
-    asked = ("doctor", "--env", stack.env, *named)
-    # What feeds the functions is the test's driver, so the emulator's own mappings may be off: a problem.
-    told = json.loads(ask(stage, stack, *asked, "--json", codes=(0, 1)))
-    problems = [problem for problem in told["problems"] if not problem.startswith("what feeds ")]
-    report.equal("problems that doctor tells", problems, [])
-    report.equal("doctor's environment", told["environment"], stack.env)
-    report.equal("doctor's stream", (told["stream"]["name"], told["stream"]["status"]), (stack.stream, "ACTIVE"))
-    for waiting in ("unfinished_uploads", "quarantined", "alerts_pending", "webhooks_waiting"):
-        report.equal(f"doctor's {waiting}", told[waiting], 0)
-    functions = {version["function"] for version in told["versions"] if version["code_sha256"]}
-    report.same("functions whose code doctor names", functions, {stack.function(name) for name in FUNCTIONS})
-    page = ask(stage, stack, *asked, codes=(0, 1))
-    report.equal("doctor's page begins with", page.splitlines()[0], f"the deployment {stack.env}")
 
 
 def suppressed(report, stage, stack):
@@ -63,7 +42,12 @@ def suppressed(report, stage, stack):
     report.equal("suppressed merchants after that is taken back", active(), [])
 
 
-def ask(stage, stack, *arguments, codes=(0,)):
+def ask(stage, stack, *arguments):
+    return ended(stage, stack, *arguments, codes=(0,))[1]
+
+
+def ended(stage, stack, *arguments, codes):
+    """How a command ended, and what it printed."""
     key, secret = ROOT
     environment = os.environ | {
         "AWS_ENDPOINT_URL": stage.emulator.url,
@@ -71,7 +55,7 @@ def ask(stage, stack, *arguments, codes=(0,)):
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
     }
-    ended = subprocess.run([stage.aws_txp, *arguments], env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode not in codes:
-        raise RuntimeError(f"txp {' '.join(arguments)} ended with {ended.returncode}: {ended.stderr.strip()}")
-    return ended.stdout
+    done = subprocess.run([stage.aws_txp, *arguments], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in codes:
+        raise RuntimeError(f"txp {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.returncode, done.stdout
