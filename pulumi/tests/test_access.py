@@ -76,7 +76,8 @@ def dynamodb(action: str, table: str, *allowed: str, index: str = "") -> Operati
             case "Scan":
                 return client.scan(TableName=name)
             case "Query":
-                hashes = {"by_client": "client_id", "by_due": "due", "by_waiting": "waiting"}
+                hashes = {"by_client": "client_id", "by_due": "due"}
+                hashes |= dict.fromkeys(("by_waiting", "by_age"), "waiting")
                 attribute = hashes.get(index_name, next(iter(key)))
                 more = {"IndexName": index_name} if index_name else {}
                 return client.query(
@@ -206,6 +207,7 @@ OPERATIONS = [
     dynamodb("DeleteItem", "alerts", "anomaly"),
     dynamodb("DeleteItem", "profiles"),
     dynamodb("Query", "alerts", "anomaly", index="by_waiting"),
+    dynamodb("Query", "alerts", "anomaly", index="by_age"),
     dynamodb("GetItem", "clients", "api"),
     dynamodb("PutItem", "clients"),
     dynamodb("DeleteTable", "transactions"),

@@ -22,7 +22,9 @@ pub const UNFINISHED_MAX: usize = 200;
 /// Of these so many are looked at closely, the oldest first.
 pub const NAMED_MAX: usize = 5;
 /// Alerts that wait that are counted.
-const WAITING_MAX: usize = 100;
+pub const WAITING_MAX: usize = 100;
+/// Objects in quarantine that are counted: as many as one page lists.
+pub const QUARANTINED_MAX: u64 = 1000;
 
 /// The functions, as the deployment names them.
 const FUNCTIONS: [&str; 5] = ["validation", "aggregator", "anomaly", "api", "archiver"];
@@ -75,6 +77,8 @@ pub struct Unfinished {
     pub records_read: u64,
     /// Until when its reader has it, if somebody reads it.
     pub lease_until: Option<Timestamp>,
+    /// Whether it was read to its end.
+    pub is_read: bool,
     /// The event that everything behind it waits for.
     pub blocking: Option<Blocking>,
 }
@@ -177,7 +181,8 @@ impl Deployment {
         Ok((due.len(), named))
     }
 
-    /// How many events lie in quarantine; no more than 1000 are counted.
+    /// How many objects lie in quarantine, one for each record of the stream and each function that
+    /// could not read it; no more than [`QUARANTINED_MAX`] are counted.
     ///
     /// # Errors
     /// The bucket cannot be listed.
@@ -193,15 +198,14 @@ impl Deployment {
         Ok(self.alerts.unsent(until, WAITING_MAX).await?.len())
     }
 
-    /// How many messages wait for endpoints of webhooks, of each partition those that are tried next;
-    /// and when the oldest of them was made.
+    /// How many messages wait for endpoints of webhooks, of each partition at most the 64 oldest; and
+    /// when the oldest of all was made.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn webhooks_waiting(&self) -> Result<(usize, Option<Timestamp>), PortError> {
-        let waiting = WebhookQueue::new(self.alerts.clone()).waiting().await?;
-        let oldest = waiting.iter().map(|kept| kept.message.at).min();
-        Ok((waiting.len(), oldest))
+        let waiting = WebhookQueue::new(self.alerts.clone()).by_age().await?;
+        Ok((waiting.len(), waiting.first().map(|oldest| oldest.at)))
     }
 
     /// The stream.
@@ -290,6 +294,7 @@ fn unfinished(view: &UploadView, arrived_at: Timestamp) -> Unfinished {
                 .map_or(0, |checkpoint| checkpoint.record),
         },
         lease_until: reading.map(|claim| claim.lease_until),
+        is_read: claim.is_some_and(|claim| claim.is_done),
         blocking: blocking(&view.upload),
     }
 }

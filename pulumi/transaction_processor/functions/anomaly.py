@@ -116,6 +116,7 @@ def statements(parts: Parts) -> list[Statement]:
         access.table("Profiles", profiles, tables.profiles.arn),
         access.table("Alerts", alerts, tables.alerts.arn),
         access.queries_index("AlertsWaiting", tables.alerts.arn, "by_waiting"),
+        access.queries_index("WebhooksWaiting", tables.alerts.arn, "by_age"),
         access.appends_to_stream(parts.stream.stream.arn),
         Statement("Publishes", ["sns:Publish"], [parts.alerts.topic.arn]),
         Statement(

@@ -1,13 +1,14 @@
 """The stage `cloud`: deploys the functions on an emulator and holds what they do to the embedded host.
 
-usage: python -m cloud TXP AWS_TXP ZIPS FAULTS_PYTHON WORK_DIR [SECTION...]
+usage: python -m cloud TXP AWS_TXP ZIPS FAULTS_PYTHON AWS_PYTHON WORK_DIR [SECTION...]
 
 TXP is the command line, AWS_TXP the one that reads from AWS too, ZIPS holds NAME/bootstrap.zip,
-FAULTS_PYTHON is the interpreter that has microburst. Runs in the folder of the Pulumi program, in
+FAULTS_PYTHON is the interpreter that has microburst, AWS_PYTHON the one that has awscli. Runs in the folder of the Pulumi program, in
 its tests' environment. Without sections the usual ones are run, in lanes beside each other, each with
 an emulator of its own. The last line is `N passed, N failed`.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from tests.harness.forks import Forks
 
-from . import bad_input, files, large, observe, readers, rebuild, runs, units, webhooks
+from . import bad_input, doctor, files, large, metrics, observe, readers, rebuild, runs, units, webhooks
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
@@ -33,11 +34,16 @@ SEED = 20_261_123
 LANES = (("logic", "small", "clean"), ("faulty",), ("bad", "large"))
 
 
+# Which function printed which metric, of a lane.
+MEASURED = "measured.json"
+
+
 class Stage:
     """What all sections share: the emulator, the packed functions, the command line."""
 
-    def __init__(self, txp, aws_txp, zips, faults_python, work, emulator, forks):
-        self.txp, self.aws_txp, self.zips, self.faults_python, self.work = txp, aws_txp, zips, faults_python, work
+    def __init__(self, txp, aws_txp, zips, faults_python, aws_python, work, emulator, forks):
+        self.txp, self.aws_txp, self.zips, self.work = txp, aws_txp, zips, work
+        self.faults_python, self.aws_python = faults_python, aws_python
         self.emulator, self.forks = emulator, forks
         self.stacks = []
 
@@ -84,6 +90,7 @@ def clean(report, stage):
         with whole(report, stage, stack) as run:
             webhooks.check(report, run, receiver)
             readers.run(report, stage, stack)
+            doctor.all_is_well(report, stage, stack)
             rebuild.run(report, run, stage.aws_txp, stage.work / "rebuild")
 
 
@@ -103,8 +110,14 @@ def faulty(report, stage):
 
 
 def bad(report, stage):
-    stack = stage.stack("bad")
-    bad_input.run(report, stack, stage.host(stack))
+    """A day on which everything goes wrong, with rules that are tried."""
+    tried = json.loads(subprocess.run([stage.txp, "rules", "show"], cwd=stage.work, check=True, capture_output=True).stdout)
+    path = stage.work / "tried.json"
+    path.write_text(json.dumps(tried | {"version": "tried-1"}))
+    with webhooks.Receiver() as receiver:
+        stack = stage.stack("bad", config=webhooks.CONFIG | {"shadow_rules_file": path})
+        webhooks.listen(stack, receiver)
+        bad_input.run(report, stage, stack, receiver)
 
 
 def logic(report, _stage):
@@ -135,6 +148,8 @@ def lane(paths, work, sections):
         for name in sections:
             report.section(name, SECTIONS[name], stage)
         stage.keep_logs()
+        measured = [pair for stack in stage.stacks for pair in metrics.check(report, stack)]
+    (work / MEASURED).write_text(json.dumps(sorted(set(measured))))
     print(report.last_line())
     return report.failed
 
@@ -150,6 +165,7 @@ def lanes(arguments, work):
         command = [sys.executable, "-m", "cloud", *map(str, arguments), work / name, *sections]
         running.append((name, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT), said))
     passed = failed = 0
+    measured = set()
     for name, process, said in running:
         code = process.wait()
         said.seek(0)
@@ -160,14 +176,19 @@ def lanes(arguments, work):
         passed += int(told[1]) if told else 0
         failed += int(told[2]) if told else 1
         failed += code != 0 and bool(told) and told[2] == "0"
+        if (work / name / MEASURED).exists():
+            measured |= {tuple(pair) for pair in json.loads((work / name / MEASURED).read_text())}
+    together = Report()
+    metrics.complete(together, measured)
+    passed, failed = passed + together.passed, failed + together.failed
     print(f"{passed} passed, {failed} failed")
     return failed
 
 
 def main():
-    *arguments, work = (Path(argument).absolute() for argument in sys.argv[1:6])
+    *arguments, work = (Path(argument).absolute() for argument in sys.argv[1:7])
     shutil.rmtree(work, ignore_errors=True)
-    failed = lane(arguments, work, sys.argv[6:]) if sys.argv[6:] else lanes(arguments, work)
+    failed = lane(arguments, work, sys.argv[7:]) if sys.argv[7:] else lanes(arguments, work)
     return 1 if failed else 0
 
 

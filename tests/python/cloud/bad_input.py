@@ -8,7 +8,7 @@ import json
 import time
 import urllib.parse
 
-from . import observe
+from . import doctor, observe
 from .faults.mischief import Mischief
 from .files import plain
 from .merchant import Merchant, request
@@ -29,13 +29,14 @@ TAKEN_UP_LIMIT_SECONDS = 600
 KPL_MAGIC = b"\xf3\x89\x9a\xc2"
 
 
-def run(report, stack, host):
-    with Run(report, stack, host, "bad input") as driven:
+def run(report, stage, stack, receiver):
+    with Run(report, stack, stage.host(stack), "bad input") as driven:
         left_lying = report.section("a function that is killed", kill, driven)
         report.section("records that are not ours", foreign_records, driven)
         report.section("files that are wrong", wrong_files, driven)
         report.section("a permission that is missing", access_denied, driven)
         report.section("what a killed function left", take_up, driven, left_lying)
+        report.section("what doctor says of faults", doctor.run, stage, driven, receiver)
     report.section("requests that are wrong", wrong_requests, stack)
     report.section("events that no gateway makes", direct_api_events, stack)
     for function in ("validation", "aggregator", "anomaly", "api", "archiver"):

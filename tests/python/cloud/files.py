@@ -67,6 +67,13 @@ def judged(seed, now=None):
     return write(learn), write(judge)
 
 
+def high(seed):
+    """One sale of today that is over everybody's limit."""
+    random_ = random.Random(seed)
+    at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return write([[f"h{seed}", "15000.00", "shop-high", card_number(random_), at, "USD"]])
+
+
 def plain(seed, rows, cards=None):
     """A clean file of as many rows, every transaction new; every card used once, or so many in turn."""
     random_ = random.Random(seed)

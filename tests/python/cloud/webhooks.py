@@ -21,18 +21,22 @@ TICKS = 2
 CONFIG = {"webhooks": json.dumps([{"name": "shop", "url": "https://shop.example/hook", "secrets": [SECRET]}])}
 
 
+TAKEN, GONE, BROKEN = 204, 410, 500
+
+
 class Receiver:
-    """Takes everything and remembers it."""
+    """Answers with a status, at first that it took what came, and remembers everything."""
 
     def __enter__(self):
         self.requests = []
+        self.status = TAKEN
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.requests.append((self.headers, body))
-                self.send_response(204)
+                self.send_response(receiver.status)
                 self.end_headers()
 
             def log_message(self, *_):

@@ -14,7 +14,7 @@ mod webhooks;
 pub use cooldowns::SharedCooldowns;
 pub use rules::ActiveRules;
 pub use suppressions::SharedSuppressions;
-pub use webhooks::{KeptMessage, WebhookQueue};
+pub use webhooks::{KeptMessage, Waiting, WebhookQueue};
 
 use super::attributes::{Fields, Item, Pen, number, text};
 use super::connection::{Connection, conditional, corrupt, pass_over};

@@ -109,6 +109,10 @@ pub const PROFILES: Table = Table {
 /// to webhooks.
 pub const BY_WAITING: &str = "by_waiting";
 
+/// The sparse index of [`ALERTS`] by the age of messages to webhooks that wait: trying one again moves
+/// it in [`BY_WAITING`] and not here.
+pub const BY_AGE: &str = "by_age";
+
 /// Alerts: an item per finding, one per cooldown, one per message to webhooks, the rules that judge,
 /// and what nobody is to be told for a while.
 pub const ALERTS: Table = Table {
@@ -116,12 +120,20 @@ pub const ALERTS: Table = Table {
     variable: "ALERTS_TABLE",
     hash: text("alert_id"),
     range: None,
-    indexes: &[Index {
-        name: BY_WAITING,
-        hash: text("waiting"),
-        range: number("waiting_since"),
-        has_all: true,
-    }],
+    indexes: &[
+        Index {
+            name: BY_WAITING,
+            hash: text("waiting"),
+            range: number("waiting_since"),
+            has_all: true,
+        },
+        Index {
+            name: BY_AGE,
+            hash: text("waiting"),
+            range: text("at"),
+            has_all: false,
+        },
+    ],
     has_stream: false,
 };
 

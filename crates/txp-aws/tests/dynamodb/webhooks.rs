@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::alerts::{Alerts, WebhookQueue};
 use txp_aws::dynamodb::tables;
+use txp_domain::position::Bucket;
 use txp_domain::time::Timestamp;
 use txp_emulator::Emulator;
 use txp_pipeline::webhook::{
@@ -229,4 +230,37 @@ async fn what_nobody_wants_ends() {
     let told = round(&queue, &endpoints, &receivers, 1).await;
     assert_eq!((told.delivered, told.gave_up), (0, 1));
     assert_eq!(queue.due(at(99_999)).await.unwrap(), []);
+}
+
+/// By its age, behind more messages than a look at what is due reads, and behind one that nobody wants.
+#[tokio::test]
+async fn the_oldest_that_is_awaited_is_known_however_late_it_is_tried() {
+    let emulator = Emulator::shared().await;
+    let queue = queue(&emulator).await;
+    assert_eq!(queue.by_age().await.unwrap(), []);
+    let away = endpoint("away", &[Topic::Alerts]);
+    let mut receivers = Receivers::default();
+    receivers.answers.insert("away", 503);
+    queue.put(&message("a", Topic::Alerts, 2)).await.unwrap();
+    for seconds in [2, 7] {
+        let told = round(&queue, std::slice::from_ref(&away), &receivers, seconds).await;
+        assert_eq!(told.failed, 1);
+    }
+    // It is tried again in five minutes; these before it, all in its partition.
+    let partition = |id: &str| Bucket::of(format!("webhook#{id}").as_bytes()).0 % 8;
+    let others = (0..).map(|number| format!("b:{number}"));
+    for id in others.filter(|id| partition(id) == partition("a")).take(65) {
+        queue.put(&message(&id, Topic::Alerts, 9)).await.unwrap();
+    }
+    queue.put(&message("u", Topic::Uploads, 1)).await.unwrap();
+    let due = queue.due(at(99_999)).await.unwrap();
+    assert!(due.iter().all(|kept| kept.message.id != "a"), "{due:?}");
+
+    let waiting = queue.by_age().await.unwrap();
+    assert!(waiting.is_sorted_by_key(|one| one.at));
+    assert_eq!(waiting[0].at, at(1));
+    let awaited = queue.first_awaited(waiting, |kept| kept.is_awaited_by(&away));
+    assert_eq!(awaited.await.unwrap().map(|one| one.at), Some(at(2)));
+    let waiting = queue.by_age().await.unwrap();
+    assert_eq!(queue.first_awaited(waiting, |_| false).await.unwrap(), None);
 }

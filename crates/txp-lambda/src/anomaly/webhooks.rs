@@ -102,13 +102,13 @@ impl<P: Post> Webhooks<P> {
         Ok(round.told())
     }
 
-    /// How old the oldest message is that an endpoint waits for, of those that are tried next; 0 if none
-    /// waits. While the endpoints are not known, that is every message.
+    /// How old the oldest message is that an endpoint waits for; 0 if none waits. While the endpoints
+    /// are not known, every message is waited for.
     ///
     /// # Errors
     /// The table cannot be read.
     pub async fn oldest_seconds(&self) -> Result<u64, PortError> {
-        let waiting = self.queue.waiting().await?;
+        let waiting = self.queue.by_age().await?;
         let known = match waiting.as_slice() {
             [] => None,
             _ => endpoints(&self.secrets, &self.secret).await.ok(),
@@ -117,10 +117,9 @@ impl<P: Post> Webhooks<P> {
             Some(known) => known.iter().any(|endpoint| kept.is_awaited_by(endpoint)),
             None => true,
         };
-        let waiting = waiting.iter().filter(|kept| is_awaited(kept));
-        let oldest = waiting.map(|kept| kept.message.at).min();
-        let now = SystemClock.now();
-        let age = oldest.map_or(0, |at| now.unix_seconds().saturating_sub(at.unix_seconds()));
+        let oldest = self.queue.first_awaited(waiting, is_awaited).await?;
+        let now = SystemClock.now().unix_seconds();
+        let age = oldest.map_or(0, |oldest| now.saturating_sub(oldest.at.unix_seconds()));
         Ok(u64::try_from(age).unwrap_or(0))
     }
 

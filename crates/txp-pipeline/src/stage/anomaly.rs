@@ -160,7 +160,9 @@ impl<C: CooldownStore> Anomaly<C> {
         ports.events.append(&mut batch).await?;
         ports.events.flush().await?;
         count(Metric::EventsEmitted, events);
-        // No table remembers them: what is delivered again counts again.
+        // What is delivered again once it was done counts again: no table remembers them. Profiles
+        // remember what was judged, not what was appended, and nothing of conflicts; by them, what a
+        // crash cut short would never be counted.
         shadowed.iter().for_each(|one| shadow_found(one.finding()));
         Ok(())
     }

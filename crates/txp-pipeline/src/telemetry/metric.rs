@@ -198,7 +198,7 @@ metrics! {
     Findings = "findings", Counter, Count, ["rule"], ANOMALY, EMBEDDED,
         "Findings, by their leading rule";
     ShadowFindings = "shadow_findings", Counter, Count, ["rule"], ANOMALY, EMBEDDED,
-        "What rules found that are only tried, by the leading one; nobody is told";
+        "What rules found that are only tried, by the leading one; nobody is told. What is delivered again once it was done counts again";
     MerchantFindings = "merchant_findings", Counter, Count, ["merchant"], ANOMALY, EMBEDDED,
         "Findings, by merchant";
     AlertsSent = "alerts_sent", Counter, Count, [], ANOMALY, EMBEDDED,
@@ -214,7 +214,7 @@ metrics! {
     WebhooksGivenUp = "webhooks_given_up", Counter, Count, [], ANOMALY, EMBEDDED,
         "Messages that an endpoint of webhooks is not told, after its last try";
     OldestWebhookSeconds = "oldest_webhook_seconds", Gauge, Seconds, [], ANOMALY, EMBEDDED,
-        "How old the oldest message is that an endpoint of webhooks waits for; 0 when there is none. On AWS among the 64 of each partition that are tried next";
+        "How old the oldest message is that an endpoint of webhooks waits for; 0 when there is none";
     EventsArchived = "events_archived", Counter, Count, [], ARCHIVER, AWS_ONLY,
         "Events copied into the archive";
     Requests = "requests", Counter, Count, ["route", "status"], API, EMBEDDED,

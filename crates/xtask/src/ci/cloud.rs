@@ -16,6 +16,7 @@ pub(super) fn run() -> Result<Tally> {
         .arg(built("txp-aws")?)
         .arg(target()?.join("lambda"))
         .arg(python::interpreter(python::FAULTS)?)
+        .arg(python::interpreter(python::SECOND)?)
         .arg(target()?.join("cloud"))
         // Where the program is that is deployed, and what deploys it.
         .current_dir(root()?.join("pulumi"))

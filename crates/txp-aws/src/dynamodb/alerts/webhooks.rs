@@ -2,7 +2,7 @@
 //!
 //! - A message is put by a conditional write: the same again is not put twice, and once it has ended
 //!   not again either. While it waits it stands in the index `by_waiting`, from when it is to be tried
-//!   on.
+//!   on, and in the index `by_age`, by when it was made.
 //! - Whoever finds it due takes it, by a conditional write that makes it due again later: who takes it
 //!   and dies only delays it. What came of an attempt is written before the next endpoint is tried; a
 //!   crash in between sends the same message once more.
@@ -13,9 +13,10 @@
 //! endpoints are ([`crate::webhooks`]).
 
 use super::{Alerts, PARTITIONS, partition_of};
-use crate::dynamodb::Damage;
 use crate::dynamodb::attributes::{Fields, Item, Pen, number, text};
 use crate::dynamodb::connection::{conditional, corrupt, pass_over};
+use crate::dynamodb::{Damage, tables};
+use crate::error::port_error;
 use txp_domain::time::Timestamp;
 use txp_pipeline::port::{ErrorKind, PortError};
 use txp_pipeline::webhook::{BODY_BYTES_MAX, Ending, Endpoint, Mark, Outgoing, Post, Round, Topic};
@@ -24,6 +25,9 @@ use txp_pipeline::webhook::{BODY_BYTES_MAX, Ending, Endpoint, Mark, Outgoing, Po
 const TAKEN_SECONDS: i64 = 300;
 /// The most messages of a partition of the index that one look reads, with their bodies.
 const LOOKED_AT_MAX: usize = 64;
+/// The oldest messages of a partition that are looked at for one that somebody waits for. What nobody
+/// waits for ends when it is next due, so there is more of it only after an endpoint was taken out.
+const OLDEST_MAX: i32 = 64;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// The messages, in the table of these alerts.
@@ -39,6 +43,15 @@ pub struct KeptMessage {
     pub marks: Vec<Mark>,
     /// When it is to be looked at: what every change is conditional on.
     due_at: Timestamp,
+}
+
+/// A message that waits, as the index by age has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The key of its item.
+    key: String,
 }
 
 impl KeptMessage {
@@ -128,18 +141,6 @@ impl WebhookQueue {
     /// # Errors
     /// The table cannot be read.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<KeptMessage>, PortError> {
-        self.until(now).await
-    }
-
-    /// Messages that wait, whenever they are due: of each partition those that are tried next.
-    ///
-    /// # Errors
-    /// The table cannot be read.
-    pub async fn waiting(&self) -> Result<Vec<KeptMessage>, PortError> {
-        self.until(Timestamp(i64::MAX)).await
-    }
-
-    async fn until(&self, latest: Timestamp) -> Result<Vec<KeptMessage>, PortError> {
         let mut found = Vec::new();
         for partition in (0..PARTITIONS).map(waiting_key) {
             let keep = |item: Item| match decode(Fields(&item)) {
@@ -148,10 +149,80 @@ impl WebhookQueue {
                 Err(damage) => pass_over(&corrupt(&self.0.table, damage)),
             };
             self.0
-                .visit_waiting(partition, latest, LOOKED_AT_MAX, keep)
+                .visit_waiting(partition, now, LOOKED_AT_MAX, keep)
                 .await?;
         }
         Ok(found)
+    }
+
+    /// The first of these, as they come, that is awaited. Each is one read: mostly there is one.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn first_awaited(
+        &self,
+        waiting: Vec<Waiting>,
+        is_awaited: impl Fn(&KeptMessage) -> bool,
+    ) -> Result<Option<Waiting>, PortError> {
+        for one in waiting {
+            let kept = self.get(&one.key).await?;
+            if kept.as_ref().is_some_and(&is_awaited) {
+                return Ok(Some(one));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The messages that wait, the oldest first: of each partition at most the 64 oldest. From the
+    /// index: the newest may be missing.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn by_age(&self) -> Result<Vec<Waiting>, PortError> {
+        let alerts = &self.0;
+        let mut found = Vec::new();
+        for partition in (0..PARTITIONS).map(waiting_key) {
+            let query = alerts
+                .connection
+                .client()
+                .query()
+                .table_name(&alerts.table)
+                .index_name(tables::BY_AGE)
+                .key_condition_expression("waiting = :waiting")
+                .expression_attribute_values(":waiting", text(partition))
+                .limit(OLDEST_MAX);
+            let answer = query.send().await;
+            let answer = answer.map_err(|error| port_error(alerts.reading(), error))?;
+            for item in answer.items() {
+                match read_waiting(Fields(item)) {
+                    Ok(waiting) => found.push(waiting),
+                    // It would keep all others unseen.
+                    Err(damage) => pass_over(&corrupt(&alerts.table, damage)),
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// A message by its item's key, while it waits.
+    async fn get(&self, key: &str) -> Result<Option<KeptMessage>, PortError> {
+        let alerts = &self.0;
+        let get = alerts.connection.client().get_item();
+        let get = get.table_name(&alerts.table).key("alert_id", text(key));
+        let answer = get.consistent_read(true).send().await;
+        let answer = answer.map_err(|error| port_error(alerts.reading(), error))?;
+        // It ended since the index was asked.
+        let Some(item) = answer.item().filter(|item| item.contains_key("waiting")) else {
+            return Ok(None);
+        };
+        match decode(Fields(item)) {
+            Ok(kept) => Ok(Some(kept)),
+            Err(damage) => {
+                pass_over(&corrupt(&alerts.table, damage));
+                Ok(None)
+            }
+        }
     }
 
     /// Tells these endpoints what is due, until `is_over`.
@@ -279,6 +350,13 @@ const fn topic_name(topic: Topic) -> &'static str {
         Topic::Uploads => "uploads",
         Topic::Alerts => "alerts",
     }
+}
+
+fn read_waiting(fields: Fields<'_>) -> Result<Waiting, Damage> {
+    Ok(Waiting {
+        at: fields.parsed("at")?,
+        key: fields.text("alert_id")?.to_owned(),
+    })
 }
 
 fn decode(fields: Fields<'_>) -> Result<KeptMessage, Damage> {

@@ -6,12 +6,21 @@ use crate::output;
 use serde::Serialize;
 use std::fmt::Write as _;
 use txp_aws::clock::SystemClock;
-use txp_aws::deployment::{Deployment, Mapping, NAMED_MAX, Names, UNFINISHED_MAX, Unfinished};
+use txp_aws::deployment::{
+    Deployment, Mapping, NAMED_MAX, Names, QUARANTINED_MAX, UNFINISHED_MAX, Unfinished, WAITING_MAX,
+};
 use txp_domain::time::Timestamp;
 use txp_domain::upload::UploadState;
 use txp_pipeline::port::{Clock, PortError};
 use txp_pipeline::telemetry::IN_TIME_SECONDS;
 use txp_pipeline::webhook::LATE_SECONDS;
+
+/// What errors in a function's log are asked for by.
+const ERRORS: &str = "'{ $.level = \"ERROR\" }'";
+/// How far back errors are of interest.
+const LATELY_HOURS: i64 = 1;
+/// How far back tries of webhooks are: the longest time between two.
+const TRIES_HOURS: i64 = 24;
 
 /// An alert on its way is not one that waits.
 const ALERTS_WAIT_SECONDS: i64 = 300;
@@ -29,9 +38,12 @@ struct Report {
     lag_seconds: u64,
     /// The oldest ones.
     oldest: Vec<Stuck>,
+    /// Objects, one for each record of the stream and each function that could not read it; at most
+    /// 1000 are counted.
     quarantined: u64,
+    /// About 100 are counted.
     alerts_pending: usize,
-    /// Messages that endpoints of webhooks are still to be told.
+    /// Messages that endpoints of webhooks are still to be told; at most 512 are counted.
     webhooks_waiting: usize,
     /// How long ago the oldest of them was made.
     oldest_webhook_seconds: u64,
@@ -127,27 +139,12 @@ async fn examine(deployment: &Deployment, environment: &str, now: Timestamp) -> 
         }
         report.lag_seconds = report.oldest.first().map_or(0, |first| first.seconds);
     }
-    if let Some(quarantined) = report.seen(deployment.quarantined().await)
-        && quarantined > 0
-    {
-        report.quarantined = quarantined;
-        report
-            .problems
-            .push(format!("{quarantined} events are in quarantine"));
-        let bucket = &deployment.names().reports_bucket;
-        report
-            .next
-            .push(format!("aws s3 ls --recursive s3://{bucket}/quarantine/"));
+    if let Some(quarantined) = report.seen(deployment.quarantined().await) {
+        report.quarantine(quarantined, &deployment.names().reports_bucket);
     }
     let until = Timestamp(now.0.saturating_sub(ALERTS_WAIT_SECONDS * 1_000_000_000));
-    if let Some(waiting) = report.seen(deployment.alerts_waiting(until).await)
-        && waiting > 0
-    {
-        report.alerts_pending = waiting;
-        let minutes = ALERTS_WAIT_SECONDS / 60;
-        report.problems.push(format!(
-            "{waiting} alerts were not handed on for {minutes} min"
-        ));
+    if let Some(waiting) = report.seen(deployment.alerts_waiting(until).await) {
+        report.alerts(waiting, now);
     }
     if let Some((waiting, oldest)) = report.seen(deployment.webhooks_waiting().await) {
         report.webhooks(waiting, oldest, now);
@@ -178,7 +175,7 @@ async fn examine(deployment: &Deployment, environment: &str, now: Timestamp) -> 
         report.versions = versions.collect();
     }
     report.sound = report.problems.is_empty();
-    report.next.push(
+    report.advise(
         "aws cloudwatch describe-alarms --state-value ALARM --query 'MetricAlarms[].AlarmName'"
             .to_owned(),
     );
@@ -198,25 +195,17 @@ impl Report {
         }
     }
 
+    /// A command to run next, once however many need it.
+    fn advise(&mut self, command: String) {
+        if !self.next.contains(&command) {
+            self.next.push(command);
+        }
+    }
+
     fn stuck(&mut self, upload: &Unfinished, now: Timestamp) {
         let seconds = seconds_since(upload.arrived_at, now);
         if seconds > IN_TIME_SECONDS {
-            let state = upload.state.name();
-            let id = upload.upload_id;
-            let why = match (upload.state, &upload.blocking) {
-                (UploadState::Parsed, Some(at)) => format!(
-                    ": it is read, and waits for the fold behind record {} of bucket {}",
-                    at.after_record, at.bucket
-                ),
-                (UploadState::Processing, _) if upload.lease_until.is_some_and(|u| u <= now) => {
-                    ": its reader is gone, and the sweeper has not taken it up".to_owned()
-                }
-                _ => format!(": {} records are read", upload.records_read),
-            };
-            self.problems
-                .push(format!("upload {id} is {state} since {seconds} s{why}"));
-            self.next.push(self.command_for(upload.state));
-            self.next.dedup();
+            self.late(upload, seconds, now);
         }
         self.oldest.push(Stuck {
             upload_id: upload.upload_id.to_string(),
@@ -234,6 +223,74 @@ impl Report {
         });
     }
 
+    /// A file that is not done in time: what it waits for, and where to look.
+    fn late(&mut self, upload: &Unfinished, seconds: u64, now: Timestamp) {
+        let (id, state) = (upload.upload_id, upload.state.name());
+        let environment = self.environment.clone();
+        let is_read = upload.is_read || upload.state == UploadState::Parsed;
+        let is_left = upload.lease_until.is_some_and(|until| until <= now);
+        let why = match upload.blocking {
+            Some(at) => format!(
+                "it is read, and waits for the fold behind record {} of bucket {}",
+                at.after_record, at.bucket
+            ),
+            None if is_read => "it is read, and waits for the fold".to_owned(),
+            None if is_left => {
+                "nobody reads it any more, and the sweeper has not taken it up".to_owned()
+            }
+            None => format!("{} records are read", upload.records_read),
+        };
+        self.problems
+            .push(format!("upload {id} is {state} since {seconds} s: {why}"));
+        if is_read {
+            self.advise(format!(
+                "aws lambda list-event-source-mappings --function-name aggregator-lambda-{environment}"
+            ));
+            self.advise(log_of(
+                "aggregator",
+                &environment,
+                ERRORS,
+                hours_before(now, LATELY_HOURS),
+            ));
+            return;
+        }
+        if is_left {
+            self.advise(format!(
+                "aws events describe-rule --name sweeper-schedule-{environment}"
+            ));
+        }
+        // Its reader may fail each time.
+        self.advise(log_of(
+            "validation",
+            &environment,
+            id.as_str(),
+            upload.arrived_at,
+        ));
+    }
+
+    fn quarantine(&mut self, quarantined: u64, bucket: &str) {
+        self.quarantined = quarantined;
+        if quarantined > 0 {
+            let more = or_more(quarantined >= QUARANTINED_MAX);
+            self.problems.push(format!(
+                "{quarantined}{more} records are in quarantine, counted once for each function that could not read them"
+            ));
+            self.advise(format!("aws s3 ls --recursive s3://{bucket}/quarantine/"));
+        }
+    }
+
+    fn alerts(&mut self, waiting: usize, now: Timestamp) {
+        self.alerts_pending = waiting;
+        if waiting > 0 {
+            let (more, minutes) = (or_more(waiting >= WAITING_MAX), ALERTS_WAIT_SECONDS / 60);
+            self.problems.push(format!(
+                "{waiting}{more} alerts were not handed on for {minutes} min"
+            ));
+            let lately = hours_before(now, LATELY_HOURS);
+            self.advise(log_of("anomaly", &self.environment, ERRORS, lately));
+        }
+    }
+
     fn webhooks(&mut self, waiting: usize, oldest: Option<Timestamp>, now: Timestamp) {
         self.webhooks_waiting = waiting;
         self.oldest_webhook_seconds = oldest.map_or(0, |at| seconds_since(at, now));
@@ -242,20 +299,9 @@ impl Report {
                 "{waiting} messages wait for endpoints of webhooks, the oldest for {} s",
                 self.oldest_webhook_seconds
             ));
-            self.next.push(format!(
-                "aws logs filter-log-events --log-group-name /aws/lambda/anomaly-lambda-{} --filter-pattern '{{ $.message = \"a webhook is*\" }}' --limit 20",
-                self.environment
-            ));
-        }
-    }
-
-    fn command_for(&self, state: UploadState) -> String {
-        let environment = &self.environment;
-        match state {
-            UploadState::Parsed => format!(
-                "aws lambda list-event-source-mappings --function-name aggregator-lambda-{environment}"
-            ),
-            _ => format!("aws events describe-rule --name sweeper-schedule-{environment}"),
+            let told = "'{ $.message = \"a webhook is*\" }'";
+            let since = hours_before(now, TRIES_HOURS);
+            self.advise(log_of("anomaly", &self.environment, told, since));
         }
     }
 
@@ -264,7 +310,7 @@ impl Report {
             let (function, state) = (&mapping.function, &mapping.state);
             self.problems
                 .push(format!("what feeds {function} is {state}"));
-            self.next.push(format!(
+            self.advise(format!(
                 "aws lambda update-event-source-mapping --uuid {} --enabled",
                 mapping.id
             ));
@@ -278,6 +324,23 @@ impl Report {
     }
 }
 
+/// The command that asks for what a function said from a time on: without one it gives the oldest lines
+/// that there are.
+fn log_of(function: &str, environment: &str, pattern: &str, since: Timestamp) -> String {
+    let since = since.unix_millis();
+    format!(
+        "aws logs filter-log-events --log-group-name /aws/lambda/{function}-lambda-{environment} --start-time {since} --filter-pattern {pattern} --limit 20"
+    )
+}
+
+fn hours_before(now: Timestamp, hours: i64) -> Timestamp {
+    Timestamp(now.0.saturating_sub(hours * 3600 * 1_000_000_000))
+}
+
+const fn or_more(is_more: bool) -> &'static str {
+    if is_more { " or more" } else { "" }
+}
+
 fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.unix_seconds() - at.unix_seconds()).unwrap_or(0)
 }
@@ -285,11 +348,7 @@ fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
 fn describe(report: &Report) -> anyhow::Result<String> {
     let mut out = String::new();
     writeln!(out, "the deployment {}", report.environment)?;
-    let more = if report.unfinished_uploads >= UNFINISHED_MAX {
-        " or more"
-    } else {
-        ""
-    };
+    let more = or_more(report.unfinished_uploads >= UNFINISHED_MAX);
     let mut lines = vec![
         ("txp", format!("version {}", report.txp_version)),
         (
@@ -297,7 +356,7 @@ fn describe(report: &Report) -> anyhow::Result<String> {
             format!("{}{more} upload(s)", report.unfinished_uploads),
         ),
         ("lag", format!("{} s", report.lag_seconds)),
-        ("quarantine", format!("{} event(s)", report.quarantined)),
+        ("quarantine", format!("{} record(s)", report.quarantined)),
         ("alerts", format!("{} pending", report.alerts_pending)),
         (
             "webhooks",
