@@ -21,9 +21,10 @@ from .stack import FUNCTIONS
 
 # How old things are made: past the promise to merchants, and past what makes a webhook late.
 LATE_SECONDS, WEBHOOK_LATE_SECONDS = 600, 7200
-LIMIT_SECONDS = 40
+LIMIT_SECONDS = 300
 COMMANDS = Path(tests.harness.__file__).with_name("commands.py")
 COMMANDS_SECONDS_MAX = 120
+STATUSES = (webhooks.BROKEN, webhooks.GONE, webhooks.TAKEN)
 # Of a log's lines that are JSON: a field that has this value.
 PATTERN = re.compile(r"\{ \$\.(\w+) = \"([^\"]+)\" \}")
 # Only the test's driver feeds the functions, so that the emulator's own mappings are off: a problem.
@@ -104,15 +105,24 @@ def run(report, stage, driven, receiver):
     report.equal("doctor's exit code with faults", told["sound"], False)
     named(report, stack, told, wrong)
     helpful(report, doctor, told, wrong)
+    # The age of what waits is measured once a minute.
     runs.tick(stack, "anomaly")
     mend_it(report, doctor, driven, receiver, wrong)
     told = doctor.well()
-    measured(report, stack, len(wrong["webhooks"]))
-    # Last, what it says of the mappings.
+    measured(report, stack, receiver.answers)
     driven.end()
+    fed(report, doctor, told, wrong)
+
+
+def fed(report, doctor, told, wrong):
+    """Last, what it says of the mappings. Those of the emulator begin at the stream's beginning, where
+    the records are that make no sense."""
+    stack = doctor.stack
     enabling = [line for line in told["next"] if "update-event-source-mapping" in line]
     report.equal("mappings that doctor has enabled", len(enabling), len(stack.mappings()))
     doctor.shown(enabling)
+    wait_until(lambda: quarantine(stack) == wrong["quarantine"], LIMIT_SECONDS, "the records that make no sense")
+    doctor.shown([emptying(stack)])
     report.equal("problems with the mappings enabled", doctor.look()["problems"], [])
     report.check("its page", "nothing needs care" in doctor.page(), doctor.page())
     for mapping in stack.mappings().values():
@@ -152,17 +162,16 @@ def break_it(driven, receiver):
     for upload_id in (unfolded, unread):
         key = {"upload_id": upload_id, "part": "upload"}
         put_back(stack, uploads, key, "due_at", str(millis(LATE_SECONDS)))
-    return {"unfolded": unfolded, "unread": unread, "alerts": waiting, "webhooks": messages}
+    return {"unfolded": unfolded, "unread": unread, "alerts": waiting, "webhooks": messages, "quarantine": quarantine(stack)}
 
 
 def named(report, stack, told, wrong):
     """Each fault with its number."""
     problems = [one for one in told["problems"] if not one.startswith(FEEDS)]
-    quarantined = len(list(observe.objects(stack, "reports", "quarantine/")))
     expected = {
         f"upload {wrong['unfolded']} is ": "it is read, and waits for the fold",
         f"upload {wrong['unread']} is ": "the sweeper has not taken it up",
-        f"{quarantined} records are in quarantine": "",
+        f"{len(wrong['quarantine'])} records are in quarantine": "",
         f"{len(wrong['alerts'])} alerts were not handed on for 5 min": "",
         f"{len(wrong['webhooks'])} messages wait for endpoints of webhooks, the oldest for ": " s",
     }
@@ -182,21 +191,20 @@ def helpful(report, doctor, told, wrong):
     # The emulator passes over patterns of fields, which are laid over what it gives instead.
     asked = {line.replace(" --limit 20", "") if PATTERN.search(line) else line: line for line in lines}
     shown = {asked[line]: matching(line, out) for line, out in doctor.shown(list(asked)).items()}
-    keys = [key for key, _ in observe.objects(stack, "reports", "quarantine/")]
     expected = {
-        "aws s3 ls": keys,
+        "aws s3 ls": wrong["quarantine"],
         f"aws events describe-rule --name sweeper-schedule-{stack.env}": ["rate(1 minute)"],
         f"/aws/lambda/validation-lambda-{stack.env} ": [wrong["unread"], "denied"],
         "list-event-source-mappings": [stack.mappings()["aggregator"]["UUID"]],
         f"/aws/lambda/aggregator-lambda-{stack.env} ": ["ERROR", "denied"],
-        "level": ["ERROR", "denied"],
+        f"/aws/lambda/anomaly-lambda-{stack.env} ": ["not authorized", "sns:Publish"],
         "a webhook is*": ["a webhook is told later", str(webhooks.BROKEN)],
         "aws cloudwatch describe-alarms": [],
     }
     for part, words in expected.items():
         found = [out for line, out in shown.items() if part in line]
         report.check(f"a command with `{part}`", found, lines)
-        missing = [word for word in words if not all(word.lower() in out.lower() for out in found)]
+        missing = [word for word in words if not any(word.lower() in out.lower() for out in found)]
         report.equal(f"what `{part}` does not show", missing[:5], [])
     known = [line for line in lines if any(part in line for part in expected)]
     report.equal("commands that nothing asks for", sorted(set(lines) - set(known)), [])
@@ -216,7 +224,7 @@ def mend_it(report, doctor, driven, receiver, wrong):
     stack, merchant = driven.stack, driven.merchant
     for function in ("anomaly", "aggregator", "validation"):
         stack.restore(function)
-    doctor.shown([f"aws s3 rm --recursive s3://{stack.bucket('reports')}/quarantine/"])
+    doctor.shown([emptying(stack)])
 
     def swept():
         runs.tick(stack, "validation")
@@ -226,28 +234,44 @@ def mend_it(report, doctor, driven, receiver, wrong):
     document, _ = merchant.follow(wrong["unfolded"], LIMIT_SECONDS)
     report.equal("rows that were folded late", document["counts"]["accepted"], 30)
     driven.settle()
-    # One message the endpoint never wants, the others it takes, each when it is tried next.
-    for status, due_at_most in ((webhooks.GONE, 1), (webhooks.TAKEN, len(wrong["webhooks"]))):
+    # One message and the new ones the endpoint never wants; the others it takes.
+    for status, are_all in ((webhooks.GONE, False), (webhooks.TAKEN, True)):
         receiver.status = status
         for number, item in enumerate(alerts_that_wait(stack, "webhook#")):
-            at = millis(1 if number < due_at_most else -LATE_SECONDS)
-            put_back(stack, stack.table("alerts"), {"alert_id": item["alert_id"]}, "waiting_since", str(at))
+            at = millis(1 if are_all or number == 0 else -LATE_SECONDS)
+            key = {"alert_id": item["alert_id"]}
+            # A mark says when it is tried again, too.
+            put_back(stack, stack.table("alerts"), key, "waiting_since", str(at), "REMOVE marks")
         error, body = runs.tick(stack, "anomaly")
         report.check("a tick of anomaly when all is mended", error is None, body)
 
 
-def measured(report, stack, messages):
+def measured(report, stack, answers):
     """What the function said of it in metrics."""
     oldest = metrics.values(stack, "anomaly", "oldest_webhook_seconds")
     report.check("the oldest message to webhooks, as it was measured", max(oldest) >= WEBHOOK_LATE_SECONDS, oldest)
     report.equal("and in the end", oldest[-1], 0)
-    failures = sum(metrics.values(stack, "anomaly", "webhook_failures"))
-    report.check("webhook_failures", failures >= 2, failures)
-    report.equal("webhooks_given_up", sum(metrics.values(stack, "anomaly", "webhooks_given_up")), 1)
-    sent = sum(metrics.values(stack, "anomaly", "webhooks_sent"))
-    report.check("webhooks_sent", sent >= messages - 1, sent)
+    report.check("answers of every kind", all(answers[status] for status in STATUSES), answers)
+    failures = answers[webhooks.BROKEN] + answers[webhooks.GONE]
+    counted = (
+        ("webhook_failures", failures),
+        ("webhooks_given_up", answers[webhooks.GONE]),
+        ("webhooks_sent", answers[webhooks.TAKEN]),
+    )
+    for name, number in counted:
+        report.equal(name, sum(metrics.values(stack, "anomaly", name)), number)
     tried = metrics.values(stack, "anomaly", "shadow_findings", rule="amount_high")
     report.equal("shadow findings of amount_high", sum(tried), 1)
+
+
+def quarantine(stack):
+    """The names of what lies there."""
+    return sorted(key for key, _ in observe.objects(stack, "reports", "quarantine/"))
+
+
+def emptying(stack):
+    """As the runbook says."""
+    return f"aws s3 rm --recursive s3://{stack.bucket('reports')}/quarantine/"
 
 
 def said(stack, function, *words):
@@ -264,12 +288,12 @@ def alerts_that_wait(stack, kind):
     return [item for item in items if item.get("waiting", "").startswith(kind)]
 
 
-def put_back(stack, table, key, name, value):
+def put_back(stack, table, key, name, value, more=""):
     """Sets a time; one of milliseconds is a number."""
     stack.client("dynamodb").update_item(
         TableName=table,
         Key={attribute: {"S": text} for attribute, text in key.items()},
-        UpdateExpression="SET #name = :value",
+        UpdateExpression=f"SET #name = :value {more}",
         ConditionExpression="attribute_exists(#name)",
         ExpressionAttributeNames={"#name": name},
         ExpressionAttributeValues={":value": {"N" if value.isdigit() else "S": value}},

@@ -12,8 +12,7 @@ DECLARED = {
     metric["name"]: metric
     for metric in json.loads(Path(__file__).parents[3].joinpath("schemas/metrics.json").read_text())["metrics"]
 }
-# What no section makes happen on purpose: files that kill every reader, items that are damaged, a
-# merchant who is listed. Tests of the crates measure them.
+# What no section makes happen: files that end every reader, stored items that are damaged.
 RARE = {"uploads_given_up", "damaged_items"}
 # Of the format: values of one metric in a line.
 VALUES_MAX = 100

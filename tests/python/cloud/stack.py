@@ -8,6 +8,7 @@ shards, so that a run polls less, and a client called `shop`.
 
 import json
 
+from tests.emulator.policies import role_for_emulator
 from tests.emulator.stack import deploy
 from tests.harness.graph import short
 
@@ -91,7 +92,9 @@ class Stack:
 
     def _put_policy(self, function, document):
         named = self.graph.one("iam.RolePolicy", f"{function}-lambda-policy").inputs
-        self.client("iam").put_role_policy(RoleName=named["role"], PolicyName=named["name"], PolicyDocument=document)
+        self.client("iam").put_role_policy(
+            RoleName=named["role"], PolicyName=named["name"], PolicyDocument=role_for_emulator(document)
+        )
 
     def _subscribe(self):
         """A queue stands for whoever subscribes to alerts."""

@@ -28,7 +28,7 @@ class Receiver:
     """Answers with a status, at first that it took what came, and remembers everything."""
 
     def __enter__(self):
-        self.requests = []
+        self.requests, self.answers = [], Counter()
         self.status = TAKEN
         receiver = self
 
@@ -36,6 +36,7 @@ class Receiver:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.requests.append((self.headers, body))
+                receiver.answers[receiver.status] += 1
                 self.send_response(receiver.status)
                 self.end_headers()
 
