@@ -58,9 +58,10 @@ def test_every_command_of_the_runbook_is_one(deployed: Stack, emulator: str, sec
     )["EventSourceMappings"]
     written = commands()
     assert len(written) > 20
-    filled = [
-        line.replace("$ENV", ENVIRONMENT).replace("MAPPING_ID", mapping["UUID"]) for line in written
-    ]
+    values = {"$ENV": ENVIRONMENT, "$SINCE": "1767225600000", "MAPPING_ID": mapping["UUID"]}
+    filled = written
+    for name, value in values.items():
+        filled = [line.replace(name, value) for line in filled]
     given = {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",
