@@ -110,6 +110,15 @@ pub(crate) fn name_of(value: &impl Serialize) -> String {
     }
 }
 
+/// What became of an alert, for people; `name` as documents have it.
+pub(crate) fn delivery(name: &str) -> String {
+    match name {
+        "recorded" => "recorded only: its event is too long ago".to_owned(),
+        "suppressed" => "recorded only: suppressed".to_owned(),
+        _ => name.replace('_', " "),
+    }
+}
+
 /// Says on standard error what goes on; nobody listening is no reason to stop.
 pub(crate) fn note(text: &str) {
     writeln!(io::stderr(), "{text}").ok();

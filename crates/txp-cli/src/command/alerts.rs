@@ -203,6 +203,6 @@ fn describe_alert(out: &mut dyn Write, alert: &AlertDocument) -> std::io::Result
     for hit in &alert.hits {
         writeln!(out, "    {}: {}", hit.rule, hit.words)?;
     }
-    let delivery = output::name_of(&alert.delivery).replace('_', " ");
+    let delivery = output::delivery(&output::name_of(&alert.delivery));
     writeln!(out, "    {delivery}, event time {}", alert.event_time)
 }

@@ -193,7 +193,7 @@ fn describe_alert(out: &mut String, finding: &FindingDocument) -> std::fmt::Resu
         out,
         "  alert recorded {}, {}",
         alert.recorded_at,
-        alert.delivery.replace('_', " ")
+        output::delivery(&alert.delivery)
     )?;
     if let (Some(at), Some(message)) = (alert.handed_at, &alert.message_id) {
         write!(out, " {at} as {message}")?;

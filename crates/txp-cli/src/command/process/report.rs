@@ -209,9 +209,15 @@ impl ProcessReport {
         for file in &self.files {
             file.describe(&mut text)?;
         }
+        // A dry run keeps no alerts to ask about.
+        let hint = if self.alerts < self.findings && self.data_dir.is_some() {
+            " (`txp alerts` says why the others were not sent)"
+        } else {
+            ""
+        };
         writeln!(
             text,
-            "findings {}, alerts {}",
+            "findings {}, alerts {}{hint}",
             output::grouped(self.findings),
             output::grouped(self.alerts)
         )?;
