@@ -49,6 +49,14 @@ pub(crate) enum Ending {
 pub(crate) const WRONG_USE: u8 = 2;
 
 impl Ending {
+    /// Of work that is done.
+    pub(crate) const fn of(is_well: bool) -> Self {
+        match is_well {
+            true => Self::Done,
+            false => Self::Problem,
+        }
+    }
+
     /// Exit codes: scripts depend on them.
     const fn code(self) -> u8 {
         match self {

@@ -110,11 +110,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     } else {
         output::text(&describe(&report)?)?;
     }
-    Ok(if report.sound {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(report.sound))
 }
 
 #[cfg(feature = "aws")]
@@ -473,19 +469,30 @@ fn describe(report: &Report) -> anyhow::Result<String> {
     for (name, text) in facts(report) {
         writeln!(out, "  {name:<12}{text}")?;
     }
-    for problem in &report.problems {
+    conclude(&mut out, &report.problems, &report.notes, &report.next)?;
+    Ok(out)
+}
+
+/// How a page ends.
+fn conclude(
+    out: &mut String,
+    problems: &[String],
+    notes: &[String],
+    next: &[String],
+) -> std::fmt::Result {
+    for problem in problems {
         writeln!(out, "needs care: {problem}")?;
     }
-    for note in &report.notes {
+    for note in notes {
         writeln!(out, "note: {note}")?;
     }
-    if report.sound {
+    if problems.is_empty() {
         writeln!(out, "nothing needs care")?;
     }
-    for next in &report.next {
+    for next in next {
         writeln!(out, "next: {next}")?;
     }
-    Ok(out)
+    Ok(())
 }
 
 /// What there is, by name; nothing where there is no data directory.

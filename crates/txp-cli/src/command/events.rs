@@ -66,11 +66,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         let (out, events) = (out.display().to_string(), done.written);
         output::json(&serde_json::json!({ "events": events, "out": out }))?;
     }
-    Ok(if done.unreadable == 0 {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(done.unreadable == 0))
 }
 
 /// What is written, and how far.

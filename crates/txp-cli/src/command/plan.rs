@@ -94,11 +94,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     } else {
         output::text(&describe(&plan, &prices)?)?;
     }
-    Ok(if plan.is_met {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(plan.is_met))
 }
 
 fn describe(plan: &Plan, prices: &Prices) -> anyhow::Result<String> {

@@ -136,10 +136,7 @@ fn verify(
     } else {
         output::streamed(|out| Ok(describe(out, &report)?))?;
     }
-    Ok(match report.valid {
-        true => Ending::Done,
-        false => Ending::Problem,
-    })
+    Ok(Ending::of(report.valid))
 }
 
 /// What stands in a file that others wrote.

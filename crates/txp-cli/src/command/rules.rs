@@ -121,11 +121,7 @@ fn check(globals: &Globals, file: Option<&Path>) -> anyhow::Result<Ending> {
     } else {
         output::text(&describe(&report)?)?;
     }
-    Ok(if report.sound {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(report.sound))
 }
 
 fn redacted(text: &impl ToString) -> String {

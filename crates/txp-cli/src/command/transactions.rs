@@ -59,11 +59,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         let out = out.display().to_string();
         output::json(&serde_json::json!({ "transactions": written, "out": out }))?;
     }
-    Ok(if unreadable == 0 {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(unreadable == 0))
 }
 
 /// Writes every transaction; how many events of a history could not be read.

@@ -132,10 +132,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
     } else {
         output::text(&describe(&report, names)?)?;
     }
-    Ok(match report.is_sound() {
-        true => Ending::Done,
-        false => Ending::Problem,
-    })
+    Ok(Ending::of(report.is_sound()))
 }
 
 fn of_against(error: &anyhow::Error) -> anyhow::Error {

@@ -236,8 +236,5 @@ fn send(globals: &Globals) -> anyhow::Result<Ending> {
             told.delivered, told.failed, told.gave_up, told.waiting
         ))?;
     }
-    Ok(match told.failed + told.gave_up {
-        0 => Ending::Done,
-        _ => Ending::Problem,
-    })
+    Ok(Ending::of(told.failed + told.gave_up == 0))
 }

@@ -1,7 +1,7 @@
 //! `txp doctor --env ENV`: one page about a deployment on AWS.
 
 use super::super::{Ending, Globals};
-use super::Args;
+use super::{Args, conclude};
 use crate::output;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -119,11 +119,7 @@ pub(super) fn run(globals: &Globals, args: &Args, environment: &str) -> anyhow::
     } else {
         output::text(&describe(&report)?)?;
     }
-    Ok(if report.sound {
-        Ending::Done
-    } else {
-        Ending::Problem
-    })
+    Ok(Ending::of(report.sound))
 }
 
 async fn examine(deployment: &Deployment, environment: &str, now: Timestamp) -> Report {
@@ -401,14 +397,6 @@ fn describe(report: &Report) -> anyhow::Result<String> {
             "code", code.function
         )?;
     }
-    for problem in &report.problems {
-        writeln!(out, "needs care: {problem}")?;
-    }
-    if report.sound {
-        writeln!(out, "nothing needs care")?;
-    }
-    for next in &report.next {
-        writeln!(out, "next: {next}")?;
-    }
+    conclude(&mut out, &report.problems, &[], &report.next)?;
     Ok(out)
 }
