@@ -161,6 +161,8 @@ mod tests {
             });
             let handed_on = (0..1_000).take_while(|n| to_parse.hand_on(&mut batch(*n)));
             assert!(handed_on.count() < 100);
+            // A lane that has nothing in hand waits for the reader, which is at its end as well.
+            drop(to_parse);
             taking.join().unwrap();
             parsing.into_iter().for_each(|lane| lane.join().unwrap());
         }
