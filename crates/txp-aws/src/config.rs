@@ -48,6 +48,14 @@ pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
+/// For a call that takes as long as its body takes: only connecting has a limit.
+pub(crate) fn unhurried() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .disable_operation_attempt_timeout()
+        .build()
+}
+
 /// A client of DynamoDB.
 #[must_use]
 pub fn dynamodb_client(config: &SdkConfig) -> aws_sdk_dynamodb::Client {

@@ -38,7 +38,9 @@ pub struct Names {
     pub alerts_table: String,
     /// The stream of the history.
     pub stream: String,
-    /// The bucket with the quarantine.
+    /// The bucket that files come to.
+    pub uploads_bucket: String,
+    /// The bucket with the quarantine and the reports of rejected rows.
     pub reports_bucket: String,
     /// The functions.
     pub functions: Vec<String>,
@@ -54,6 +56,7 @@ impl Names {
             uploads_table: format!("uploads-{environment}"),
             alerts_table: format!("alerts-{environment}"),
             stream: format!("transaction-events-{environment}"),
+            uploads_bucket: format!("transaction-uploads-{environment}{suffix}"),
             reports_bucket: format!("transaction-reports-{environment}{suffix}"),
             functions: functions
                 .map(|function| format!("{function}-lambda-{environment}"))

@@ -11,6 +11,7 @@
 //! - [`kinesis`]: aggregated records, in and out;
 //! - [`quarantine`]: what cannot be processed, by position;
 //! - [`random`]: new upload ids;
+//! - [`redrive`]: rows rejected by mistake, read again by the functions;
 //! - [`rules`]: the operator's rule file;
 //! - [`s3`]: objects in buckets, links to them, the archive;
 //! - [`secrets`]: the fingerprint key, the key of receipts;
@@ -31,6 +32,7 @@ pub mod invoke;
 pub mod kinesis;
 pub mod quarantine;
 pub mod random;
+pub mod redrive;
 pub mod rules;
 pub mod s3;
 pub mod secrets;

@@ -107,6 +107,20 @@ fn a_deployment_wants_the_feature_and_what_is_asked_for() {
         2,
         "txp replay --source SOURCE --into dynamodb:NEW_TABLE",
     );
+    let upload = txp_domain::id::UploadId::new(1, [7; 6]).to_string();
+    let rows = [
+        "redrive", "rows", "preview", "--upload", &upload, "--env", "nowhere",
+    ];
+    of_a_deployment(
+        &[&rows[..], &["--file", "f", "--max", "5001"]].concat(),
+        2,
+        "1 to 5000",
+    );
+    of_a_deployment(
+        &[&rows[..], &["--file", "f"]].concat(),
+        3,
+        "uploads-nowhere",
+    );
 }
 
 /// With the feature this code and these words; without it always the same.

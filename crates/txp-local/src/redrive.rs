@@ -15,15 +15,13 @@ mod rows;
 pub use quarantine::{
     QuarantineEntry, QuarantinePlan, QuarantineState, plan_quarantine, run_quarantine,
 };
-pub use rows::{
-    Overrides, Rejected, RowsAsked, RowsPlan, plan_rows, rejected_rows, resume_rows, run_rows,
-};
+pub use rows::{plan_rows, rejected_rows, resume_rows, run_rows};
 
 use crate::host::HostError;
 use crate::log::LogError;
 use crate::runs::StateError;
-use std::path::PathBuf;
 use txp_domain::id::UploadId;
+use txp_pipeline::redrive::RowsError;
 
 /// Why nothing can be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -34,54 +32,9 @@ pub enum RedriveError {
     /// There is no such upload.
     #[error("there is no upload {0}: `txp uploads` lists them")]
     Unknown(UploadId),
-    /// It is still being read.
-    #[error("upload {0} is not read to its end yet: wait until it is completed")]
-    NotEnded(UploadId),
-    /// It is itself a redrive.
-    #[error("upload {0} is itself a redrive, of {1}: redrive that one")]
-    IsRedrive(UploadId, UploadId),
-    /// No row of it is in the history.
-    #[error(
-        "no row of upload {0} is in the history: it was refused as a whole; send the file again"
-    )]
-    NoRows(UploadId),
-    /// Nobody knows which file it was.
-    #[error(
-        "upload {0} ended before its file was read to the end, so its SHA-256 is not known: send the file again"
-    )]
-    NoDigest(UploadId),
-    /// Another file was given.
-    #[error("{} is not the file of upload {upload}: its SHA-256 is {found}, recorded is {recorded}", path.display())]
-    OtherFile {
-        /// The file given.
-        path: PathBuf,
-        /// The upload.
-        upload: UploadId,
-        /// The file's digest.
-        found: String,
-        /// The upload's.
-        recorded: String,
-    },
-    /// The file cannot be read.
-    #[error("reading {} failed", path.display())]
-    File {
-        /// The file given.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not one that rows can be read from with these options.
-    #[error("{} cannot be read with these options: {why}", path.display())]
-    Unreadable {
-        /// The file given.
-        path: PathBuf,
-        /// What stands in the way.
-        why: String,
-    },
-    /// An earlier redrive of it was cut short, from another file or with other options.
-    #[error("a redrive of upload {0} was cut short: the same command with `run` goes on with it")]
-    Unfinished(UploadId),
+    /// Rows cannot be read again.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// More would be done than allowed.
     #[error(
         "{found} events would be folded at their places, more than --max {max}: nothing was changed; raise --max"

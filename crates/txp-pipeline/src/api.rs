@@ -24,7 +24,7 @@ pub use page::{Page, Query, invalid, merchant_id, parameter};
 pub use request::{BODY_BYTES_MAX, UPLOAD_BYTES_MAX, UploadRequest};
 pub use route::Route;
 pub use tenancy::{asked_transaction, asked_upload, owns_upload, visible_transaction};
-pub use terms::{Terms, file_name};
+pub use terms::{RedriveTerms, Terms, file_name};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod plan;
 pub mod port;
 pub mod receipt;
+pub mod redrive;
 pub mod rejects;
 pub mod replay;
 pub mod retry;

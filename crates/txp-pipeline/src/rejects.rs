@@ -10,8 +10,10 @@
 //! cells of a record with another number of fields: which value is which is not known of them.
 
 mod cell;
+mod read;
 
 pub use cell::{holds_long_number, show, show_controls};
+pub use read::{DamagedReport, read_rejects};
 
 use crate::csv::{Header, Row};
 use cell::{is_formula, show_into};

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.harness.forks import Forks
 
-from . import bad_input, doctor, files, large, metrics, observe, readers, rebuild, runs, units, webhooks
+from . import bad_input, doctor, files, large, metrics, observe, readers, rebuild, redriven, runs, units, webhooks
 from .embedded import Embedded
 from .emulator import Emulator
 from .faults.chain import faults
@@ -91,6 +91,7 @@ def clean(report, stage):
             webhooks.check(report, run, receiver)
             readers.run(report, stage, stack)
             doctor.all_is_well(report, stage, stack)
+            redriven.run(report, run, stage)
             rebuild.run(report, run, stage.aws_txp, stage.work / "rebuild")
 
 

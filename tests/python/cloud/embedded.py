@@ -39,6 +39,10 @@ class Embedded:
         """The report on one file."""
         return json.loads(self._run("process", path, "--data-dir", self.data, "--json"))["files"][0]
 
+    def redrive_rows(self, step, upload_id, *arguments):
+        """What a step of `txp redrive rows` says."""
+        return json.loads(self._run("redrive", "rows", step, "--upload", upload_id, "--data-dir", self.data, *arguments))
+
     def events(self):
         source = f"local:{self.data}"
         return [json.loads(line) for line in self._run("events", "--source", source).splitlines() if line]

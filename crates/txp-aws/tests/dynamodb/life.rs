@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use txp_aws::dynamodb::Connection;
 use txp_aws::dynamodb::tables;
 use txp_aws::dynamodb::uploads::{Announcement, Due, DueKind, Uploads};
+use txp_domain::event::{Redrive, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::{ClassCounts, UploadState};
@@ -135,6 +136,50 @@ async fn a_file_is_unfinished_from_its_arrival_to_its_last_row() {
     assert_eq!(store.advance(&step, 3).await.unwrap(), Written::Stored);
     assert_eq!(state(&store, id).await, UploadState::Completed);
     assert_eq!(unfinished(&store).await, [other]);
+}
+
+/// Of two who have rows of an upload read again at once, one begins; each later one knows of those before.
+#[tokio::test]
+async fn redrives_of_an_upload_begin_one_after_the_other() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await;
+    let [first, a, b, unknown] = [1, 2, 3, 9].map(upload_id);
+    store.apply(&received(first), 1).await.unwrap();
+    for (id, known, new, written) in [
+        (unknown, &[][..], a, Written::Conflict),
+        (first, &[], a, Written::Stored),
+        (first, &[], b, Written::Conflict),
+        (first, &[b], b, Written::Conflict),
+        (first, &[a], b, Written::Stored),
+    ] {
+        assert_eq!(store.redrive(id, known, new).await.unwrap(), written);
+    }
+    assert_eq!(store.load(unknown).await.unwrap(), None);
+    let view = store.load(first).await.unwrap().unwrap();
+    assert_eq!(view.redrives, [a, b]);
+}
+
+/// Rows that are read again keep the arrival of the first time; nobody waits for them since then.
+#[tokio::test]
+async fn a_redrive_is_unfinished_since_it_began() {
+    let emulator = Emulator::shared().await;
+    let mut store = uploads(&emulator).await;
+    let began = at(80);
+    let millis = u64::try_from(began.unix_millis()).unwrap();
+    let id = UploadId::new(millis, [1; 6]);
+    let UploadEvent::Received(mut again) = received(id) else {
+        panic!("it is received")
+    };
+    assert!(again.uploaded_at != began);
+    again.options.redrive = Some(Redrive::default());
+    let again = UploadEvent::Received(again);
+    store.apply(&again, 1).await.unwrap();
+    let due = store.due(DueKind::Unfinished, at(99_999), 9).await;
+    let expected = Due {
+        upload_id: id,
+        at: began,
+    };
+    assert_eq!(due.unwrap(), [expected]);
 }
 
 /// Where ends are told, an upload is due to be told in the write that ends it, until somebody has.

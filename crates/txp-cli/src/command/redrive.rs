@@ -44,7 +44,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
 fn told(error: RedriveError) -> anyhow::Error {
     match error {
         RedriveError::Host(error) => error.into(),
-        error @ RedriveError::File { .. } => error.into(),
+        RedriveError::Rows(error) if error.is_failure() => error.into(),
         error => Refusal::problem(error.to_string()),
     }
 }

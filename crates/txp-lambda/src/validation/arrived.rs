@@ -4,7 +4,7 @@ use super::event::Continuation;
 use anyhow::Context;
 use txp_aws::dynamodb::uploads::UploadView;
 use txp_aws::s3::object::ObjectHead;
-use txp_domain::event::{Defaults, FailureReason, Merchants, UploadReceived};
+use txp_domain::event::{FailureReason, Merchants, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_pipeline::api::Terms;
@@ -160,19 +160,7 @@ fn unproven(head: &ObjectHead, terms: Option<&Terms>) -> Option<String> {
 }
 
 fn unannounced(upload_id: UploadId, put_at: Timestamp, bytes: u64) -> UploadReceived {
-    let terms = Terms {
-        client_id: UNANNOUNCED.to_owned(),
-        merchants: Merchants::Only(Vec::new()),
-        long_number_ids_allowed: false,
-        file_name: None,
-        content_length: None,
-        sha256: None,
-        strict: false,
-        dry_run: false,
-        defaults: Defaults::default(),
-        columns: std::collections::BTreeMap::new(),
-        trace: None,
-    };
+    let terms = Terms::plain(UNANNOUNCED, Merchants::Only(Vec::new()));
     terms.received(upload_id, put_at, bytes)
 }
 

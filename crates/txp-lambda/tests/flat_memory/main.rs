@@ -15,7 +15,7 @@ use txp_aws::clock::SystemClock;
 use txp_aws::kinesis::producer::{Producer, Settings};
 use txp_aws::kinesis::put::{EntryFailure, PutEntry, PutRecords};
 use txp_domain::card::Fingerprinter;
-use txp_domain::event::{Defaults, Merchants, UploadEvent};
+use txp_domain::event::{Merchants, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_lambda::validation::frugal;
@@ -169,24 +169,9 @@ impl CheckpointStore for Checkpoints {
     }
 }
 
-fn terms() -> Terms {
-    Terms {
-        client_id: "c".to_owned(),
-        merchants: Merchants::All,
-        long_number_ids_allowed: false,
-        file_name: None,
-        content_length: None,
-        sha256: None,
-        strict: false,
-        dry_run: false,
-        defaults: Defaults::default(),
-        columns: std::collections::BTreeMap::new(),
-        trace: None,
-    }
-}
-
 async fn read(rows: u64) {
-    let received = terms().received(UploadId::new(1_780_000_000_000, [7; 6]), Timestamp(9), 0);
+    let terms = Terms::plain("c", Merchants::All);
+    let received = terms.received(UploadId::new(1_780_000_000_000, [7; 6]), Timestamp(9), 0);
     let step = Stepwise {
         job: Job {
             received: &received,

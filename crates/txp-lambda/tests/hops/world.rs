@@ -12,7 +12,7 @@ use txp_aws::kinesis::read::StreamReader;
 use txp_aws::kinesis::reader::StreamSource;
 use txp_aws::s3::{Bucket, key};
 use txp_aws::secrets::FINGERPRINT_KEY_SECRET;
-use txp_domain::event::{Defaults, Merchants};
+use txp_domain::event::Merchants;
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_emulator::{Emulator, Proxy, Request, Turn};
@@ -92,19 +92,7 @@ impl World {
     }
 
     pub(crate) async fn announce(&self, file: &File, place: &Place) {
-        let terms = Terms {
-            client_id: CLIENT.to_owned(),
-            merchants: Merchants::All,
-            long_number_ids_allowed: false,
-            file_name: None,
-            content_length: None,
-            sha256: None,
-            strict: false,
-            dry_run: false,
-            defaults: Defaults::default(),
-            columns: BTreeMap::new(),
-            trace: None,
-        };
+        let terms = Terms::plain(CLIENT, Merchants::All);
         let announcement = Announcement {
             upload_id: file.id,
             client_id: CLIENT.to_owned(),

@@ -11,6 +11,7 @@
     reason = "tests: a panic is how they say no"
 )]
 
+mod redriven;
 mod refused;
 mod skewed;
 mod swept;

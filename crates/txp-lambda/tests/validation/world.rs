@@ -16,6 +16,7 @@ use txp_aws::dynamodb::uploads::{Announcement, Claim, UploadView, Uploads};
 use txp_aws::dynamodb::{Connection, tables};
 use txp_aws::kinesis::producer::Settings;
 use txp_aws::kinesis::put::StreamWriter;
+use txp_aws::redrive::Redrives;
 use txp_aws::s3::{Bucket, key};
 use txp_aws::secrets::SecretKey;
 use txp_domain::card::Fingerprinter;
@@ -173,6 +174,12 @@ impl World {
         delete.send().await.unwrap();
     }
 
+    pub(crate) async fn delete_report(&self, id: UploadId) {
+        let reports = &self.function.reports;
+        let delete = reports.client().delete_object().bucket(reports.name());
+        delete.key(key::of_rejects(id)).send().await.unwrap();
+    }
+
     /// Another process of the function over the same, with a clock of its own.
     pub(crate) fn another(&self, clock: Skewed) -> Validation<Calls, Skewed> {
         self.by_stream(clock, self.emulator.kinesis())
@@ -247,12 +254,7 @@ impl World {
             .send()
             .await
             .unwrap();
-        let object = json!({"key": key.replace(' ', "+"), "versionId": put.version_id()});
-        serde_json::from_value(json!({"Records": [{
-            "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T10:00:00.000Z",
-            "s3": {"bucket": {"name": files.name()}, "object": object},
-        }]}))
-        .unwrap()
+        self.created(&key, put.version_id())
     }
 
     pub(crate) fn task_of(&self, event: &ValidationEvent) -> Continuation {
@@ -372,6 +374,29 @@ impl World {
         serde_json::from_str(&answer.body).unwrap()
     }
 
+    /// An operator's tool over the same.
+    pub(crate) fn redrives(&self) -> Redrives<SystemClock> {
+        let function = &self.function;
+        let (files, reports) = (self.function.files.clone(), function.reports.clone());
+        Redrives::new(function.uploads.clone(), files, reports, SystemClock)
+    }
+
+    /// What tells the function of a file that was put by somebody else.
+    pub(crate) async fn arrival(&self, id: UploadId) -> ValidationEvent {
+        let key = key::of_upload(CLIENT, id);
+        let version = self.function.files.first_version(&key).await.unwrap();
+        self.created(&key, version.as_deref())
+    }
+
+    fn created(&self, key: &str, version: Option<&str>) -> ValidationEvent {
+        let object = json!({"key": key.replace(' ', "+"), "versionId": version});
+        serde_json::from_value(json!({"Records": [{
+            "eventName": "ObjectCreated:Put", "eventTime": "2026-11-22T10:00:00.000Z",
+            "s3": {"bucket": {"name": self.function.files.name()}, "object": object},
+        }]}))
+        .unwrap()
+    }
+
     pub(crate) async fn report(&self, id: UploadId) -> Option<Vec<u8>> {
         let (reports, key) = (&self.function.reports, key::of_rejects(id));
         reports.get(&key, 1 << 30).await.unwrap()
@@ -457,17 +482,8 @@ fn denying(is_denied: &Arc<AtomicBool>) -> impl Fn(&mut Request) -> Turn + use<>
 /// What a client asks for who asks for nothing.
 pub(crate) fn terms() -> Terms {
     Terms {
-        client_id: CLIENT.to_owned(),
-        merchants: Merchants::All,
-        long_number_ids_allowed: false,
-        file_name: None,
-        content_length: None,
-        sha256: None,
-        strict: false,
-        dry_run: false,
-        defaults: Defaults::default(),
-        columns: BTreeMap::new(),
         trace: TraceParent::parse(TRACE),
+        ..Terms::plain(CLIENT, Merchants::All)
     }
 }
 

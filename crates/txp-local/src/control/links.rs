@@ -103,8 +103,6 @@ impl Link {
     #[must_use]
     pub fn terms(&self, client: &Client) -> Terms {
         Terms {
-            client_id: self.client_id.clone(),
-            merchants: client.merchants.clone(),
             long_number_ids_allowed: client.long_number_ids_allowed,
             file_name: self.file_name.clone(),
             content_length: self.content_length,
@@ -112,8 +110,8 @@ impl Link {
             strict: self.strict,
             dry_run: self.dry_run,
             defaults: self.defaults.clone(),
-            trace: None,
             columns: self.columns.clone(),
+            ..Terms::plain(&self.client_id, client.merchants.clone())
         }
     }
 }

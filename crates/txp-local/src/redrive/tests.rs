@@ -10,6 +10,7 @@ use txp_domain::event::{Merchants, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::transaction::Transaction;
 use txp_domain::upload::ClassCounts;
+use txp_pipeline::redrive::{Overrides, RowsAsked, RowsPlan};
 use txp_pipeline::stage::ingest::arrival_of;
 
 fn options() -> HostOptions {
@@ -64,11 +65,9 @@ fn counts(dir: &Path, upload_id: UploadId) -> (u64, ClassCounts) {
     (upload.ending.unwrap().tally().records, upload.counts)
 }
 
-fn asked<'a>(dir: &'a Path, file: &'a Path, upload_id: UploadId) -> RowsAsked<'a> {
+fn asked(file: &Path, upload_id: UploadId) -> RowsAsked<'_> {
     RowsAsked {
-        dir,
         upload_id,
-        codes: &[],
         file,
         overrides: Overrides {
             time_zone: Some("+02:00".to_owned()),
@@ -79,12 +78,19 @@ fn asked<'a>(dir: &'a Path, file: &'a Path, upload_id: UploadId) -> RowsAsked<'a
     }
 }
 
-fn run(asked: &RowsAsked<'_>) -> Option<UploadId> {
-    let host = Host::open(asked.dir, options()).unwrap();
+/// What a redrive of every rejected row would do.
+fn planned(dir: &Path, asked: &RowsAsked<'_>) -> Result<RowsPlan, RedriveError> {
+    let mut snapshot = Snapshot::open(dir).unwrap();
+    let rejected = rejected_rows(dir, &mut snapshot, asked.upload_id, &[])?;
+    plan_rows(asked, &rejected, &mut snapshot, crate::mint_upload_id())
+}
+
+fn run(dir: &Path, asked: &RowsAsked<'_>) -> Option<UploadId> {
+    let host = Host::open(dir, options()).unwrap();
     host.checkpoint().unwrap();
-    let mut snapshot = Snapshot::open(asked.dir).unwrap();
-    let plan = plan_rows(asked, &mut snapshot, host.mint_upload_id()).unwrap();
-    let did = (plan.valid > 0).then(|| run_rows(&host, asked, &plan, &mut |_| {}).unwrap());
+    let plan = planned(dir, asked).unwrap();
+    let did =
+        (plan.valid > 0).then(|| run_rows(&host, asked, &plan.received, &mut |_| {}).unwrap());
     host.stop().unwrap();
     did.map(|report| report.upload.id)
 }
@@ -119,8 +125,8 @@ fn redrive_rows_twice_is_once() {
             <= 4
     );
 
-    let mut asked = asked(&data, &file, first);
-    let plan = plan_rows(&asked, &mut snapshot, crate::mint_upload_id()).unwrap();
+    let mut asked = asked(&file, first);
+    let plan = planned(&data, &asked).unwrap();
     assert_eq!((plan.tried, plan.valid, plan.left_out), (4, 3, 0));
     assert_eq!(plan.still.len(), 1, "{:?}", plan.still);
     let wanted = ClassCounts {
@@ -128,12 +134,12 @@ fn redrive_rows_twice_is_once() {
         conflicts: 1,
         ..ClassCounts::default()
     };
-    assert_eq!(plan.classes, wanted);
+    assert_eq!(plan.classes, Some(wanted));
 
     asked.max = 2;
-    let second = run(&asked).unwrap();
-    let third = run(&asked).unwrap();
-    assert_eq!(run(&asked), None);
+    let second = run(&data, &asked).unwrap();
+    let third = run(&data, &asked).unwrap();
+    assert_eq!(run(&data, &asked), None);
     assert_eq!(counts(&data, second).0 + counts(&data, third).0, 3);
     for upload in [first, second, third] {
         let (records, classes) = counts(&data, upload);
@@ -151,7 +157,10 @@ fn redrive_rows_twice_is_once() {
     assert_eq!(found.redrives, [second, third]);
     assert_eq!(found.left().collect::<Vec<_>>(), [3]);
     let refused = rejected_rows(&data, &mut snapshot, second, &[]);
-    assert!(matches!(refused, Err(RedriveError::IsRedrive(..))));
+    assert!(matches!(
+        refused,
+        Err(RedriveError::Rows(RowsError::IsRedrive(..)))
+    ));
 }
 
 #[test]
@@ -162,9 +171,11 @@ fn another_file_is_refused() {
     let first = process(&data, &file);
     std::fs::write(&file, SALES.replace("12.50", "12.51")).unwrap();
     let mut snapshot = Snapshot::open(&data).unwrap();
-    let asked = asked(&data, &file, first);
-    let refused = plan_rows(&asked, &mut snapshot, crate::mint_upload_id());
-    assert!(matches!(refused, Err(RedriveError::OtherFile { .. })));
+    let refused = planned(&data, &asked(&file, first));
+    assert!(matches!(
+        refused,
+        Err(RedriveError::Rows(RowsError::OtherFile { .. }))
+    ));
     let unknown = rejected_rows(&data, &mut snapshot, UploadId::default(), &[]);
     assert!(matches!(unknown, Err(RedriveError::Unknown(_))));
 }

@@ -4,7 +4,7 @@
 use super::{Client, UploadRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use txp_domain::event::{Defaults, Merchants, SourceFile, UploadOptions, UploadReceived};
+use txp_domain::event::{Defaults, Merchants, Redrive, SourceFile, UploadOptions, UploadReceived};
 use txp_domain::id::UploadId;
 use txp_domain::time::Timestamp;
 use txp_domain::trace::TraceParent;
@@ -43,17 +43,70 @@ pub struct Terms {
     /// The trace of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceParent>,
+    /// Not a file of its own: an operator has rows of an earlier one read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrive: Option<RedriveTerms>,
+}
+
+/// The terms of rows that are read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveTerms {
+    /// When the first upload arrived: a row without a timestamp means the same time again.
+    pub arrived_at: Timestamp,
+    /// Which rows.
+    #[serde(flatten)]
+    pub rows: Redrive,
 }
 
 impl Terms {
+    /// The terms of somebody who asks for nothing, and is bound by nothing but the merchants.
+    #[must_use]
+    pub fn plain(client_id: &str, merchants: Merchants) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            merchants,
+            long_number_ids_allowed: false,
+            file_name: None,
+            content_length: None,
+            sha256: None,
+            strict: false,
+            dry_run: false,
+            defaults: Defaults::default(),
+            columns: BTreeMap::new(),
+            trace: None,
+            redrive: None,
+        }
+    }
+
+    /// The terms on which the file of an upload is read once more for the rows that `received`
+    /// names; `sha256` is that of the file. `None` if it names none.
+    #[must_use]
+    pub fn of_redrive(received: &UploadReceived, sha256: String) -> Option<Self> {
+        let rows = received.options.redrive.clone()?;
+        let options = received.options.clone();
+        Some(Self {
+            long_number_ids_allowed: options.long_number_ids_allowed,
+            file_name: Some(received.file.name.clone()),
+            content_length: received.file.bytes,
+            sha256: Some(sha256),
+            strict: options.strict,
+            defaults: options.defaults,
+            columns: options.columns,
+            trace: received.trace.clone(),
+            redrive: Some(RedriveTerms {
+                arrived_at: received.uploaded_at,
+                rows,
+            }),
+            ..Self::plain(&received.client_id, received.merchants.clone())
+        })
+    }
+
     /// The terms that a client asks for.
     #[must_use]
     pub fn of(request: UploadRequest, client: &Client) -> Self {
         let own = request.defaults;
         let defaults = &client.defaults;
         Self {
-            client_id: client.client_id.clone(),
-            merchants: client.merchants.clone(),
             long_number_ids_allowed: client.long_number_ids_allowed,
             file_name: request.filename,
             content_length: request.content_length,
@@ -65,11 +118,12 @@ impl Terms {
                 time_zone: own.time_zone.or_else(|| defaults.time_zone.clone()),
             },
             columns: request.columns,
-            trace: None,
+            ..Self::plain(&client.client_id, client.merchants.clone())
         }
     }
 
-    /// What the history is told of the file once it is there. `bytes` is its size.
+    /// What the history is told of the file once it is there, and came at this time. `bytes` is its
+    /// size.
     #[must_use]
     pub fn received(
         &self,
@@ -77,9 +131,10 @@ impl Terms {
         uploaded_at: Timestamp,
         bytes: u64,
     ) -> UploadReceived {
+        let redrive = self.redrive.as_ref();
         UploadReceived {
             upload_id,
-            uploaded_at,
+            uploaded_at: redrive.map_or(uploaded_at, |redrive| redrive.arrived_at),
             trace: self.trace.clone(),
             client_id: self.client_id.clone(),
             file: SourceFile {
@@ -92,7 +147,7 @@ impl Terms {
                 defaults: self.defaults.clone(),
                 columns: self.columns.clone(),
                 long_number_ids_allowed: self.long_number_ids_allowed,
-                redrive: None,
+                redrive: redrive.map(|redrive| redrive.rows.clone()),
             },
             merchants: self.merchants.clone(),
         }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::document::ProblemKind;
-use txp_domain::event::Merchants;
+use txp_domain::event::{Merchants, RecordSpans, Redrive, UploadReceived};
+use txp_domain::id::UploadId;
+use txp_domain::time::Timestamp;
 use txp_domain::transaction::Transaction;
 
 fn refusal(body: &str) -> (String, u16, Vec<String>) {
@@ -158,6 +160,41 @@ fn a_full_body_is_read() {
     let same = UploadRequest::read(b"{ }").unwrap();
     assert_eq!(same.digest(), UploadRequest::default().digest());
     assert_ne!(request.digest(), same.digest());
+}
+
+/// Rows that are read again on the terms of the first time are told to the history as they were
+/// planned, whenever their file comes.
+#[test]
+fn a_redrive_is_agreed_on_as_it_was_planned() {
+    let first = Terms {
+        columns: [("Amt".to_owned(), "amount".to_owned())].into(),
+        file_name: Some("sales.csv".to_owned()),
+        ..Terms::plain("c", Merchants::Only(vec!["m".to_owned()]))
+    };
+    let (first_id, new_id) = (UploadId::new(1, [1; 6]), UploadId::new(9_000_000, [2; 6]));
+    let (arrived_at, later) = (Timestamp(5_000), Timestamp(99_000));
+    let mut planned = UploadReceived {
+        upload_id: new_id,
+        ..first.received(first_id, arrived_at, 300)
+    };
+    assert_eq!(Terms::of_redrive(&planned, "a".repeat(64)), None);
+    planned.options.redrive = Some(Redrive {
+        upload_id: first_id,
+        records: RecordSpans::of([3, 4, 9]),
+    });
+    let terms = Terms::of_redrive(&planned, "a".repeat(64)).unwrap();
+    let kept = serde_json::to_string(&terms).unwrap();
+    let terms: Terms = serde_json::from_str(&kept).unwrap();
+    assert_eq!(terms.content_length, Some(300));
+    assert_eq!(terms.received(new_id, later, 300), planned);
+    // Terms that were kept before there were redrives.
+    let before = serde_json::to_string(&first).unwrap();
+    assert!(!before.contains("redrive"), "{before}");
+    let received = first.received(first_id, later, 300);
+    assert_eq!(
+        (received.uploaded_at, received.options.redrive),
+        (later, None)
+    );
 }
 
 fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

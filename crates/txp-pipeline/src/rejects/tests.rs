@@ -64,6 +64,38 @@ fn a_report() {
 }
 
 #[test]
+fn a_report_is_read_again() {
+    let file =
+        "amount;merchant_id;transaction_id;card_number\n1;m;t-1;x\n\"a\nb\";m;t-2;y\n2;m;t-3;z\n";
+    let violations = [
+        Violation::of(Code::AmountSign, Column::Amount),
+        Violation::of_record(Code::FieldCount, Note::Counts { found: 5, limit: 4 }),
+    ];
+    let report = report(file.as_bytes(), &violations);
+    let mut found = Vec::new();
+    read_rejects(report.as_bytes(), |record, codes| {
+        found.push((record, codes.join("+")));
+    })
+    .unwrap();
+    let codes = "amount_sign+field_count".to_owned();
+    assert_eq!(found, [(1, codes.clone()), (2, codes.clone()), (3, codes)]);
+}
+
+#[test]
+fn what_is_no_report_is_said_to_be_none() {
+    let read = |text: &str| read_rejects(text.as_bytes(), |_, _| {});
+    let named = "reject_line,reject_record,reject_codes,reject_reasons\n";
+    assert!(read(named).is_ok());
+    let none = read("amount,reject_record\n");
+    assert!(matches!(none, Err(DamagedReport::NoColumn("reject_codes"))));
+    let other = read(&format!("{named}2,4111111111111111x,a,b\n")).unwrap_err();
+    assert!(matches!(other, DamagedReport::NoRecord(2)));
+    assert!(!other.to_string().contains("4111"), "{other}");
+    let cut = read(&format!("{named}2,1\n"));
+    assert!(matches!(cut, Err(DamagedReport::Unreadable(_))));
+}
+
+#[test]
 fn cells_are_safe() {
     let cases = [
         ("plain", "plain"),

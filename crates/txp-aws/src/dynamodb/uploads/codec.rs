@@ -60,6 +60,17 @@ pub(super) fn decode_ending(json: &str) -> Option<Ending> {
     })
 }
 
+/// The ids of uploads, with blanks between.
+pub(super) fn encode_ids(ids: &[UploadId]) -> String {
+    let ids: Vec<_> = ids.iter().map(UploadId::as_str).collect();
+    ids.join(" ")
+}
+
+pub(super) fn decode_ids(text: &str) -> Option<Vec<UploadId>> {
+    let ids = text.split_ascii_whitespace();
+    ids.map(|id| UploadId::parse(id.as_bytes())).collect()
+}
+
 /// The last records by bucket: a byte for the bucket, then the record as LEB128. 256 buckets of a
 /// file of a million rows take 1 KB; as a map they would take 4.
 pub(super) fn encode_ends(ends: &BucketRecords) -> Vec<u8> {

@@ -36,7 +36,8 @@ pub enum DueKind {
     Link,
     /// A lease that its holder did not renew.
     Lease,
-    /// A file that arrived and of which not every row is folded: due since it arrived.
+    /// A file that arrived and of which not every row is folded: due since it arrived; of rows that
+    /// are read again, since that was asked for.
     Unfinished,
     /// An upload's end that is to be told, and was not: due since it ended.
     Ended,
@@ -138,6 +139,37 @@ impl Uploads {
         Ok(found)
     }
 
+    /// Takes down that rows of an upload are to be read again, as rows of another one: `known` are those
+    /// that the caller knows of. A conflict if there are others by now, or no such upload.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub async fn redrive(
+        &self,
+        upload_id: UploadId,
+        known: &[UploadId],
+        new: UploadId,
+    ) -> Result<Written, PortError> {
+        let known = codec::encode_ids(known);
+        let all = match known.is_empty() {
+            true => new.to_string(),
+            false => format!("{known} {new}"),
+        };
+        let condition = match known.is_empty() {
+            true => "attribute_exists(upload_id) AND attribute_not_exists(redrives)",
+            false => "redrives = :known",
+        };
+        let mut update = self
+            .update(upload_id, UPLOAD)
+            .condition_expression(condition)
+            .update_expression("SET redrives = :all")
+            .expression_attribute_values(":all", text(all));
+        if !known.is_empty() {
+            update = update.expression_attribute_values(":known", text(known));
+        }
+        Ok(written(&self.send(update).await?))
+    }
+
     /// Says that the object is being read, where only a link was known. Says nothing new otherwise.
     pub(super) async fn begin(&self, upload_id: UploadId, now: Timestamp) -> Result<(), PortError> {
         let update = self
@@ -160,6 +192,10 @@ impl Uploads {
         arrival_millis: i64,
     ) -> Result<(), PortError> {
         let json = codec::encode_received(received).map_err(unwritable)?;
+        let due_at = match &received.options.redrive {
+            None => received.uploaded_at.unix_millis(),
+            Some(_) => i64::try_from(received.upload_id.unix_millis()).unwrap_or(i64::MAX),
+        };
         let update = self
             .update(received.upload_id, UPLOAD)
             .condition_expression("attribute_not_exists(received) AND attribute_not_exists(ending)")
@@ -168,7 +204,7 @@ impl Uploads {
                  #state = :processing, changed_at_ms = :at, due = :due, due_at = :arrived",
             )
             .expression_attribute_values(":due", text(DueKind::Unfinished.name()))
-            .expression_attribute_values(":arrived", number(received.uploaded_at.unix_millis()))
+            .expression_attribute_values(":arrived", number(due_at))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":received", text(json))
             .expression_attribute_values(":client", text(&*received.client_id))

@@ -38,6 +38,8 @@ pub struct UploadView {
     pub expires_at: Option<Timestamp>,
     /// Who reads its object; not told in lists.
     pub claim: Option<ClaimView>,
+    /// The uploads that its rejected rows were read again as, oldest first.
+    pub redrives: Vec<UploadId>,
 }
 
 /// A part of a list.
@@ -181,8 +183,11 @@ fn decode(
         (Some("expired"), None) => UploadState::Expired,
         _ => upload.state(),
     };
+    let redrives = fields.optional_text("redrives")?.unwrap_or_default();
+    let redrives = codec::decode_ids(redrives).ok_or(Damage("redrives"))?;
     let owned = |text: Option<&str>| text.map(str::to_owned);
     Ok(UploadView {
+        redrives,
         client_id: owned(fields.optional_text("client_id")?),
         state,
         upload,

@@ -1,22 +1,24 @@
 //! `txp redrive rows`: rows that were rejected by mistake, from the file that they came in.
 
-use super::{Step, told};
-use crate::command::process::{column, fingerprinter, open_host};
+#[cfg(feature = "aws")]
+mod deployed;
+mod here;
+
+use super::Step;
+use crate::command::process::column;
 use crate::command::{Ending, Globals, Refusal};
 use crate::output;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use txp_domain::card::Fingerprinter;
 use txp_domain::event::{Merchants, REDRIVE_RECORDS_MAX};
 use txp_domain::id::UploadId;
-use txp_local::host::{Host, IntakeReport};
-use txp_local::redrive::{
-    Overrides, RowsAsked, RowsPlan, plan_rows, rejected_rows, resume_rows, run_rows,
-};
-use txp_local::snapshot::Snapshot;
+use txp_domain::upload::Upload;
 use txp_pipeline::document::{CountsDocument, UploadSource, upload_document};
+use txp_pipeline::redrive::{Overrides, Rejected, RowsAsked, RowsPlan};
 
 /// Arguments of `txp redrive rows`.
 #[derive(Debug, clap::Args)]
@@ -51,6 +53,12 @@ pub(super) struct Args {
     /// The merchants that rows may name now, with commas between, or * for all
     #[arg(long, value_name = "A,B|*")]
     merchants: Option<String>,
+    /// Of the deployment of this environment on AWS instead: its functions read the file again
+    #[arg(long, value_name = "ENV")]
+    env: Option<String>,
+    /// What the deployment's buckets have behind their names
+    #[arg(long, value_name = "SUFFIX", requires = "env")]
+    bucket_suffix: Option<String>,
 }
 
 impl Args {
@@ -76,6 +84,27 @@ impl Args {
             merchants,
         }
     }
+
+    fn file(&self) -> anyhow::Result<&Path> {
+        let file = self.file.as_deref();
+        file.ok_or_else(|| Refusal::wrong_use("--file names the file that the rows came in"))
+    }
+
+    fn asked(&self, fingerprinter: Fingerprinter) -> anyhow::Result<RowsAsked<'_>> {
+        Ok(RowsAsked {
+            upload_id: self.upload,
+            file: self.file()?,
+            overrides: self.overrides(),
+            max: self.max,
+            fingerprinter,
+        })
+    }
+}
+
+/// What a step gives.
+enum Told {
+    Listed(Box<Rejected>),
+    Tried(RunDocument),
 }
 
 #[derive(Serialize)]
@@ -104,8 +133,9 @@ struct RunDocument {
     valid: u64,
     left_out: u64,
     still_rejected_by_code: BTreeMap<String, u64>,
-    /// What the valid rows become; of a preview: would become.
-    counts: CountsDocument,
+    /// What the valid rows become; of a preview: would become, and null in a deployment, where that shows
+    /// when they are folded.
+    counts: Option<CountsDocument>,
     /// The upload that they are rows of; null where there is none.
     redrive_upload_id: Option<UploadId>,
     /// It goes on with a redrive that was cut short.
@@ -125,27 +155,34 @@ pub(super) fn run(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
             args.upload
         )));
     }
-    match (args.step, &args.file) {
-        (Step::List, _) => list(globals, args),
-        (_, None) => Err(Refusal::wrong_use(
-            "--file names the file that the rows came in",
-        )),
-        (Step::Preview, Some(file)) => preview(globals, args, file),
-        (Step::Run, Some(file)) => redrive(globals, args, file),
+    let told = match &args.env {
+        Some(environment) => deployed(globals, args, environment)?,
+        None => here::run(globals, args)?,
+    };
+    match told {
+        Told::Listed(found) => list(globals, args, *found),
+        Told::Tried(document) => print(globals, &document),
     }
 }
 
-fn list(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
-    let mut snapshot = Snapshot::open(&globals.data_dir)?;
-    let found = rejected_rows(&globals.data_dir, &mut snapshot, args.upload, &args.codes);
-    let found = found.map_err(told)?;
+#[cfg(feature = "aws")]
+fn deployed(globals: &Globals, args: &Args, environment: &str) -> anyhow::Result<Told> {
+    deployed::run(globals, args, environment)
+}
+
+#[cfg(not(feature = "aws"))]
+fn deployed(_: &Globals, _: &Args, environment: &str) -> anyhow::Result<Told> {
+    let what = format!("--env {environment}");
+    Err(crate::command::source::without_aws(&what))
+}
+
+fn list(globals: &Globals, args: &Args, found: Rejected) -> anyhow::Result<Ending> {
     let left = found.left().count() as u64;
-    let ending = found.upload.ending.as_ref();
     let document = ListDocument {
         step: "list",
         upload_id: args.upload,
         file: found.upload.received.as_ref().map(|r| r.file.name.clone()),
-        sha256: ending.and_then(|ending| ending.tally().sha256.clone()),
+        sha256: found.sha256().ok(),
         rejected: found.records.len() as u64,
         redriven: found.records.len() as u64 - left,
         by_code: found.by_code,
@@ -156,123 +193,72 @@ fn list(globals: &Globals, args: &Args) -> anyhow::Result<Ending> {
         output::json(&document)?;
         return Ok(Ending::Done);
     }
-    output::streamed(|out| {
-        writeln!(
-            out,
-            "upload {}, {}: {} rejected rows, {} redriven",
-            document.upload_id,
-            document.file.as_deref().unwrap_or("no file name"),
-            output::grouped(document.rejected),
-            output::grouped(document.redriven)
-        )?;
-        for (code, count) in &document.by_code {
-            writeln!(out, "    {code:<34}{:>10}", output::grouped(*count))?;
-        }
-        for upload in &document.redrives {
-            writeln!(out, "  redriven by upload {upload}")?;
-        }
-        if let Some(upload) = document.unfinished {
-            writeln!(
-                out,
-                "  upload {upload} was cut short: `run` goes on with it"
-            )?;
-        }
-        match &document.sha256 {
-            Some(sha256) => writeln!(out, "  its file has the SHA-256 {sha256}")?,
-            None => writeln!(out, "  its file was not read to the end: send it again")?,
-        }
-        Ok(())
-    })?;
+    output::streamed(|out| Ok(describe_list(out, &document)?))?;
     Ok(Ending::Done)
 }
 
-fn asked<'a>(
-    globals: &'a Globals,
-    args: &'a Args,
-    file: &'a std::path::Path,
-) -> anyhow::Result<RowsAsked<'a>> {
-    Ok(RowsAsked {
-        dir: &globals.data_dir,
-        upload_id: args.upload,
-        codes: &args.codes,
-        file,
-        overrides: args.overrides(),
-        max: args.max,
-        fingerprinter: fingerprinter()?,
-    })
-}
-
-fn document(step: &'static str, args: &Args, plan: &RowsPlan) -> RunDocument {
-    RunDocument {
-        step,
-        upload_id: args.upload,
-        rejected: plan.rejected,
-        redriven_before: plan.redriven_before,
-        tried: plan.tried,
-        valid: plan.valid,
-        left_out: plan.left_out,
-        still_rejected_by_code: plan.still.clone(),
-        counts: plan.classes.into(),
-        redrive_upload_id: None,
-        resumed: false,
+fn describe_list(out: &mut dyn Write, document: &ListDocument) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "upload {}, {}: {} rejected rows, {} redriven",
+        document.upload_id,
+        document.file.as_deref().unwrap_or("no file name"),
+        output::grouped(document.rejected),
+        output::grouped(document.redriven)
+    )?;
+    for (code, count) in &document.by_code {
+        writeln!(out, "    {code:<34}{:>10}", output::grouped(*count))?;
     }
-}
-
-fn preview(globals: &Globals, args: &Args, file: &std::path::Path) -> anyhow::Result<Ending> {
-    let mut snapshot = Snapshot::open(&globals.data_dir)?;
-    let asked = asked(globals, args, file)?;
-    let plan = plan_rows(&asked, &mut snapshot, txp_local::mint_upload_id()).map_err(told)?;
-    print(globals, &document("preview", args, &plan))
-}
-
-fn redrive(globals: &Globals, args: &Args, file: &std::path::Path) -> anyhow::Result<Ending> {
-    let asked = asked(globals, args, file)?;
-    // Before the directory is opened for writing, which makes one that is not there.
-    txp_local::format::read(&globals.data_dir)?;
-    let host = open_host(globals, "txp redrive", None)?;
-    let done = in_host(globals, args, &asked, &host);
-    let stopped = host.stop();
-    let document = done?;
-    stopped?;
-    print(globals, &document)
-}
-
-fn in_host(
-    globals: &Globals,
-    args: &Args,
-    asked: &RowsAsked<'_>,
-    host: &Host,
-) -> anyhow::Result<RunDocument> {
-    host.checkpoint()?;
-    let mut snapshot = Snapshot::open(&globals.data_dir)?;
-    let mut bar = output::reading(asked.file, globals.json);
-    let mut progress = bar.callback();
-    if let Some(report) = resume_rows(host, asked, &mut snapshot, &mut progress).map_err(told)? {
-        let mut document = RunDocument {
-            step: "run",
-            upload_id: args.upload,
-            resumed: true,
-            ..RunDocument::default()
-        };
-        document.ended(&report)?;
-        return Ok(document);
+    for upload in &document.redrives {
+        writeln!(out, "  redriven by upload {upload}")?;
     }
-    let plan = plan_rows(asked, &mut snapshot, host.mint_upload_id()).map_err(told)?;
-    let mut document = document("run", args, &plan);
-    if plan.valid > 0 {
-        let report = run_rows(host, asked, &plan, &mut progress).map_err(told)?;
-        document.ended(&report)?;
+    if let Some(upload) = document.unfinished {
+        writeln!(
+            out,
+            "  upload {upload} was cut short: `run` goes on with it"
+        )?;
     }
-    Ok(document)
+    match &document.sha256 {
+        Some(sha256) => writeln!(out, "  its file has the SHA-256 {sha256}"),
+        None => writeln!(out, "  its file was not read to the end: send it again"),
+    }
 }
 
 impl RunDocument {
-    fn ended(&mut self, report: &IntakeReport) -> anyhow::Result<()> {
-        let upload = upload_document(&report.upload, UploadSource::default());
+    /// Of a step that tries what is not redriven yet.
+    fn planned(step: &'static str, args: &Args, plan: &RowsPlan) -> Self {
+        Self {
+            step,
+            upload_id: args.upload,
+            rejected: plan.rejected,
+            redriven_before: plan.redriven_before,
+            tried: plan.tried,
+            valid: plan.valid,
+            left_out: plan.left_out,
+            still_rejected_by_code: plan.still.clone(),
+            counts: plan.classes.map(CountsDocument::from),
+            redrive_upload_id: None,
+            resumed: false,
+        }
+    }
+
+    /// Of a step that goes on with what was cut short.
+    fn resumed(args: &Args) -> Self {
+        Self {
+            step: "run",
+            upload_id: args.upload,
+            resumed: true,
+            ..Self::default()
+        }
+    }
+
+    /// What the rows became.
+    fn ended(&mut self, upload: &Upload) -> anyhow::Result<()> {
+        let upload = upload_document(upload, UploadSource::default());
         let failure = upload.failure.map(|failure| failure.message);
         anyhow::ensure!(failure.is_none(), failure.unwrap_or_default());
         self.valid = upload.rows.context("the upload has no end")?;
-        self.counts = upload.counts;
+        self.counts = Some(upload.counts);
         self.redrive_upload_id = upload.upload_id;
         Ok(())
     }
@@ -308,19 +294,21 @@ fn describe(out: &mut dyn Write, document: &RunDocument) -> std::io::Result<()> 
     for (code, count) in &document.still_rejected_by_code {
         writeln!(out, "    still {code:<28}{:>10}", number(*count))?;
     }
-    let counts = document.counts;
+    let valid = number(document.valid);
     let verb = match document.step {
         "preview" => "would become",
         _ => "became",
     };
-    writeln!(
-        out,
-        "{} valid rows {verb}: accepted {}, duplicates {}, conflicts {}",
-        number(document.valid),
-        number(counts.accepted),
-        number(counts.duplicates),
-        number(counts.conflicts)
-    )?;
+    match document.counts {
+        Some(counts) => writeln!(
+            out,
+            "{valid} valid rows {verb}: accepted {}, duplicates {}, conflicts {}",
+            number(counts.accepted),
+            number(counts.duplicates),
+            number(counts.conflicts)
+        )?,
+        None => writeln!(out, "{valid} of them are valid now")?,
+    }
     if document.left_out > 0 {
         writeln!(
             out,

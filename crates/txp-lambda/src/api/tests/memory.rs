@@ -56,6 +56,7 @@ pub(super) fn view(upload_id: UploadId, client_id: &str) -> UploadView {
         report: None,
         expires_at: None,
         claim: None,
+        redrives: Vec::new(),
     }
 }
 
