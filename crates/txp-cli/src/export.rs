@@ -23,7 +23,7 @@ pub(crate) use target::{Join, Place, Target};
 
 use crate::command::Refusal;
 use clap::ValueEnum;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use txp_domain::money::{Amount, Currency};
 use txp_domain::time::Timestamp;
 
@@ -105,8 +105,21 @@ pub(crate) trait Rows {
     /// Text.
     fn text(&mut self, text: Option<&str>);
 
+    /// Room for a text that is being made.
+    fn scratch(&mut self) -> &mut String;
+
     /// What is shown as text.
-    fn shown(&mut self, value: Option<impl Display>);
+    fn shown(&mut self, value: Option<impl Display>) {
+        let mut scratch = std::mem::take(self.scratch());
+        scratch.clear();
+        let is_there = value.is_some();
+        if let Some(value) = value {
+            // Writing to a String cannot fail.
+            let _infallible = write!(scratch, "{value}");
+        }
+        self.text(is_there.then_some(&scratch));
+        *self.scratch() = scratch;
+    }
 
     /// A number.
     fn integer(&mut self, number: Option<u64>);

@@ -19,7 +19,6 @@ use crate::card::{Brand, CardNumber, Fingerprint, FingerprintSource, Last4};
 use crate::money::{Amount, Currency};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// What a row tells of.
 #[derive(
@@ -109,31 +108,7 @@ impl TimeSource {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mcc(pub [u8; 4]);
 
-impl Mcc {
-    /// Reads four digits.
-    #[must_use]
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits: [u8; 4] = text.try_into().ok()?;
-        digits
-            .iter()
-            .all(u8::is_ascii_digit)
-            .then_some(Self(digits))
-    }
-
-    /// The four digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Mcc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-crate::text::text_form!(Mcc, "^[0-9]{4}$", "a merchant category code of 4 digits");
+crate::text::four_digits!(Mcc, "a merchant category code of 4 digits");
 
 /// The bytes of a row, by column. `None`: the file has no such column.
 #[derive(Clone, Copy, Default)]

@@ -60,6 +60,39 @@ macro_rules! text_form {
 
 pub(crate) use text_form;
 
+/// Implements `parse`, `as_str` and `Display`, and the text form, for a type around `[u8; 4]` of digits.
+macro_rules! four_digits {
+    ($type:ident, $expected:expr) => {
+        impl $type {
+            /// Reads four digits.
+            #[must_use]
+            pub fn parse(text: &[u8]) -> Option<Self> {
+                let digits: [u8; 4] = text.try_into().ok()?;
+                digits
+                    .iter()
+                    .all(u8::is_ascii_digit)
+                    .then_some(Self(digits))
+            }
+
+            /// The four digits.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                std::str::from_utf8(&self.0).unwrap_or_default()
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        $crate::text::text_form!($type, "^[0-9]{4}$", $expected);
+    };
+}
+
+pub(crate) use four_digits;
+
 /// A text that is not of the form that its type is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}")]

@@ -4,6 +4,10 @@
 //! watermark + 1: a row at or below the watermark is a repeat and counted nowhere. Between buckets
 //! nothing is promised, so rows may be folded before the event that announces their upload.
 
+mod stored;
+
+pub use stored::{StoredEnding, StoredReceived};
+
 use crate::event::{BucketRecords, FailureReason, UploadEvent, UploadReceived, UploadTally};
 use crate::id::UploadId;
 use crate::position::{BUCKET_COUNT, Bucket};

@@ -1,7 +1,7 @@
 //! CSV as the rejects report writes it: it opens safely in a spreadsheet.
 
 use super::{Column, Form, Rows};
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use txp_domain::money::{Amount, Currency};
 use txp_domain::time::Timestamp;
 use txp_pipeline::rejects::push_cell;
@@ -45,15 +45,8 @@ impl Rows for Csv {
         push_cell(text.unwrap_or_default(), &mut self.text);
     }
 
-    fn shown(&mut self, value: Option<impl Display>) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _infallible = write!(scratch, "{value}");
-        }
-        self.text(Some(&scratch));
-        self.scratch = scratch;
+    fn scratch(&mut self) -> &mut String {
+        &mut self.scratch
     }
 
     fn integer(&mut self, number: Option<u64>) {

@@ -1,7 +1,6 @@
 //! One JSON object a row, with the columns as keys; what is empty is left out.
 
 use super::{Column, Form, Rows};
-use std::fmt::{Display, Write as _};
 use txp_domain::money::{Amount, Currency};
 use txp_domain::time::Timestamp;
 
@@ -55,16 +54,8 @@ impl Rows for Ndjson {
         self.next += 1;
     }
 
-    fn shown(&mut self, value: Option<impl Display>) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        let is_there = value.is_some();
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _infallible = write!(scratch, "{value}");
-        }
-        self.text(is_there.then_some(&scratch));
-        self.scratch = scratch;
+    fn scratch(&mut self) -> &mut String {
+        &mut self.scratch
     }
 
     fn integer(&mut self, number: Option<u64>) {

@@ -16,7 +16,6 @@ use parquet::file::reader::{ChunkReader, FileReader as _, Length, SerializedFile
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
-use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
@@ -145,16 +144,8 @@ impl Rows for Parquet {
         }
     }
 
-    fn shown(&mut self, value: Option<impl Display>) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        let is_there = value.is_some();
-        if let Some(value) = value {
-            // Writing to a String cannot fail.
-            let _infallible = write!(scratch, "{value}");
-        }
-        self.text(is_there.then_some(&scratch));
-        self.scratch = scratch;
+    fn scratch(&mut self) -> &mut String {
+        &mut self.scratch
     }
 
     fn integer(&mut self, number: Option<u64>) {

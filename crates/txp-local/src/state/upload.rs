@@ -1,12 +1,9 @@
 //! An upload as it is stored: JSON, since there are few of them and people may look.
 
 use serde::{Deserialize, Serialize};
-use txp_domain::event::{FailureReason, UploadReceived, UploadTally};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
-use txp_domain::time::Timestamp;
-use txp_domain::trace::TraceParent;
-use txp_domain::upload::{ClassCounts, Ending, Upload, Watermarks};
+use txp_domain::upload::{ClassCounts, Ending, StoredEnding, StoredReceived, Upload, Watermarks};
 
 #[derive(Serialize, Deserialize)]
 struct StoredUpload {
@@ -21,42 +18,12 @@ struct StoredUpload {
     changed_at_millis: i64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StoredReceived {
-    uploaded_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trace: Option<TraceParent>,
-    #[serde(flatten)]
-    data: UploadReceived,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredEnding {
-    failure: Option<FailureReason>,
-    tally: UploadTally,
-}
-
 /// Encodes an upload.
 pub(super) fn encode(upload: &Upload) -> Result<Vec<u8>, serde_json::Error> {
-    let ending = upload.ending.as_ref().map(|ending| match ending {
-        Ending::Parsed(tally) => StoredEnding {
-            failure: None,
-            tally: tally.clone(),
-        },
-        Ending::Failed(reason, tally) => StoredEnding {
-            failure: Some(reason.clone()),
-            tally: tally.clone(),
-        },
-    });
-    let received = upload.received.as_ref().map(|data| StoredReceived {
-        uploaded_at: data.uploaded_at,
-        trace: data.trace.clone(),
-        data: data.clone(),
-    });
     let marks = upload.watermarks.as_ref();
     serde_json::to_vec(&StoredUpload {
-        received,
-        ending,
+        received: upload.received.as_ref().map(StoredReceived::from),
+        ending: upload.ending.as_ref().map(StoredEnding::from),
         watermarks: marks.map(|marks| {
             marks
                 .iter()
@@ -84,16 +51,8 @@ pub(super) fn decode(id: UploadId, value: &[u8]) -> Result<Upload, serde_json::E
     });
     Ok(Upload {
         id,
-        received: stored.received.map(|r| UploadReceived {
-            upload_id: id,
-            uploaded_at: r.uploaded_at,
-            trace: r.trace,
-            ..r.data
-        }),
-        ending: stored.ending.map(|ending| match ending.failure {
-            None => Ending::Parsed(ending.tally),
-            Some(reason) => Ending::Failed(reason, ending.tally),
-        }),
+        received: stored.received.map(|received| received.of(id)),
+        ending: stored.ending.map(Ending::from),
         watermarks,
         counts: ClassCounts {
             accepted: stored.accepted,

@@ -1,63 +1,26 @@
 //! What an upload's own events say, as attributes: JSON, since people may look and nothing is
 //! looked for inside.
 
-use serde::{Deserialize, Serialize};
-use txp_domain::event::{BucketRecords, FailureReason, UploadReceived, UploadTally};
+use txp_domain::event::{BucketRecords, UploadReceived};
 use txp_domain::id::UploadId;
-use txp_domain::time::Timestamp;
-use txp_domain::trace::TraceParent;
-use txp_domain::upload::Ending;
-
-#[derive(Serialize, Deserialize)]
-struct StoredReceived {
-    uploaded_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trace: Option<TraceParent>,
-    #[serde(flatten)]
-    data: UploadReceived,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredEnding {
-    failure: Option<FailureReason>,
-    tally: UploadTally,
-}
+use txp_domain::upload::{Ending, StoredEnding, StoredReceived};
 
 pub(super) fn encode_received(received: &UploadReceived) -> Result<String, serde_json::Error> {
-    serde_json::to_string(&StoredReceived {
-        uploaded_at: received.uploaded_at,
-        trace: received.trace.clone(),
-        data: received.clone(),
-    })
+    serde_json::to_string(&StoredReceived::from(received))
 }
 
 pub(super) fn decode_received(id: UploadId, json: &str) -> Option<UploadReceived> {
     let stored: StoredReceived = serde_json::from_str(json).ok()?;
-    Some(UploadReceived {
-        upload_id: id,
-        uploaded_at: stored.uploaded_at,
-        trace: stored.trace,
-        ..stored.data
-    })
+    Some(stored.of(id))
 }
 
 pub(super) fn encode_ending(ending: &Ending) -> Result<String, serde_json::Error> {
-    let failure = match ending {
-        Ending::Parsed(_) => None,
-        Ending::Failed(reason, _) => Some(reason.clone()),
-    };
-    serde_json::to_string(&StoredEnding {
-        failure,
-        tally: ending.tally().clone(),
-    })
+    serde_json::to_string(&StoredEnding::from(ending))
 }
 
 pub(super) fn decode_ending(json: &str) -> Option<Ending> {
     let stored: StoredEnding = serde_json::from_str(json).ok()?;
-    Some(match stored.failure {
-        None => Ending::Parsed(stored.tally),
-        Some(reason) => Ending::Failed(reason, stored.tally),
-    })
+    Some(stored.into())
 }
 
 /// The ids of uploads, with blanks between.
