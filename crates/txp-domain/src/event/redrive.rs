@@ -46,6 +46,25 @@ impl RecordSpans {
         before.is_some_and(|(_, last)| record <= *last)
     }
 
+    /// The stretches, first and last record, in ascending order.
+    pub fn stretches(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The sum of their numbers.
+    #[must_use]
+    pub fn sum(&self) -> u128 {
+        let sums = self.stretches().map(|(first, last)| {
+            let [first, last] = [first, last].map(u128::from);
+            let length = (last + 1).saturating_sub(first);
+            // Of two factors one is even, and what may be halved twice is halved once.
+            ((first + last) / 2)
+                .saturating_mul(length)
+                .saturating_add((first + last) % 2 * (length / 2))
+        });
+        sums.fold(0, u128::saturating_add)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -74,9 +93,13 @@ mod tests {
             for record in (0..12).chain([u64::MAX - 2, u64::MAX - 1, u64::MAX]) {
                 assert_eq!(spans.contains(record), set.contains(&record), "{record}");
             }
+            let sum: u128 = set.iter().copied().map(u128::from).sum();
+            assert_eq!(spans.sum(), sum);
             let json = serde_json::to_string(&spans).unwrap();
             assert_eq!(serde_json::from_str::<RecordSpans>(&json).unwrap(), spans);
         }
+        let all = RecordSpans(vec![(0, u64::MAX)]);
+        assert_eq!(all.sum(), u128::from(u64::MAX) << 63);
         let spans = RecordSpans::of([2, 4, 5, 6, 9]);
         assert_eq!(
             serde_json::to_string(&spans).unwrap(),

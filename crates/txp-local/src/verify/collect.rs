@@ -19,7 +19,7 @@ use txp_domain::transaction::{FreshTransaction, Transaction, Writer};
 use txp_pipeline::batch::Delivery;
 use txp_pipeline::port::{ErrorKind, EventSource, Progress, SourceBatch};
 use txp_pipeline::replay::ReadBatch;
-use txp_pipeline::verify::{Report, UploadsSeen};
+use txp_pipeline::verify::{Incomplete, Report, UploadsSeen};
 
 /// Begins a record that is the whole item unless more events follow.
 pub(super) const PLAIN: u8 = 0;
@@ -253,10 +253,8 @@ pub async fn missing_records<S: EventSource>(
     let mut held: BTreeMap<UploadId, Vec<bool>> = BTreeMap::new();
     for upload in &report.incomplete {
         // A record takes a byte; an upload of a billion of them is not looked into.
-        if let Ok(records) = usize::try_from(upload.records)
-            && records <= RECORDS_LOOKED_INTO_MAX
-        {
-            held.insert(upload.upload_id, vec![false; records]);
+        if let Some(records) = records_of(upload) {
+            held.insert(upload.upload_id, records);
         }
     }
     let (mut raw, mut batch) = (SourceBatch::default(), ReadBatch::default());
@@ -290,6 +288,24 @@ pub async fn missing_records<S: EventSource>(
     Ok(())
 }
 
+/// The records of an upload, from 1 on, those held that it need not have; `None` if they are too many.
+fn records_of(upload: &Incomplete) -> Option<Vec<bool>> {
+    let of = |count: u64| {
+        let count = usize::try_from(count).ok();
+        count.filter(|count| *count <= RECORDS_LOOKED_INTO_MAX)
+    };
+    let Some(named) = &upload.named else {
+        return Some(vec![false; of(upload.records)?]);
+    };
+    let last = named.stretches().last().map_or(0, |(_, last)| last);
+    let mut held = vec![true; of(last)?];
+    for (first, last) in named.stretches() {
+        let stretch = of(first)?.saturating_sub(1)..of(last)?;
+        held.get_mut(stretch)?.fill(false);
+    }
+    Some(held)
+}
+
 /// The most records of an upload whose missing ones are named.
 const RECORDS_LOOKED_INTO_MAX: usize = 64 << 20;
 
@@ -316,6 +332,29 @@ fn ranges(held: &[bool]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use txp_domain::event::RecordSpans;
+
+    #[test]
+    fn only_records_that_there_should_be_are_missing() {
+        let mut upload = Incomplete {
+            upload_id: UploadId::default(),
+            records: 3,
+            found: 0,
+            named: None,
+            missing: Vec::new(),
+        };
+        let missing = |upload: &Incomplete| ranges(&records_of(upload).unwrap());
+        assert_eq!(missing(&upload), ["1-3"]);
+        upload.named = Some(RecordSpans::of([2, 4, 5]));
+        assert_eq!(missing(&upload), ["2", "4-5"]);
+        upload.named = Some(RecordSpans::default());
+        assert_eq!(missing(&upload), [""; 0]);
+        // As a damaged history may say.
+        upload.named = Some(RecordSpans::of([u64::MAX]));
+        assert_eq!(records_of(&upload), None);
+        upload.named = serde_json::from_str("[[0,2],[9,5]]").unwrap();
+        assert_eq!(records_of(&upload), None);
+    }
 
     #[test]
     fn missing_records_are_told_as_ranges() {

@@ -3,12 +3,12 @@
 //!
 //! Rows of an upload come in record order within a bucket, so the watermarks of a fold tell a repeat.
 //! The rows that are none have records that differ: where there are as many as upload.parsed counted,
-//! and their numbers sum up to 1 + 2 + … + N, each is there once. Memory: an upload whose rows are all
-//! there is remembered by its id alone.
+//! and their numbers sum up to 1 + 2 + … + N, or to those that a redrive names, each is there once.
+//! Memory: an upload whose rows are all there is remembered by its id alone.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use txp_domain::event::{RowEvent, UploadEvent};
+use txp_domain::event::{RecordSpans, RowEvent, UploadEvent};
 use txp_domain::id::UploadId;
 use txp_domain::position::Bucket;
 use txp_domain::upload::Watermarks;
@@ -22,6 +22,9 @@ pub struct Incomplete {
     pub records: u64,
     /// The records that the history holds.
     pub found: u64,
+    /// Those that there should be, if they are not 1 to `records`: of rows that were read again.
+    #[serde(skip)]
+    pub named: Option<RecordSpans>,
     /// Those that are missing, as `7` or `10-19`, the first of them; empty if they were not looked for.
     pub missing: Vec<String>,
 }
@@ -41,6 +44,8 @@ struct Seen {
     sum: u128,
     /// What upload.parsed counted.
     records: Option<u64>,
+    /// The records that upload.received named.
+    named: Option<RecordSpans>,
 }
 
 impl Seen {
@@ -49,7 +54,11 @@ impl Seen {
             return false;
         };
         let n = u128::from(records);
-        self.rows == records && self.sum == n * (n + 1) / 2
+        let sum = match &self.named {
+            None => n * (n + 1) / 2,
+            Some(named) => named.sum(),
+        };
+        self.rows == records && self.sum == sum
     }
 }
 
@@ -77,8 +86,15 @@ impl UploadsSeen {
             return;
         }
         let seen = self.open.entry(id).or_default();
-        if let UploadEvent::Parsed(parsed) = event {
-            seen.records.get_or_insert(parsed.tally.records);
+        match event {
+            UploadEvent::Received(received) => {
+                let redrive = received.options.redrive.as_ref();
+                seen.named = redrive.map(|redrive| redrive.records.clone());
+            }
+            UploadEvent::Parsed(parsed) => {
+                seen.records.get_or_insert(parsed.tally.records);
+            }
+            UploadEvent::Failed(_) => {}
         }
         self.close(id);
     }
@@ -104,6 +120,7 @@ impl UploadsSeen {
                 upload_id: *id,
                 records: seen.records?,
                 found: seen.rows,
+                named: seen.named.clone(),
                 missing: Vec::new(),
             })
         })

@@ -3,7 +3,8 @@
 use super::*;
 use txp_domain::card::{Brand, Fingerprint, Last4};
 use txp_domain::event::{
-    RejectedRow, RowEvent, RowOutcome, UploadEvent, UploadParsed, UploadTally,
+    Merchants, RecordSpans, Redrive, RejectedRow, RowEvent, RowOutcome, SourceFile, UploadEvent,
+    UploadOptions, UploadParsed, UploadReceived, UploadTally,
 };
 use txp_domain::id::UploadId;
 use txp_domain::money::{Amount, Currency};
@@ -137,6 +138,18 @@ fn row(record: u64) -> RowEvent<'static> {
     }
 }
 
+fn received() -> UploadReceived {
+    UploadReceived {
+        upload_id: upload(),
+        uploaded_at: Timestamp(9),
+        trace: None,
+        client_id: "c".to_owned(),
+        file: SourceFile::default(),
+        options: UploadOptions::default(),
+        merchants: Merchants::All,
+    }
+}
+
 fn parsed(records: u64) -> UploadEvent {
     UploadEvent::Parsed(UploadParsed {
         upload_id: upload(),
@@ -166,6 +179,32 @@ fn records_are_counted_once_each_wherever_the_ending_stands() {
         }
         assert_eq!((seen.parsed(), seen.incomplete().count()), (1, 0));
         assert!(seen.is_repeat(&row(1), Bucket(0)), "it is complete");
+    }
+}
+
+/// Rows that are read again keep their numbers: those that are named are all there are.
+#[test]
+fn the_records_of_a_redrive_are_those_that_it_names() {
+    let mut received = received();
+    received.options.redrive = Some(Redrive {
+        upload_id: UploadId::default(),
+        records: RecordSpans::of([2, 4, 5]),
+    });
+    let received = UploadEvent::Received(received);
+    for (there, missing) in [(&[2, 4, 5][..], 0), (&[2, 5], 1), (&[1, 2, 3], 1)] {
+        for received_at in [0, there.len()] {
+            let mut seen = UploadsSeen::default();
+            for (at, record) in there.iter().enumerate() {
+                if at == received_at {
+                    seen.apply(&received);
+                }
+                assert!(!seen.is_repeat(&row(*record), Bucket(0)));
+            }
+            seen.apply(&received);
+            seen.apply(&parsed(3));
+            let found = (seen.parsed(), seen.incomplete().count());
+            assert_eq!(found, (1, missing), "{there:?}");
+        }
     }
 }
 
