@@ -176,15 +176,19 @@ impl<C: Clock + Clone> Redrives<C> {
             expires_at: link_expiry(self.clock.now()),
             terms,
         };
-        // A link that is on no item is never used, and expires.
+        // A link that is on no item is never used, and expires. A write that conflicts may be our own,
+        // sent again by the SDK because its first answer was lost.
         if self.uploads.announce(&announcement).await? == Written::Conflict {
+            let known = self.uploads.load(new).await?.and_then(|view| view.terms);
+            if known.as_ref() != Some(&announcement.terms) {
+                return Err(RedriveError::Conflict(first));
+            }
+        }
+        let linked = self.uploads.redrive(first, &rejected.redrives, new).await?;
+        if linked == Written::Conflict && !self.upload(first).await?.redrives.contains(&new) {
             return Err(RedriveError::Conflict(first));
         }
-        let known = &rejected.redrives;
-        match self.uploads.redrive(first, known, new).await? {
-            Written::Stored => Ok(()),
-            Written::Conflict => Err(RedriveError::Conflict(first)),
-        }
+        Ok(())
     }
 
     /// Puts the file of an upload that was begun, if it is not there yet. S3 holds it to `sha256`.

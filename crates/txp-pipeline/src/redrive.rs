@@ -160,12 +160,13 @@ impl Rejected {
     /// It is not at its end, is a redrive, or left no row in the history.
     pub fn of(upload: Upload) -> Result<Self, RowsError> {
         let upload_id = upload.id;
-        let (Some(received), Some(ending)) = (&upload.received, &upload.ending) else {
-            return Err(RowsError::NotEnded(upload_id));
-        };
+        let received = upload.received.as_ref();
+        let received = received.ok_or(RowsError::NotEnded(upload_id))?;
         if let Some(redrive) = &received.options.redrive {
             return Err(RowsError::IsRedrive(upload_id, redrive.upload_id));
         }
+        let ending = upload.ending.as_ref();
+        let ending = ending.ok_or(RowsError::NotEnded(upload_id))?;
         let tally = ending.tally();
         if tally.has_no_rows() && tally.records > 0 {
             return Err(RowsError::NoRows(upload_id));
